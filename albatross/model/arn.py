@@ -1,0 +1,84 @@
+"""ARNs: the only place that builds and parses them. Source: contract of names in the elbv2 API."""
+
+import re
+from dataclasses import dataclass
+
+_FUNCTION_ARN = re.compile(
+    r"arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):function:"
+    r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
+)
+_ELB_PARTS = {"loadbalancer": 3, "targetgroup": 2, "listener": 4, "listener-rule": 5}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One account in one Region: a world of its own."""
+
+    account: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionName:
+    """What an ARN or a name says about a function; `qualifier` is None where none was given."""
+
+    name: str
+    qualifier: str | None
+    scope: Scope | None  # None: a bare name
+
+
+def _elb(scope: Scope, resource: str) -> str:
+    return f"arn:aws:elasticloadbalancing:{scope.region}:{scope.account}:{resource}"
+
+
+def load_balancer(scope: Scope, name: str, id_: str) -> str:
+    return _elb(scope, f"loadbalancer/app/{name}/{id_}")
+
+
+def target_group(scope: Scope, name: str, id_: str) -> str:
+    return _elb(scope, f"targetgroup/{name}/{id_}")
+
+
+def listener(load_balancer_arn: str, id_: str) -> str:
+    """`...:listener/app/NAME/LBID/ID` from the load balancer's ARN."""
+    prefix, _, rest = load_balancer_arn.partition(":loadbalancer/")
+    assert rest
+    return f"{prefix}:listener/{rest}/{id_}"
+
+
+def rule(listener_arn: str, id_: str) -> str:
+    """`...:listener-rule/app/NAME/LBID/LISTENERID/ID` from the listener's ARN."""
+    prefix, _, rest = listener_arn.partition(":listener/")
+    assert rest
+    return f"{prefix}:listener-rule/{rest}/{id_}"
+
+
+def function(scope: Scope, name: str, qualifier: str | None = None) -> str:
+    arn = f"arn:aws:lambda:{scope.region}:{scope.account}:function:{name}"
+    return f"{arn}:{qualifier}" if qualifier else arn
+
+
+def elb_kind(arn: str) -> str | None:
+    """Return `loadbalancer`, `targetgroup`, `listener`, `listener-rule`, or None for anything else."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[:3] != ["arn", "aws", "elasticloadbalancing"]:
+        return None
+    kind, *rest = parts[5].split("/")
+    return kind if len(rest) == _ELB_PARTS.get(kind) else None
+
+
+def short(arn: str) -> str:
+    """Return the part by which logs and metrics name a resource: `app/NAME/ID`, `targetgroup/NAME/ID`."""
+    resource = arn.split(":", 5)[-1]
+    return resource.removeprefix("loadbalancer/")
+
+
+def parse_function(text: str) -> FunctionName | None:
+    """Parse a function's name, partial ARN (`ACCOUNT:function:NAME`) or ARN, each with a qualifier or not."""
+    if match := _FUNCTION_ARN.fullmatch(text):
+        scope = Scope(match["account"], match["region"])
+        return FunctionName(match["name"], match["qualifier"], scope)
+    match = re.fullmatch(
+        r"(?:[0-9]{12}:function:)?([A-Za-z0-9_-]{1,64})(?::(\$LATEST|[A-Za-z0-9_-]+))?", text
+    )
+    return FunctionName(match[1], match[2], None) if match else None

@@ -1,0 +1,189 @@
+"""Errors that a caller of the AWS API may see.
+
+An `AwsError` subclass carries AWS's code. The HTTP status is not written here: `aws/` reads it
+from botocore's service model, or from its own table for codes that no model lists.
+A programmer's mistake is an `assert`, never an `AwsError`.
+"""
+
+from typing import ClassVar
+
+
+class AwsError(Exception):
+    """An error with an AWS code. The message is for the client.
+
+    `details` are further members of the error document, for example Lambda's `Reason`.
+    """
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, **details: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+# Common to services
+
+
+class ValidationError(AwsError):
+    code = "ValidationError"
+
+
+class AccessDenied(AwsError):
+    code = "AccessDenied"
+
+
+class NotImplementedHere(AwsError):
+    """An operation or option that AWS has and this version does not."""
+
+    code = "NotImplemented"
+
+
+# elbv2
+
+
+class LoadBalancerNotFound(AwsError):
+    code = "LoadBalancerNotFound"
+
+
+class ListenerNotFound(AwsError):
+    code = "ListenerNotFound"
+
+
+class RuleNotFound(AwsError):
+    code = "RuleNotFound"
+
+
+class TargetGroupNotFound(AwsError):
+    code = "TargetGroupNotFound"
+
+
+class DuplicateLoadBalancerName(AwsError):
+    code = "DuplicateLoadBalancerName"
+
+
+class DuplicateListener(AwsError):
+    code = "DuplicateListener"
+
+
+class DuplicateTargetGroupName(AwsError):
+    code = "DuplicateTargetGroupName"
+
+
+class DuplicateTagKeys(AwsError):
+    code = "DuplicateTagKeys"
+
+
+class PriorityInUse(AwsError):
+    code = "PriorityInUse"
+
+
+class ResourceInUse(AwsError):
+    code = "ResourceInUse"
+
+
+class OperationNotPermitted(AwsError):
+    code = "OperationNotPermitted"
+
+
+class InvalidConfigurationRequest(AwsError):
+    code = "InvalidConfigurationRequest"
+
+
+class InvalidLoadBalancerAction(AwsError):
+    code = "InvalidLoadBalancerAction"
+
+
+class InvalidTarget(AwsError):
+    code = "InvalidTarget"
+
+
+class InvalidScheme(AwsError):
+    code = "InvalidScheme"
+
+
+class InvalidSubnet(AwsError):
+    code = "InvalidSubnet"
+
+
+class UnsupportedProtocol(AwsError):
+    code = "UnsupportedProtocol"
+
+
+class TargetGroupAssociationLimit(AwsError):
+    code = "TargetGroupAssociationLimit"
+
+
+class TooManyLoadBalancers(AwsError):
+    code = "TooManyLoadBalancers"
+
+
+class TooManyListeners(AwsError):
+    code = "TooManyListeners"
+
+
+class TooManyRules(AwsError):
+    code = "TooManyRules"
+
+
+class TooManyTargetGroups(AwsError):
+    code = "TooManyTargetGroups"
+
+
+class TooManyUniqueTargetGroupsPerLoadBalancer(AwsError):
+    code = "TooManyUniqueTargetGroupsPerLoadBalancer"
+
+
+class TooManyTargets(AwsError):
+    code = "TooManyTargets"
+
+
+class TooManyActions(AwsError):
+    code = "TooManyActions"
+
+
+class TooManyTags(AwsError):
+    code = "TooManyTags"
+
+
+# lambda
+
+
+class ResourceNotFoundException(AwsError):
+    code = "ResourceNotFoundException"
+
+
+class ResourceConflictException(AwsError):
+    code = "ResourceConflictException"
+
+
+class InvalidParameterValueException(AwsError):
+    code = "InvalidParameterValueException"
+
+
+class TooManyRequestsException(AwsError):
+    code = "TooManyRequestsException"
+
+
+class RequestTooLargeException(AwsError):
+    code = "RequestTooLargeException"
+
+
+class InvalidRequestContentException(AwsError):
+    code = "InvalidRequestContentException"
+
+
+class CodeStorageExceededException(AwsError):
+    code = "CodeStorageExceededException"
+
+
+class PolicyLengthExceededException(AwsError):
+    code = "PolicyLengthExceededException"
+
+
+class PreconditionFailedException(AwsError):
+    code = "PreconditionFailedException"
+
+
+class ServiceException(AwsError):
+    code = "ServiceException"

@@ -1,0 +1,118 @@
+"""A Lambda function and its resource policy. Source: Lambda API, `CreateFunction`, `AddPermission`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar
+
+ELB_SERVICE = "elasticloadbalancing.amazonaws.com"
+
+
+class Secrets(dict[str, str]):
+    """A function's environment variables: a mapping whose `repr` shows no value."""
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{key!r}: [redacted]" for key in self) + "}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A deployment package: a zip archive, named by its SHA-256 in the data directory."""
+
+    sha256: str  # base64, as the API shows it
+    size: int  # bytes of the archive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Code that is run where it lies and reloaded when it changes (`albatross run`)."""
+
+    path: str
+
+
+Code = Package | Directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement of a function's resource policy. Source: Lambda guide, resource-based policies."""
+
+    sid: str
+    action: str
+    principal: str  # a service, an account, an ARN, or *
+    source_arn: str | None = None
+    source_account: str | None = None
+    organization_id: str | None = None
+    event_source_token: str | None = None
+    function_url_auth_type: str | None = None
+
+    def allows(self, *, service: str, action: str, source_arn: str, account: str) -> bool:
+        """Tell whether `service` may do `action` on behalf of the resource `source_arn`.
+
+        `source_arn` is compared as ArnLike, `account` as StringEquals with AWS:SourceAccount.
+        A condition that no load balancer can satisfy (organization, URL auth type) denies.
+        """
+        if self.organization_id or self.function_url_auth_type or self.event_source_token:
+            return False
+        if self.principal not in (service, "*"):
+            return False
+        if not fnmatchcase(action, self.action):
+            return False
+        if self.source_account is not None and self.source_account != account:
+            return False
+        return self.source_arn is None or _arn_like(self.source_arn, source_arn)
+
+
+def _arn_like(pattern: str, arn: str) -> bool:
+    """IAM's ArnLike: each of the six colon-separated parts matches with * and ?."""
+    patterns, parts = pattern.split(":", 5), arn.split(":", 5)
+    return len(patterns) == len(parts) and all(
+        fnmatchcase(part, p.replace("[", "[[]")) for p, part in zip(patterns, parts, strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function's $LATEST version.
+
+    `extra` holds members of the configuration that are stored and shown but have no effect here.
+    """
+
+    kind: ClassVar[str] = "function"
+
+    arn: str  # unqualified
+    name: str
+    runtime: str
+    handler: str
+    role: str
+    code: Code
+    last_modified: datetime
+    revision_id: str
+    description: str = ""
+    timeout_s: int = 3  # 1..900
+    memory_mb: int = 128  # 128..10240
+    ephemeral_storage_mb: int = 512
+    architecture: str = "x86_64"
+    environment: Secrets = field(default_factory=Secrets)
+    reserved_concurrency: int | None = None
+    policy: tuple[Statement, ...] = ()
+    policy_revision_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parent(self) -> str | None:
+        return None
+
+    def may_be_invoked_from(self, target_group_arn: str) -> bool:
+        """Tell whether the resource policy lets Elastic Load Balancing invoke from this target group."""
+        account = target_group_arn.split(":")[4]
+        return any(
+            statement.allows(
+                service=ELB_SERVICE,
+                action="lambda:InvokeFunction",
+                source_arn=target_group_arn,
+                account=account,
+            )
+            for statement in self.policy
+        )
