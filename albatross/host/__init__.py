@@ -1,0 +1,1 @@
+"""The Lambda host: requests of the proxy become invocations of functions."""

@@ -53,6 +53,13 @@ def rule(listener_arn: str, id_: str) -> str:
     return f"{prefix}:listener-rule/{rest}/{id_}"
 
 
+def load_balancer_of(listener_arn: str) -> str:
+    """Return the ARN of the load balancer that a listener belongs to."""
+    prefix, _, rest = listener_arn.partition(":listener/")
+    assert rest
+    return f"{prefix}:loadbalancer/{rest.rpartition('/')[0]}"
+
+
 def function(scope: Scope, name: str, qualifier: str | None = None) -> str:
     arn = f"arn:aws:lambda:{scope.region}:{scope.account}:function:{name}"
     return f"{arn}:{qualifier}" if qualifier else arn
@@ -79,6 +86,6 @@ def parse_function(text: str) -> FunctionName | None:
         scope = Scope(match["account"], match["region"])
         return FunctionName(match["name"], match["qualifier"], scope)
     match = re.fullmatch(
-        r"(?:[0-9]{12}:function:)?([A-Za-z0-9_-]{1,64})(?::(\$LATEST|[A-Za-z0-9_-]+))?", text
+        r"(?:[0-9]{12}:)?(?:function:)?([A-Za-z0-9_-]{1,140})(?::(\$LATEST|[A-Za-z0-9_-]+))?", text
     )
     return FunctionName(match[1], match[2], None) if match else None

@@ -161,12 +161,20 @@ class InvalidParameterValueException(AwsError):
     code = "InvalidParameterValueException"
 
 
+class ValidationException(AwsError):
+    code = "ValidationException"
+
+
 class TooManyRequestsException(AwsError):
     code = "TooManyRequestsException"
 
 
 class RequestTooLargeException(AwsError):
     code = "RequestTooLargeException"
+
+
+class RequestEntityTooLargeException(AwsError):
+    code = "RequestEntityTooLargeException"
 
 
 class InvalidRequestContentException(AwsError):

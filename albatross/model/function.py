@@ -1,5 +1,6 @@
 """A Lambda function and its resource policy. Source: Lambda API, `CreateFunction`, `AddPermission`."""
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,11 @@ class Package:
 
     sha256: str  # base64, as the API shows it
     size: int  # bytes of the archive
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 in hex: the name of the archive and of the directory it is unpacked to."""
+        return b64decode(self.sha256).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,7 @@ class Statement:
     organization_id: str | None = None
     event_source_token: str | None = None
     function_url_auth_type: str | None = None
+    invoked_via_function_url: bool | None = None
 
     def allows(self, *, service: str, action: str, source_arn: str, account: str) -> bool:
         """Tell whether `service` may do `action` on behalf of the resource `source_arn`.
@@ -53,7 +60,9 @@ class Statement:
         `source_arn` is compared as ArnLike, `account` as StringEquals with AWS:SourceAccount.
         A condition that no load balancer can satisfy (organization, URL auth type) denies.
         """
-        if self.organization_id or self.function_url_auth_type or self.event_source_token:
+        if self.organization_id or self.event_source_token:
+            return False
+        if self.function_url_auth_type or self.invoked_via_function_url is not None:
             return False
         if self.principal not in (service, "*"):
             return False
@@ -88,7 +97,7 @@ class Function:
     role: str
     code: Code
     last_modified: datetime
-    revision_id: str
+    revision_id: str  # of the configuration, the code and the policy together
     description: str = ""
     timeout_s: int = 3  # 1..900
     memory_mb: int = 128  # 128..10240
@@ -97,7 +106,6 @@ class Function:
     environment: Secrets = field(default_factory=Secrets)
     reserved_concurrency: int | None = None
     policy: tuple[Statement, ...] = ()
-    policy_revision_id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -33,6 +33,8 @@ class Forward:
     """Hand the request to a target group. Several weighted ones are still to come."""
 
     target_group_arn: str
+    weight: int = 1  # 1..999; of no effect while there is one target group
+    order: int | None = None  # as given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Redirect:
     port: str = "#{port}"
     path: str = "/#{path}"
     query: str = "#{query}"
+    order: int | None = None  # as given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class FixedResponse:
     status_code: int  # 2xx, 4xx, 5xx
     content_type: str | None = None
     message_body: str | None = None  # up to 1,024 characters
+    order: int | None = None  # as given
 
 
 Action = Forward | Redirect | FixedResponse

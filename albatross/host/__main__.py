@@ -1,0 +1,86 @@
+"""The Lambda host's process: `python -m albatross.host --run-dir DIR --config FILE`."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from albatross.host.app import LambdaConnection
+from albatross.host.control import ControlConnection
+from albatross.host.host import Host
+from albatross.host.processes import Processes
+
+log = logging.getLogger("albatross.host")
+
+
+async def serve(
+    run_dir: Path, data_dir: Path, environments_max: int, environment_idle_s: float
+) -> None:
+    """Serve until SIGTERM or SIGINT. The proxy's socket appears with the first configuration."""
+    loop = asyncio.get_running_loop()
+    engine = Processes(data_dir, run_dir, environments_max=environments_max)
+    await engine.open()
+    host = Host(engine, environment_idle_s=environment_idle_s)
+    lambda_socket, control_socket = run_dir / "lambda.sock", run_dir / "control.sock"
+    servers: list[asyncio.AbstractServer] = []
+
+    async def open_for_requests() -> None:
+        if len(servers) == 1:
+            servers.append(await _listen(lambda_socket, lambda: LambdaConnection(host)))
+
+    servers.append(
+        await _listen(control_socket, lambda: ControlConnection(host, open_for_requests))
+    )
+    stopped = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stopped.set)
+    await stopped.wait()
+    for server in servers:
+        server.close()
+    await engine.close()
+    for path in (lambda_socket, control_socket):
+        path.unlink(missing_ok=True)
+
+
+async def _listen(
+    path: Path, factory: Callable[[], asyncio.BaseProtocol]
+) -> asyncio.AbstractServer:
+    """Listen on a unix socket that only its owner may use, in place of one left behind."""
+    path.unlink(missing_ok=True)  # noqa: ASYNC240  a local socket
+    before = os.umask(0o177)
+    try:
+        server = await asyncio.get_running_loop().create_unix_server(
+            factory, str(path), backlog=4096
+        )
+    finally:
+        os.umask(before)
+    return server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m albatross.host", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    arguments = parser.parse_args()
+    config = json.loads(arguments.config.read_text())
+    logging.basicConfig(
+        level=config["log_level"].upper(), format="%(asctime)s %(levelname)s host: %(message)s"
+    )
+    uvloop.run(
+        serve(
+            arguments.run_dir,
+            Path(config["data_dir"]),
+            config["environments_max"],
+            config["environment_idle_s"],
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Requests from the proxy: each becomes an event, an invocation, and an HTTP response again."""
+
+import asyncio
+import base64
+import time
+
+import orjson
+
+from albatross.host import response as responses
+from albatross.host.event import (
+    BODY_BYTES_MAX,
+    TARGET_GROUP_HEADER,
+    BadRequest,
+    Request,
+    to_event,
+)
+from albatross.host.host import Host
+from albatross.host.http import HttpConnection
+from albatross.host.invocation import Invocation, Outcome
+from albatross.host.response import Response
+from albatross.host.view import TargetGroupView
+
+_TARGET_GROUP = TARGET_GROUP_HEADER.encode()
+_TRACE_ID = b"x-amzn-trace-id"
+
+
+class LambdaConnection(HttpConnection):
+    """A connection of the proxy's. One request at a time; answered by callbacks, without a task."""
+
+    body_bytes_max = BODY_BYTES_MAX
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+        self._group: TargetGroupView | None = None
+        self._invocation: Invocation | None = None
+        self._event: dict[str, object] = {}
+        self._started_s = 0.0
+        self._deadline_s: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0  # when it fires
+
+    # HttpConnection
+
+    def received(self) -> None:
+        self._started_s = time.monotonic()
+        self._event = {}
+        self._group = group = self._target_group()
+        if group is None or group.function_arn is None:
+            self._answer(responses.error_page(503, "the target group has no registered target"))
+            return
+        pool = self._host.pools.get(group.function_arn)
+        if pool is None:
+            detail = f"{group.function_arn} does not exist"
+            self._answer(responses.failure("LambdaResourceNotFound", detail))
+            return
+        if not group.may_invoke:
+            detail = f"the policy of {group.function_arn} does not allow {group.arn} to invoke it"
+            self._answer(responses.failure("LambdaAccessDenied", detail))
+            return
+        request = Request(self.method, self.target.decode("latin-1"), self.headers, self.body())
+        try:
+            self._event = to_event(request, group.arn, multi_value=group.multi_value)
+        except BadRequest as error:
+            self._answer(responses.failure("LambdaBadRequest", str(error)))
+            return
+        invocation = Invocation(orjson.dumps(self._event), self._done)
+        invocation.trace_id = self._trace_id(invocation.id)
+        self._invocation = invocation
+        self._set_deadline(group.idle_timeout_s)
+        pool.submit(invocation)
+
+    def too_large(self) -> None:
+        self._started_s = time.monotonic()
+        self._event = {}
+        detail = f"body: expected at most {BODY_BYTES_MAX:,} bytes, found more"
+        self._answer(responses.failure("LambdaRequestTooLarge", detail))
+
+    def lost(self) -> None:
+        self._invocation = None  # it goes on; its result has nowhere to go
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # Within
+
+    def _target_group(self) -> TargetGroupView | None:
+        for name, value in reversed(self.headers):  # the proxy adds its own last
+            if name.lower() == _TARGET_GROUP:
+                return self._host.groups.get(value.decode("latin-1"))
+        return None
+
+    def _trace_id(self, invocation_id: str) -> str | None:
+        """Return Lambda's tracing header: the request's root, a parent of its own, not sampled."""
+        for name, value in self.headers:
+            if name.lower() == _TRACE_ID:
+                root = value.decode("latin-1").partition("Root=")[2].partition(";")[0]
+                parent = invocation_id[:8] + invocation_id[-8:]
+                return f"Root={root};Parent={parent};Sampled=0" if root else None
+        return None
+
+    def _done(self, invocation: Invocation, outcome: Outcome) -> None:
+        if invocation is not self._invocation:
+            return  # too late: the client has its 504, or is gone
+        self._invocation = None
+        self._deadline_s = None
+        assert self._group is not None
+        if outcome.api_error is not None:
+            reason = responses.from_error_type(outcome.api_error)
+            response = responses.failure(reason, f"{outcome.api_error} {outcome.payload.decode()}")
+        elif outcome.function_error is not None:
+            response = responses.failure("LambdaUnhandled", _error_text(outcome.payload))
+        else:
+            response = responses.from_result(outcome.payload, multi_value=self._group.multi_value)
+        self._answer(response, invocation)
+
+    def _answer(self, response: Response, invocation: Invocation | None = None) -> None:
+        method = self.method
+        self.send(responses.encode(response, head=method == "HEAD"))
+        if self._host.hub.wanted:
+            self._tell(response, method, invocation)
+
+    def _tell(self, response: Response, method: str, invocation: Invocation | None) -> None:
+        group = self._group
+        name = group.function_arn.rpartition(":")[2] if group and group.function_arn else None
+        self._host.hub.publish(
+            {
+                "type": "request",
+                "id": invocation.id if invocation else None,
+                "function": name,
+                "method": method,
+                "path": self.target.decode("latin-1"),
+                "status": response.status,
+                "duration_ms": round((time.monotonic() - self._started_s) * 1000, 2),
+                "cold": invocation.cold if invocation else False,
+                "error_reason": response.error_reason,
+                "detail": response.detail,
+            },
+            event=self._event,
+            response=_shown(response),
+        )
+
+    # One timer a connection, looking again when it fires: a request costs no timer
+
+    def _set_deadline(self, timeout_s: float | None) -> None:
+        if timeout_s is None:
+            self._deadline_s = None
+            return
+        self._deadline_s = self._started_s + timeout_s
+        if self._timer is not None:
+            if self._timer_s <= self._deadline_s:
+                return
+            self._timer.cancel()
+        self._arm()
+
+    def _arm(self) -> None:
+        assert self._deadline_s is not None
+        self._timer_s = self._deadline_s
+        delay_s = self._deadline_s - time.monotonic()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._deadline_s is None or self._invocation is None:
+            return
+        if time.monotonic() < self._deadline_s:
+            self._arm()
+            return
+        invocation, self._invocation = self._invocation, None
+        # differs from AWS: The idle timeout answers 504 while the function goes on.
+        # (ALB user guide: the load balancer waits. `lambda_idle_timeout = "ignore"` does so here.)
+        detail = "the idle timeout of the load balancer has passed; the function goes on"
+        self._answer(responses.error_page(504, detail), invocation)
+
+
+def _error_text(payload: bytes) -> str:
+    """Return one line that says what a function raised."""
+    try:
+        document = orjson.loads(payload)
+        return f"{document['errorType']}: {document['errorMessage']}"
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return payload[:200].decode(errors="replace")
+
+
+def _shown(response: Response) -> dict[str, object]:
+    try:
+        body, is_base64 = response.body.decode(), False
+    except UnicodeDecodeError:
+        body, is_base64 = base64.b64encode(response.body).decode(), True
+    return {
+        "statusCode": response.status,
+        "headers": response.headers,
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }

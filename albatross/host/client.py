@@ -1,0 +1,115 @@
+"""The control plane's side of the host's control socket."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import h11
+import orjson
+
+from albatross.host import view as views
+from albatross.model.snapshot import Snapshot
+
+_READ_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoked:
+    """How an invocation ended: as `host.invocation.Outcome`, and the last 4 KB of its log."""
+
+    request_id: str
+    payload: bytes
+    function_error: str | None
+    api_error: str | None
+    log_tail: bytes
+
+
+class HostClient:
+    """Talks to the host at `socket_path`, a connection a call. Raises OSError while it is away."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+
+    async def apply(self, snapshot: Snapshot, *, idle_timeout: bool = True) -> None:
+        """Send the host what it needs of `snapshot`; returns when it works by it."""
+        body = views.encode(views.view(snapshot, idle_timeout=idle_timeout))
+        response, data = await self._call("PUT", "/view", body)
+        if response.status_code != 200:
+            raise ValueError(f"the Lambda host refused its configuration: {data.decode()}")
+
+    async def invoke(
+        self, function_arn: str, payload: bytes, *, client_context: str | None = None
+    ) -> Invoked:
+        """Invoke a function and wait for its end. `client_context` is the JSON text, not Base64."""
+        headers = [("X-Function", function_arn)]
+        if client_context:
+            headers.append(("X-Client-Context", client_context))
+        response, data = await self._call("POST", "/invoke", payload, headers)
+        found = {name.decode().lower(): value.decode() for name, value in response.headers}
+        return Invoked(
+            request_id=found["x-request-id"],
+            payload=data,
+            function_error=found["x-function-error"] or None,
+            api_error=found["x-api-error"] or None,
+            log_tail=base64.b64decode(found["x-log-tail"]),
+        )
+
+    async def statistics(self) -> dict[str, object]:
+        _, data = await self._call("GET", "/statistics", b"")
+        found: dict[str, object] = orjson.loads(data)
+        return found
+
+    async def events(self, *, verbose: bool = False) -> AsyncIterator[dict[str, object]]:
+        """Yield what happens in the host (see `hub.py`) until it ends."""
+        reader, writer = await asyncio.open_unix_connection(self._socket_path, limit=64 * 2**20)
+        try:
+            connection = h11.Connection(h11.CLIENT)
+            target = "/events?verbose" if verbose else "/events"
+            request = h11.Request(method="GET", target=target, headers=[("Host", "albatross")])
+            writer.write(connection.send(request) or b"")
+            writer.write(connection.send(h11.EndOfMessage()) or b"")
+            rest = b""
+            async for part in _parts(connection, reader):
+                if isinstance(part, bytes):
+                    *lines, rest = (rest + part).split(b"\n")
+                    for line in lines:
+                        yield orjson.loads(line)
+        finally:
+            writer.close()
+
+    async def _call(
+        self, method: str, target: str, body: bytes, headers: list[tuple[str, str]] | None = None
+    ) -> tuple[h11.Response, bytes]:
+        reader, writer = await asyncio.open_unix_connection(self._socket_path)
+        try:
+            connection = h11.Connection(h11.CLIENT)
+            fields = [("Host", "albatross"), ("Content-Length", str(len(body))), *(headers or [])]
+            request = h11.Request(method=method, target=target, headers=fields)
+            writer.write(connection.send(request) or b"")
+            writer.write(connection.send(h11.Data(data=body)) or b"")
+            connection.send(h11.EndOfMessage())
+            parts = [part async for part in _parts(connection, reader)]
+            response, *chunks = parts
+            assert isinstance(response, h11.Response)
+            return response, b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))
+        finally:
+            writer.close()
+
+
+async def _parts(
+    connection: h11.Connection, reader: asyncio.StreamReader
+) -> AsyncIterator[h11.Response | bytes]:
+    """Yield the response's head, then its body as it comes. Raises OSError when it breaks off."""
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_READ_BYTES))
+        elif isinstance(event, h11.Response):
+            yield event
+        elif isinstance(event, h11.Data):
+            yield bytes(event.data)
+        elif isinstance(event, h11.ConnectionClosed):
+            raise ConnectionResetError("the Lambda host closed the connection")
+        elif isinstance(event, h11.EndOfMessage):
+            return

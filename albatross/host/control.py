@@ -1,0 +1,105 @@
+"""The control socket: how the control plane configures the host and invokes functions.
+
+PUT /view          the configuration to work by; answered when it is in force
+POST /invoke       invoke the function named by X-Function; the body is the event
+GET /events        a stream of JSON lines (see hub.py); /events?verbose with events and responses
+GET /statistics    one record a pool
+"""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+import orjson
+
+from albatross.host import logs, view
+from albatross.host.host import Host
+from albatross.host.http import HttpConnection
+from albatross.host.invocation import Invocation, Outcome
+
+BODY_BYTES_MAX = 512 * 1024 * 1024  # a whole configuration
+_UNSENT_BYTES_MAX = 16 * 1024 * 1024  # a watcher that reads slower is dropped
+
+
+class ControlConnection(HttpConnection):
+    """A connection to the control socket. `opened` is awaited after each view."""
+
+    body_bytes_max = BODY_BYTES_MAX
+
+    def __init__(self, host: Host, opened: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self.verbose = False
+        self._host = host
+        self._opened = opened
+        self._task: asyncio.Task[None] | None = None
+
+    def received(self) -> None:
+        path, _, query = self.target.decode("latin-1").partition("?")
+        match self.method, path:
+            case "PUT", "/view":
+                self._apply()
+            case "POST", "/invoke":
+                self._invoke()
+            case "GET", "/events":
+                self.verbose = query == "verbose"
+                self.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                self._host.hub.add(self)
+            case "GET", "/statistics":
+                pools = [asdict(pool.statistics()) for pool in self._host.pools.values()]
+                self._reply(200, orjson.dumps({"revision": self._host.revision, "pools": pools}))
+            case _:
+                self._reply(404, b"no such path")
+
+    def watch(self, line: bytes) -> None:
+        if self.transport is None:
+            return
+        if self.transport.get_write_buffer_size() > _UNSENT_BYTES_MAX:
+            self.transport.abort()
+            return
+        self.send(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+
+    def lost(self) -> None:
+        self._host.hub.remove(self)
+
+    def _apply(self) -> None:
+        try:
+            received = view.decode(self.body())
+        except ValueError as error:
+            self._reply(400, str(error).encode())
+            return
+        self._host.apply(received)
+        self._task = asyncio.get_running_loop().create_task(self._open())
+
+    async def _open(self) -> None:
+        await self._opened()
+        self._reply(200, b"")
+
+    def _invoke(self) -> None:
+        pool = self._host.pools.get((self.header(b"x-function") or b"").decode())
+        context = self.header(b"x-client-context")
+        invocation = Invocation(
+            self.body(), self._invoked, client_context=context.decode() if context else None
+        )
+        if pool is None:
+            self._invoked(invocation, Outcome(b"", api_error="ResourceNotFoundException"))
+        else:
+            pool.submit(invocation)
+
+    def _invoked(self, invocation: Invocation, outcome: Outcome) -> None:
+        tail = base64.b64encode(logs.tail(invocation.log)).decode()
+        self._reply(
+            200,
+            outcome.payload,
+            {
+                "X-Request-Id": invocation.id,
+                "X-Function-Error": outcome.function_error or "",
+                "X-Api-Error": outcome.api_error or "",
+                "X-Log-Tail": tail,
+            },
+        )
+
+    def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        head = f"HTTP/1.1 {status} -\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+        self.send(head.encode() + body)

@@ -1,0 +1,116 @@
+"""An HTTP/1.1 connection for the host's three servers: the proxy's side, the Runtime API, the
+control socket.
+
+Framing is httptools' work. There is no task and no future on the way of a request: a whole request
+calls `received()`, and whoever answers it calls `send()`, now or later.
+"""
+
+import asyncio
+import logging
+from typing import cast
+
+import httptools
+
+log = logging.getLogger(__name__)
+
+
+class HttpConnection(asyncio.Protocol):
+    """One connection. Subclasses implement `received()`, which reads the request's parts."""
+
+    body_bytes_max = 1024 * 1024
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.target = b""
+        self._chunks: list[bytes] = []
+        self._body_bytes = 0
+        self._refused = False
+        self._parser = httptools.HttpRequestParser(self)
+
+    # For subclasses
+
+    def received(self) -> None:
+        """A request is complete."""
+        raise AssertionError
+
+    def too_large(self) -> None:
+        """The body is over `body_bytes_max`: answer. The connection is closed afterwards."""
+        self.send(
+            b"HTTP/1.1 413 Request Entity Too Large\r\n"
+            b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+
+    def lost(self) -> None:
+        """The peer is gone."""
+
+    @property
+    def method(self) -> str:
+        method: bytes = self._parser.get_method()
+        return method.decode("latin-1")
+
+    def body(self) -> bytes:
+        chunks = self._chunks
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of the header `name` (lower case), or None."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+    def send(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            log.info("closing a connection that does not speak HTTP/1.1: %s", error)
+            self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self.lost()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        self.headers = []
+        self.target = b""
+        self._chunks = []
+        self._body_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_body(self, chunk: bytes) -> None:
+        self._body_bytes += len(chunk)
+        if self._body_bytes <= self.body_bytes_max:
+            self._chunks.append(chunk)
+        elif not self._refused:
+            self._refused = True
+            self._chunks = []
+            self.too_large()
+            self.close()
+
+    def on_message_complete(self) -> None:
+        if not self._refused:
+            self.received()

@@ -1,0 +1,46 @@
+"""What happens in the host, as JSON objects for whoever watches: `albatross run`, tests, tools.
+
+{"type": "request", "id", "function", "method", "path", "status", "duration_ms", "cold",
+ "error_reason", "detail", "event", "response"}   event and response for verbose watchers only
+{"type": "log", "function", "request_id", "text"}
+{"type": "reload", "function"}        {"type": "init_error", "function", "error"}
+"""
+
+from typing import Protocol
+
+import orjson
+
+
+class Watcher(Protocol):
+    verbose: bool
+
+    def watch(self, line: bytes) -> None:
+        """Take one event, a line of JSON."""
+
+
+class Hub:
+    """Hands events to watchers. Without any, nothing is built: ask `wanted` first."""
+
+    def __init__(self) -> None:
+        self._watchers: set[Watcher] = set()
+        self.wanted = False
+        self.verbose = False
+
+    def add(self, watcher: Watcher) -> None:
+        self._watchers.add(watcher)
+        self._count()
+
+    def remove(self, watcher: Watcher) -> None:
+        self._watchers.discard(watcher)
+        self._count()
+
+    def publish(self, record: dict[str, object], /, **verbose: object) -> None:
+        """Send `record`; the `verbose` members only to those who asked for them."""
+        short = orjson.dumps(record) + b"\n"
+        long = orjson.dumps({**record, **verbose}) + b"\n" if verbose and self.verbose else short
+        for watcher in list(self._watchers):
+            watcher.watch(long if watcher.verbose else short)
+
+    def _count(self) -> None:
+        self.wanted = bool(self._watchers)
+        self.verbose = any(watcher.verbose for watcher in self._watchers)

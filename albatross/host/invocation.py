@@ -1,0 +1,59 @@
+"""One invocation of a function: what goes in, and the outcome that comes back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import urandom
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an invocation ended.
+
+    `function_error` is None for a result, else the value of `X-Amz-Function-Error`; the payload is
+    then an error document. `api_error` is the code of an error of the Invoke API (the code did not
+    run).
+    """
+
+    payload: bytes
+    function_error: str | None = None
+    api_error: str | None = None
+
+
+class Invocation:
+    """An event on its way to an environment. `done(invocation, outcome)` is called exactly once."""
+
+    __slots__ = (
+        "client_context",
+        "cold",
+        "done",
+        "event",
+        "id",
+        "log",
+        "queued_s",
+        "started_s",
+        "trace_id",
+    )
+
+    def __init__(
+        self,
+        event: bytes,
+        done: "Callable[[Invocation, Outcome], None]",
+        *,
+        trace_id: str | None = None,
+        client_context: str | None = None,
+    ) -> None:
+        self.id = request_id()
+        self.event = event
+        self.done = done
+        self.trace_id = trace_id
+        self.client_context = client_context
+        self.queued_s = 0.0  # when it came, by the pool's clock
+        self.started_s = 0.0  # when an environment took it
+        self.cold = False
+        self.log: list[bytes] = []  # the function's output, bounded by logs.py
+
+
+def request_id() -> str:
+    """Return a random UUID (version 4) as text."""
+    digits = urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -1,0 +1,153 @@
+/**
+ * A client of the Lambda Runtime API: HTTP/1.1 on one kept-alive connection, pipelined.
+ *
+ * Requests written in the same turn leave in one system call, so that a response and the question
+ * for the next event cost one round trip together. A plain socket needs half the CPU time of
+ * node:http, which is what an invocation mostly costs.
+ */
+
+import net from 'node:net';
+
+const RUNTIME = '/2018-06-01/runtime';
+const HEAD_END = '\r\n\r\n';
+const ATTEMPTS_MAX = 2; // a kept-alive connection may be closed while we write: try once more
+const EXIT_NO_RUNTIME_API = 1;
+
+export class RuntimeApi {
+  #host;
+  #port;
+  #socket = null;
+  #waiting = []; // requests without an answer, oldest first
+  #chunks = [];
+  #bytes = 0; // in #chunks
+  #wanted = 1; // bytes that must be in #chunks before another look at them is worthwhile
+
+  /** `address` is HOST:PORT. Nothing is sent yet. */
+  constructor(address) {
+    const colon = address.lastIndexOf(':');
+    this.#host = address.slice(0, colon);
+    this.#port = Number(address.slice(colon + 1));
+  }
+
+  /** Wait for an event: `{headers: Map of lower-case names, body: string}`. */
+  async next() {
+    const answer = await this.#send('GET', '/invocation/next');
+    if (answer.status !== 200) lost(`answered ${answer.status}: ${answer.body}`);
+    return answer;
+  }
+
+  /** Answer an invocation with JSON text. If the Runtime API will not have it, so be it. */
+  respond(requestId, json) {
+    return this.#send('POST', `/invocation/${encodeURIComponent(requestId)}/response`, json);
+  }
+
+  /** Answer an invocation with an error document. */
+  fail(requestId, document) {
+    return this.#sendError(`/invocation/${encodeURIComponent(requestId)}/error`, document);
+  }
+
+  /** Report that the function cannot be initialized. */
+  failInit(document) {
+    return this.#sendError('/init/error', document);
+  }
+
+  #sendError(path, document) {
+    // An error's name is the function's: whatever cannot stand in a header is left out.
+    const type = document.errorType.replace(/[^\x20-\x7e]/g, '');
+    const header = `Lambda-Runtime-Function-Error-Type: ${type}\r\n`;
+    return this.#send('POST', path, JSON.stringify(document), header);
+  }
+
+  #send(method, path, body = '', header = '') {
+    const start = `${method} ${RUNTIME}${path} HTTP/1.1\r\nHost: ${this.#host}:${this.#port}\r\n`;
+    const about =
+      method === 'GET'
+        ? ''
+        : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+    return new Promise((resolve) => {
+      const text = `${start}${about}${header}\r\n${body}`;
+      const request = { text, resolve, failures: 0, mayFail: method === 'POST' };
+      this.#waiting.push(request);
+      this.#write(request);
+    });
+  }
+
+  #write(request) {
+    this.#socket ??= this.#connect();
+    const socket = this.#socket;
+    socket.ref();
+    socket.cork();
+    socket.write(request.text);
+    process.nextTick(() => socket.uncork());
+  }
+
+  #connect() {
+    const socket = net.connect({ host: this.#host, port: this.#port, noDelay: true });
+    let reason = 'closed the connection';
+    socket.on('error', (error) => (reason = error.message));
+    socket.on('data', (chunk) => this.#received(chunk));
+    socket.on('close', () => this.#closed(reason));
+    return socket;
+  }
+
+  #received(chunk) {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    while (this.#bytes >= this.#wanted) {
+      const buffer = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
+      const { answer, size } = parse(buffer);
+      this.#wanted = answer ? 1 : size;
+      this.#bytes -= answer ? size : 0;
+      this.#chunks = [answer ? buffer.subarray(size) : buffer];
+      if (this.#bytes === 0) this.#chunks = [];
+      if (answer) this.#waiting.shift().resolve(answer);
+    }
+    // While the handler runs, its own work alone keeps the event loop alive.
+    if (this.#waiting.length === 0) this.#socket.unref();
+  }
+
+  #closed(reason) {
+    this.#socket = null;
+    this.#chunks = [];
+    this.#bytes = 0;
+    this.#wanted = 1;
+    const [oldest] = this.#waiting; // the others were not at fault
+    if (oldest === undefined) return;
+    oldest.failures += 1;
+    if (oldest.failures === ATTEMPTS_MAX) {
+      if (!oldest.mayFail) lost(reason);
+      this.#waiting.shift().resolve(null);
+    }
+    for (const request of this.#waiting) this.#write(request);
+  }
+}
+
+/**
+ * Read one HTTP answer from the start of `buffer`.
+ *
+ * `{answer: {status, headers, body}, size}`, or, while it is incomplete, `{size}`: the least number
+ * of bytes with which it might be complete.
+ */
+function parse(buffer) {
+  const end = buffer.indexOf(HEAD_END);
+  if (end < 0) return { size: buffer.length + 1 };
+  const [statusLine, ...lines] = buffer.utf8Slice(0, end).split('\r\n');
+  const headers = new Map();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+  }
+  const length = headers.get('content-length');
+  if (length === undefined) lost('answered without Content-Length');
+  const start = end + HEAD_END.length;
+  const size = start + Number(length);
+  if (buffer.length < size) return { size };
+  const status = Number(statusLine.split(' ', 2)[1]);
+  return { answer: { status, headers, body: buffer.utf8Slice(start, size) }, size };
+}
+
+/** Without the Runtime API there is nothing left to do, and nobody to tell but the log. */
+function lost(reason) {
+  process.stderr.write(`Runtime API ${reason}\n`);
+  process.exit(EXIT_NO_RUNTIME_API);
+}

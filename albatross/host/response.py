@@ -1,0 +1,335 @@
+"""Lambda result -> HTTP response, and every way in which that can fail. Pure: no I/O, no clock.
+
+The law of the result document, which fits every published report: only `statusCode` must be there;
+a known field that is there has exactly its type, and null has none; the header family of the other
+mode is not looked at. The proxy adds `Date`.
+Source: ALB user guide, "Use Lambda functions as targets of an Application Load Balancer".
+"""
+
+import string
+from binascii import a2b_base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from albatross.model import pages
+
+# AWS is silent: the limit of 1 MB is 1,048,576 bytes of the function's result as it was returned.
+RESULT_BYTES_MAX = 1024 * 1024
+# AWS is silent: 32 K of headers is 32,768 bytes of the function's `name: value` lines with CR LF.
+HEADERS_BYTES_MAX = 32 * 1024
+# AWS is silent: a `statusCode` below 200 or above 599 is refused with 502.
+STATUS_MIN, STATUS_MAX = 200, 599
+# AWS is silent: a response without Content-Type gets this one, except 204 and 304 (None: none).
+DEFAULT_CONTENT_TYPE: str | None = "application/octet-stream"
+# AWS is silent: a 204 or 304 loses its body and has no Content-Length.
+BODILESS = frozenset({204, 304})
+
+# Not taken from a function: hop-by-hop headers, and what is computed here.
+_DROPPED = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_DROPPED_PREFIX = "proxy-"
+# The characters of a header name (RFC 9110, `token`).
+_TOKEN = ("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters).encode()
+# AWS is silent: besides CR, LF and NUL no control character but tab may be in a header's value.
+_CONTROLS = frozenset(map(chr, range(32))) - {"\t"} | {"\x7f"}
+_ABSENT = object()
+_SHOWN_MAX = 60  # characters of a function's text that a detail quotes
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+# The access log's error reasons, and the status that the client sees.
+# AWS is silent: the status of LambdaBadRequest is 400, and 502 wherever the guide names none.
+ERROR_STATUS = {
+    "LambdaAccessDenied": 502,
+    "LambdaBadRequest": 400,
+    "LambdaConnectionError": 502,
+    "LambdaConnectionTimeout": 504,
+    "LambdaEC2AccessDeniedException": 502,
+    "LambdaEC2ThrottledException": 502,
+    "LambdaEC2UnexpectedException": 502,
+    "LambdaENILimitReachedException": 502,
+    "LambdaInvalidResponse": 502,
+    "LambdaInvalidRuntimeException": 502,
+    "LambdaInvalidSecurityGroupIDException": 502,
+    "LambdaInvalidSubnetIDException": 502,
+    "LambdaInvalidZipFileException": 502,
+    "LambdaKMSAccessDeniedException": 502,
+    "LambdaKMSDisabledException": 502,
+    "LambdaKMSInvalidStateException": 502,
+    "LambdaKMSNotFoundException": 502,
+    "LambdaRequestTooLarge": 413,
+    "LambdaResourceNotFound": 502,
+    "LambdaResponseTooLarge": 502,
+    "LambdaServiceException": 502,
+    "LambdaSubnetIPAddressLimitReachedException": 502,
+    "LambdaThrottling": 502,
+    "LambdaUnhandled": 502,
+    "LambdaUnhandledException": 502,
+    "LambdaWebsocketNotSupported": 400,
+}
+# Lambda's error codes whose reason is not just "Lambda" and the code.
+_REASON_BY_ERROR_TYPE = {
+    "AccessDeniedException": "LambdaAccessDenied",
+    "RequestTooLargeException": "LambdaRequestTooLarge",
+    "ResourceNotFoundException": "LambdaResourceNotFound",
+    "TooManyRequestsException": "LambdaThrottling",
+    # AWS is silent: Lambda's InvalidRequestContentException is logged as LambdaBadRequest.
+    "InvalidRequestContentException": "LambdaBadRequest",
+}
+# AWS is silent: an error of the Lambda service without a reason of its own is this one.
+_OTHER_REASON = "LambdaServiceException"
+
+Document = dict[str, Any]
+Lines = list[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer to the client. `body` is whole, also for HEAD; `encode` leaves it out.
+
+    `headers` are lines in order, without Content-Length. `error_reason` is the access log's, None
+    when the function answered. `detail` is for the function's author: never sent, only logged.
+    """
+
+    status: int
+    reason: str
+    headers: Lines
+    body: bytes
+    error_reason: str | None = None
+    detail: str | None = None
+
+
+class _Invalid(Exception):
+    """The result is not a response. The message is the `detail`."""
+
+
+def from_result(result: bytes, *, multi_value: bool) -> Response:
+    """Return the response that a function's `result` describes, or the 502 page when it is none.
+
+    `multi_value`: the target group has multi-value headers on.
+    """
+    if len(result) > RESULT_BYTES_MAX:
+        found = f"expected at most {RESULT_BYTES_MAX:,} bytes of JSON, found {len(result):,}"
+        return failure("LambdaResponseTooLarge", f"result: {found}")
+    try:
+        document = _document(result)
+        status = _status(document)
+        reason = _reason(document, status)
+        lines = _multi_value_lines(document) if multi_value else _single_value_lines(document)
+        headers = _headers(lines, status)
+        body = _body(document)
+    except _Invalid as invalid:
+        return failure("LambdaInvalidResponse", str(invalid))
+    if status in BODILESS:
+        body = b""
+    return Response(status, reason, headers, body, None, _ignored(document, multi_value))
+
+
+def failure(error_reason: str, detail: str) -> Response:
+    """Return the load balancer's own page for one of the access log's error reasons."""
+    return error_page(ERROR_STATUS[error_reason], detail, error_reason)
+
+
+def error_page(status: int, detail: str, error_reason: str | None = None) -> Response:
+    """Return the load balancer's own page, such as 503 when a target group has no target."""
+    headers = [("Server", pages.SERVER), ("Content-Type", "text/html")]
+    body = pages.page(status).encode()
+    return Response(status, pages.reason(status), headers, body, error_reason, detail)
+
+
+def from_error_type(error_type: str) -> str:
+    """Return the error reason for a Lambda API error code, such as `TooManyRequestsException`."""
+    reason = _REASON_BY_ERROR_TYPE.get(error_type, f"Lambda{error_type}")
+    return reason if reason in ERROR_STATUS else _OTHER_REASON
+
+
+def encode(response: Response, *, head: bool = False) -> bytes:
+    """Return `response` as HTTP/1.1 bytes, without the body when it answers a HEAD request.
+
+    Header values outside ASCII go out as UTF-8.
+    """
+    # AWS is silent: the Content-Length of a HEAD response is that of the function's body.
+    status, body = response.status, response.body
+    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    length = "" if status in BODILESS else f"Content-Length: {len(body)}\r\n"
+    start = f"HTTP/1.1 {status} {response.reason}\r\n{lines}{length}\r\n".encode()
+    return start if head else start + body
+
+
+def _document(result: bytes) -> Document:
+    # AWS is silent: members of the result that the load balancer does not know are ignored.
+    # AWS is silent: a result with half of a surrogate pair ("\ud800") is not taken as JSON.
+    try:
+        document = orjson.loads(result)
+    except orjson.JSONDecodeError as error:
+        raise _Invalid(
+            f"result: expected a JSON object, found text that is not JSON ({error})"
+        ) from error
+    if type(document) is not dict:
+        raise _wrong("result", "a JSON object", document)
+    return document
+
+
+def _status(document: Document) -> int:
+    status = document.get("statusCode", _ABSENT)
+    # AWS is silent: a `statusCode` written as a float is accepted when it is integral (200.0).
+    if type(status) is not int and not (type(status) is float and status.is_integer()):
+        raise _wrong("statusCode", "an integer", status)
+    if not STATUS_MIN <= status <= STATUS_MAX:
+        raise _wrong("statusCode", f"an integer from {STATUS_MIN} to {STATUS_MAX}", status)
+    return int(status)
+
+
+def _reason(document: Document, status: int) -> str:
+    """Return the reason phrase: that of `statusDescription` ("200 OK"), else the standard one.
+
+    A status that nobody has assigned has the empty reason.
+    """
+    # AWS is silent: a control character in `statusDescription` is refused with 502.
+    # AWS is silent: a `statusDescription` with another code than `statusCode` gives only its text.
+    # AWS is silent: a `statusDescription` that is not a code and a text is ignored.
+    description = document.get("statusDescription", "")
+    if type(description) is not str:
+        raise _wrong("statusDescription", 'a string such as "200 OK"', description)
+    if _has_controls(description):
+        raise _wrong("statusDescription", "no control characters", description)
+    code, _, text = description.partition(" ")
+    is_code = len(code) == 3 and code.isdecimal()
+    return (text.strip() if is_code else "") or _REASONS.get(status, "")
+
+
+def _single_value_lines(document: Document) -> Lines:
+    headers = document.get("headers", {})
+    if type(headers) is not dict:
+        raise _wrong("headers", "an object of strings", headers)
+    for name, value in headers.items():
+        if type(value) is not str:
+            raise _wrong(_member("headers", name), "a string", value)
+    return list(headers.items())
+
+
+def _multi_value_lines(document: Document) -> Lines:
+    # AWS is silent: with multi-value headers on, `"multiValueHeaders": null` is refused with 502.
+    headers = document.get("multiValueHeaders", {})
+    if type(headers) is not dict:
+        raise _wrong("multiValueHeaders", "an object of arrays of strings", headers)
+    lines = []
+    for name, values in headers.items():
+        if type(values) is not list:
+            raise _wrong(_member("multiValueHeaders", name), "an array of strings", values)
+        for value in values:
+            if type(value) is not str:
+                raise _wrong(_member("multiValueHeaders", name), "strings in the array", value)
+            lines.append((name, value))
+    return lines
+
+
+def _headers(lines: Iterable[tuple[str, str]], status: int) -> Lines:
+    """Return the function's `lines` that are sent, and the load balancer's own after them."""
+    headers = []
+    names = set()
+    bytes_total = 0
+    for line in lines:
+        name, value = line
+        bytes_total += _checked_bytes(name, value)
+        key = name.lower()
+        if key in _DROPPED or key.startswith(_DROPPED_PREFIX):
+            continue
+        names.add(key)
+        headers.append(line)
+    if bytes_total > HEADERS_BYTES_MAX:
+        raise _Invalid(
+            f"headers: expected at most {HEADERS_BYTES_MAX:,} bytes, found {bytes_total:,}"
+        )
+    if DEFAULT_CONTENT_TYPE and "content-type" not in names and status not in BODILESS:
+        headers.append(("Content-Type", DEFAULT_CONTENT_TYPE))
+    # AWS is silent: a Server header of the function's own is kept.
+    if "server" not in names:
+        headers.append(("Server", pages.SERVER))
+    return headers
+
+
+def _checked_bytes(name: str, value: str) -> int:
+    """Return the bytes of a header line, or raise _Invalid when HTTP has no such header."""
+    name_bytes = name.encode()
+    if not name_bytes or name_bytes.translate(None, _TOKEN):
+        raise _wrong("headers", "names of letters, digits and !#$%&'*+-.^_`|~", name)
+    if _has_controls(value):
+        raise _wrong(_member("headers", name), "no control characters", value)
+    return len(name_bytes) + len(value.encode()) + len(": \r\n")
+
+
+def _has_controls(text: str) -> bool:
+    # The first test is the fast one; it also fails for tabs and for some of Unicode's spaces.
+    return not text.isprintable() and not _CONTROLS.isdisjoint(text)
+
+
+def _body(document: Document) -> bytes:
+    body = document.get("body", "")
+    if type(body) is not str:
+        raise _wrong("body", "a string", body)
+    is_base64 = document.get("isBase64Encoded", False)
+    if type(is_base64) is not bool:
+        raise _wrong("isBase64Encoded", "a boolean", is_base64)
+    if not is_base64:
+        return body.encode()
+    # AWS is silent: Base64 of no body is an empty body; missing padding is refused with 502.
+    try:
+        return a2b_base64(body, strict_mode=True)
+    except ValueError as error:
+        expected = "padded Base64 without line breaks, because isBase64Encoded is true"
+        raise _Invalid(f"body: expected {expected}, found none ({error})") from error
+
+
+def _ignored(document: Document, multi_value: bool) -> str | None:
+    """Return a warning when the only headers are those of the other mode, a common mistake."""
+    own, other, state = "headers", "multiValueHeaders", "off"
+    if multi_value:
+        own, other, state = other, own, "on"
+    if own in document or not document.get(other):
+        return None
+    return f"{other}: ignored, the target group has multi-value headers {state}; return {own}"
+
+
+def _wrong(field: str, expected: str, found: object) -> _Invalid:
+    return _Invalid(f"{field}: expected {expected}, found {_in_words(found)}")
+
+
+def _member(field: str, name: str) -> str:
+    return f"{field}[{_quoted(name)}]"
+
+
+def _quoted(text: str) -> str:
+    """Return `text` as JSON, so that it is one line, and not much of it."""
+    shown = text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "..."
+    return orjson.dumps(shown).decode()
+
+
+def _in_words(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return f"the boolean {str(value).lower()}"
+        case str():
+            return f"the string {_quoted(value)}"
+        case list():
+            return "an array"
+        case dict():
+            return "an object"
+        case int() | float():
+            return f"the number {value}"
+        case _:
+            return "nothing"

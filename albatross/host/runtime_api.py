@@ -1,0 +1,130 @@
+"""The Lambda Runtime API, one server an environment, on a loopback port of its own.
+
+Source: Lambda guide, "Using the Lambda runtime API"; the bodies are those of AWS's runtime
+interface emulator. The port is the environment's identity: no other name of it is in the API.
+"""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from albatross.host.environment import Environment, InvalidTransition
+from albatross.host.http import HttpConnection
+from albatross.host.invocation import Invocation, Outcome
+
+PAYLOAD_BYTES_MAX = 6 * 1024 * 1024 + 100  # 6 MB and a little, as the emulator's MaxPayloadSize
+_PREFIX = "/2018-06-01/runtime"
+_INVOCATION = f"{_PREFIX}/invocation/"
+_ACCEPTED = (
+    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+    b'{"status":"OK"}\n'
+)
+_STATUS = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Request Entity Too Large",
+}
+
+
+class RuntimeConnection(HttpConnection):
+    """A connection of the runtime (the process in the environment) to its Runtime API."""
+
+    body_bytes_max = PAYLOAD_BYTES_MAX
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self._environment = environment
+
+    def send_event(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
+        """Answer `next`: hand the runtime its event."""
+        event = invocation.event
+        head = (
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {invocation.id}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {function_arn}\r\n"
+        )
+        if invocation.trace_id:
+            head += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
+        if invocation.client_context:
+            head += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+        self.send(f"{head}Content-Length: {len(event)}\r\n\r\n".encode() + event)
+
+    # HttpConnection
+
+    def received(self) -> None:
+        target = self.target.decode("latin-1")
+        try:
+            if target == f"{_INVOCATION}next":
+                self._only("GET", self._next)
+            elif target.startswith(_INVOCATION):
+                self._only("POST", self._answer)
+            elif target == f"{_PREFIX}/init/error":
+                self._only("POST", self._init_error)
+            elif target == "/2018-06-01/ping":
+                self.send(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\npong"
+                )
+            else:
+                self._error(404, "ResourceNotFound", f"no such path in the Runtime API: {target}")
+        except InvalidTransition as error:
+            self._error(403, "InvalidStateTransition", f"State transition is not allowed: {error}")
+
+    def too_large(self) -> None:
+        message = f"Exceeded maximum allowed payload size ({PAYLOAD_BYTES_MAX} bytes)."
+        target = self.target.decode("latin-1")
+        invocation_id, _, what = target.removeprefix(_INVOCATION).partition("/")
+        if what == "response":
+            document = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
+            outcome = Outcome(json.dumps(document).encode(), function_error="Unhandled")
+            with suppress(InvalidTransition):
+                self._environment.answer(invocation_id, outcome)
+        self._error(413, "RequestEntityTooLarge", message)
+
+    def lost(self) -> None:
+        self._environment.disconnected(self)
+
+    # Within
+
+    def _only(self, method: str, handle: Any) -> None:
+        if self.method == method:
+            handle()
+        else:
+            self._error(405, "MethodNotAllowed", f"this path takes {method} only")
+
+    def _next(self) -> None:
+        self._environment.park(self)
+
+    def _answer(self) -> None:
+        target = self.target.decode("latin-1")
+        invocation_id, _, what = target.removeprefix(_INVOCATION).partition("/")
+        if what == "response":
+            mode = self.header(b"lambda-runtime-function-response-mode")
+            if mode not in (None, b"streaming"):
+                self._error(400, "InvalidFunctionResponseMode", "the response mode is not known")
+                return
+            outcome = Outcome(self.body())
+        elif what == "error":
+            outcome = Outcome(self.body(), function_error="Unhandled")
+        else:
+            self._error(404, "ResourceNotFound", f"no such path in the Runtime API: {target}")
+            return
+        if self._environment.answer(invocation_id, outcome):
+            self.send(_ACCEPTED)
+        else:
+            self._error(400, "InvalidRequestID", "Invalid request ID")
+
+    def _init_error(self) -> None:
+        self._environment.init_failed(self.body())
+        self.send(_ACCEPTED)
+
+    def _error(self, status: int, error_type: str, message: str) -> None:
+        body = json.dumps({"errorMessage": message, "errorType": error_type}).encode() + b"\n"
+        self.send(
+            f"HTTP/1.1 {status} {_STATUS[status]}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )

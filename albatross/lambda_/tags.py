@@ -1,0 +1,53 @@
+"""Tags of functions. Source: Lambda API, `TagResource`; guide, "Using tags on functions"."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from albatross.lambda_ import lookup
+from albatross.model.errors import InvalidParameterValueException
+from albatross.store.transaction import Transaction
+
+TAGS_MAX = 50
+
+
+def tag_resource(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
+    """TagResource: add tags, or change those with the same key.
+
+    Raises ResourceNotFoundException, InvalidParameterValueException.
+    """
+    function_arn = _function_arn(tx, params)
+    tx.put_tags(function_arn, check(tx.tags(function_arn) | params["Tags"]))
+    return {}
+
+
+def untag_resource(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
+    """UntagResource: remove the tags with these keys; a key that is not there is no error.
+
+    Raises ResourceNotFoundException, InvalidParameterValueException.
+    """
+    function_arn = _function_arn(tx, params)
+    tags = tx.tags(function_arn)
+    tx.put_tags(function_arn, {k: v for k, v in tags.items() if k not in params["TagKeys"]})
+    return {}
+
+
+def list_tags(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
+    """ListTags. Raises ResourceNotFoundException, InvalidParameterValueException."""
+    return {"Tags": tx.tags(_function_arn(tx, params))}
+
+
+def check(tags: Mapping[str, str]) -> Mapping[str, str]:
+    """Return `tags`. Raises InvalidParameterValueException if they are too many for a function."""
+    if len(tags) > TAGS_MAX:
+        raise InvalidParameterValueException("Number of tags exceeds resource tag limit.")
+    return tags
+
+
+def _function_arn(tx: Transaction, params: Mapping[str, Any]) -> str:
+    called = {"FunctionName": params["Resource"]}
+    if lookup.address(tx.scope, called).qualifier is not None:
+        raise InvalidParameterValueException(
+            "Tags on function aliases and versions are not supported. "
+            "Please specify a function ARN."
+        )
+    return lookup.find(tx, called)[0].arn

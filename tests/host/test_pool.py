@@ -1,0 +1,300 @@
+"""The pool's decisions, stepped with a clock of the test's own and environments that do nothing."""
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from albatross.host import pool as pools
+from albatross.host.environment import InitFailure
+from albatross.host.invocation import Invocation, Outcome
+from albatross.host.pool import Account, Pool
+from albatross.model.function import Directory, Function
+
+
+class FakeEnvironment:
+    def __init__(self, owner: Pool, clock: "Clock", init_limit_s: float | None) -> None:
+        self.owner, self.clock, self.init_limit_s = owner, clock, init_limit_s
+        self.started_s = self.freed_s = clock.now_s
+        self.retired = self.stopped = False
+        self.invocation: Invocation | None = None
+
+    def assign(self, invocation: Invocation) -> None:
+        assert self.invocation is None
+        self.invocation = invocation
+
+    def finish(self) -> None:
+        invocation, self.invocation = self.invocation, None
+        assert invocation is not None
+        invocation.done(invocation, Outcome(b"done"))
+        self.freed_s = self.clock.now_s
+        if self.retired:
+            self.owner.gone(self, None)
+        else:
+            self.owner.ready(self)
+
+    def stop(self) -> None:
+        self.stopped = self.retired = True
+
+    def retire(self) -> None:
+        self.retired = True
+        if self.invocation is None:
+            self.stop()
+
+
+class FakeEngine:
+    def __init__(self, clock: "Clock") -> None:
+        self.clock = clock
+        self.room = True
+        self.started: list[FakeEnvironment] = []
+
+    def start(self, function: Function, owner: Pool, *, init_limit_s: float | None) -> Any:
+        self.started.append(FakeEnvironment(owner, self.clock, init_limit_s))
+        return self.started[-1]
+
+    def has_room(self) -> bool:
+        return self.room
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.timers: list[tuple[float, Any]] = []
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def call_later(self, delay_s: float, callback: Any) -> None:
+        self.timers.append((self.now_s + delay_s, callback))
+
+    def advance(self, seconds: float) -> None:
+        end_s = self.now_s + seconds
+        while due := [timer for timer in self.timers if timer[0] <= end_s]:
+            first = min(due, key=lambda timer: timer[0])
+            self.timers.remove(first)
+            self.now_s = max(self.now_s, first[0])
+            first[1]()
+        self.now_s = end_s
+
+
+FUNCTION = Function(
+    arn="arn:aws:lambda:us-east-1:123456789012:function:f",
+    name="f",
+    runtime="python3.11",
+    handler="app.handler",
+    role="r",
+    code=Directory(path="/nowhere"),
+    last_modified=datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC),
+    revision_id="1",
+)
+
+
+class Scene:
+    def __init__(self, **changes: Any) -> None:
+        self.clock = Clock()
+        self.engine = FakeEngine(self.clock)
+        self.account = Account()
+        self.failures: list[InitFailure] = []
+        self.outcomes: list[Outcome] = []
+        self.pool = Pool(
+            replace(FUNCTION, **changes),
+            self.account,
+            self.engine,
+            clock=self.clock,
+            call_later=self.clock.call_later,
+            on_init_failure=lambda _, failure: self.failures.append(failure),
+        )
+
+    def submit(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.pool.submit(Invocation(b"{}", lambda _, outcome: self.outcomes.append(outcome)))
+
+    def ready(self, index: int = -1) -> FakeEnvironment:
+        environment = self.engine.started[index]
+        self.pool.ready(environment)
+        return environment
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_the_first_request_starts_an_environment_at_once(scene: Scene) -> None:
+    scene.submit()
+    assert len(scene.engine.started) == 1
+    environment = scene.ready()
+    environment.finish()
+    assert scene.outcomes == [Outcome(b"done")]
+    assert scene.pool.idle == [environment]
+
+
+def test_an_idle_environment_is_reused_the_newest_first(scene: Scene) -> None:
+    scene.submit(2)
+    scene.clock.advance(0.02)
+    first, second = scene.ready(0), scene.ready(1)
+    first.finish()
+    second.finish()
+    scene.submit()
+    assert second.invocation is not None
+    assert first.invocation is None
+
+
+def test_a_waiting_request_takes_a_freed_environment_before_a_new_one(scene: Scene) -> None:
+    scene.submit(2)
+    environment = scene.ready()
+    environment.finish()
+    assert environment.invocation is not None
+    assert len(scene.engine.started) == 1
+
+
+def test_sixteen_clients_of_a_fast_function_do_not_start_sixteen_environments(scene: Scene) -> None:
+    scene.submit(16)
+    scene.clock.advance(0.15)
+    for environment in list(scene.engine.started):
+        scene.pool.ready(environment)
+    for _ in range(1000):  # each of the 16 comes back as soon as it has its answer
+        scene.clock.advance(0.001)
+        for environment in [e for e in scene.engine.started if e.invocation]:
+            environment.finish()
+            scene.submit()
+    assert len(scene.engine.started) <= max(2, pools.CORES)
+
+
+def test_a_function_that_calls_itself_gets_a_second_environment(scene: Scene) -> None:
+    scene.submit()
+    scene.ready()
+    scene.clock.advance(1)  # it is running, and calls itself
+    scene.submit()
+    scene.clock.advance(pools.STALL_S * 1.5)
+    assert len(scene.engine.started) == 2
+
+
+def test_a_slow_function_gets_as_many_environments_as_there_are_requests(scene: Scene) -> None:
+    scene.submit(10)
+    for _ in range(20):
+        scene.clock.advance(0.2)
+        for environment in list(scene.engine.started):
+            if environment in scene.pool._starting:
+                scene.pool.ready(environment)
+    assert len(scene.engine.started) == 10
+    assert not scene.pool.waiting
+
+
+def test_only_as_many_as_cores_start_at_once(scene: Scene) -> None:
+    scene.submit(50)
+    scene.clock.advance(5)
+    assert len(scene.engine.started) == pools.STARTS_MAX
+
+
+def test_requests_over_the_reserved_concurrency_are_throttled() -> None:
+    scene = Scene(reserved_concurrency=2)
+    scene.submit(3)
+    reason = b"ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert scene.outcomes == [Outcome(reason, api_error="TooManyRequestsException")]
+    scene.ready().finish()
+    scene.submit()
+    assert len(scene.outcomes) == 2  # one more had room
+
+
+def test_a_reservation_of_zero_throttles_every_request() -> None:
+    scene = Scene(reserved_concurrency=0)
+    scene.submit()
+    assert scene.outcomes[0].api_error == "TooManyRequestsException"
+
+
+def test_unreserved_functions_share_what_reservations_leave_of_a_thousand(scene: Scene) -> None:
+    scene.account.reserved = 990
+    scene.submit(11)
+    reason = b"ConcurrentInvocationLimitExceeded"
+    assert scene.outcomes == [Outcome(reason, api_error="TooManyRequestsException")]
+
+
+def test_when_none_lives_an_init_error_fails_all_that_wait(scene: Scene) -> None:
+    scene.submit(3)
+    scene.pool.gone(scene.engine.started[0], InitFailure(b"no module"))
+    assert scene.outcomes == [Outcome(b"no module", function_error="Unhandled")] * 3
+    assert scene.failures == [InitFailure(b"no module")]
+    scene.submit()
+    assert len(scene.engine.started) == 2  # retried at the next invocation
+
+
+def test_an_init_error_beside_a_living_environment_fails_only_the_oldest(scene: Scene) -> None:
+    scene.submit()
+    scene.ready()
+    scene.submit(2)
+    scene.clock.advance(pools.STALL_S * 1.5)
+    scene.pool.gone(scene.engine.started[1], InitFailure(b"flaky"))
+    assert scene.outcomes == [Outcome(b"flaky", function_error="Unhandled")]
+    assert len(scene.pool.waiting) == 1
+
+
+def test_an_init_phase_that_runs_over_is_run_again_within_the_function_timeout() -> None:
+    scene = Scene(timeout_s=7)
+    scene.submit()
+    scene.pool.gone(scene.engine.started[0], InitFailure(b"slow", timed_out=True))
+    assert scene.outcomes == []
+    assert scene.engine.started[1].init_limit_s == 7
+    scene.pool.gone(scene.engine.started[1], InitFailure(b"slow", timed_out=True))
+    assert scene.outcomes[0].function_error == "Unhandled"
+    assert b"Task timed out after 7.00 seconds" in scene.outcomes[0].payload
+
+
+def test_a_new_configuration_replaces_environments_and_loses_no_request(scene: Scene) -> None:
+    scene.submit(2)
+    scene.clock.advance(0.02)
+    busy, idle = scene.ready(0), scene.ready(1)
+    idle.finish()
+    scene.pool.update(replace(FUNCTION, memory_mb=256))
+    assert idle.stopped
+    assert not busy.stopped
+    scene.submit()
+    assert len(scene.engine.started) == 3
+    scene.ready(2).finish()
+    busy.finish()
+    assert scene.outcomes == [Outcome(b"done")] * 3
+
+
+def test_a_change_that_no_environment_sees_keeps_them(scene: Scene) -> None:
+    scene.submit()
+    environment = scene.ready()
+    environment.finish()
+    scene.pool.update(replace(FUNCTION, description="other", reserved_concurrency=5))
+    assert scene.pool.idle == [environment]
+
+
+def test_a_deleted_function_fails_what_waits_and_finishes_what_runs(scene: Scene) -> None:
+    scene.submit(2)
+    environment = scene.ready()
+    scene.pool.close()
+    assert scene.outcomes == [Outcome(b"", api_error="ResourceNotFoundException")]
+    environment.finish()
+    assert scene.outcomes[1] == Outcome(b"done")
+
+
+def test_environments_idle_for_too_long_are_ended(scene: Scene) -> None:
+    scene.submit()
+    environment = scene.ready()
+    environment.finish()
+    scene.pool.stop_idle(scene.clock.now_s - 1)
+    assert not environment.stopped
+    scene.pool.stop_idle(scene.clock.now_s)
+    assert environment.stopped
+
+
+def test_without_room_a_request_waits_until_there_is(scene: Scene) -> None:
+    scene.engine.room = False
+    scene.submit()
+    assert scene.engine.started == []
+    scene.engine.room = True
+    scene.clock.advance(pools.STALL_S * 1.5)
+    assert len(scene.engine.started) == 1
+
+
+def test_concurrency_is_counted_back_whatever_the_end(scene: Scene) -> None:
+    scene.submit(2)
+    scene.ready().finish()
+    scene.pool.close()
+    scene.engine.started[0].finish()
+    assert (scene.pool.running, scene.account.running) == (0, 0)

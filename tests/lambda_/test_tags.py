@@ -1,0 +1,45 @@
+import pytest
+
+
+def test_tags_are_added_changed_and_removed(api, create):
+    arn = create(Tags={"a": "1", "b": "2"})["FunctionArn"]
+    answer = api.tag_resource(Resource=arn, Tags={"b": "3", "c d": ""})
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert api.list_tags(Resource=arn)["Tags"] == {"a": "1", "b": "3", "c d": ""}
+    answer = api.untag_resource(Resource=arn, TagKeys=["a", "c d", "never there"])
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert api.list_tags(Resource=arn)["Tags"] == {"b": "3"}
+
+
+def test_a_function_without_tags_has_an_empty_list(api, create):
+    assert api.list_tags(Resource=create()["FunctionArn"])["Tags"] == {}
+
+
+def test_a_function_has_50_tags_at_most(api, create, refused):
+    arn = create(Tags={f"k{n}": "" for n in range(50)})["FunctionArn"]
+    api.tag_resource(Resource=arn, Tags={"k7": "changed"})
+    assert refused(api.tag_resource, Resource=arn, Tags={"one": "more"}) == (
+        "InvalidParameterValueException",
+        "Number of tags exceeds resource tag limit.",
+    )
+
+
+@pytest.mark.parametrize("operation", ["list_tags", "tag_resource", "untag_resource"])
+@pytest.mark.parametrize("qualifier", ["$LATEST", "1", "prod"])
+def test_versions_and_aliases_have_no_tags(api, create, refused, operation, qualifier):
+    params = {"Resource": f"{create()['FunctionArn']}:{qualifier}"}
+    params |= {"tag_resource": {"Tags": {}}, "untag_resource": {"TagKeys": ["a"]}}.get(
+        operation, {}
+    )
+    assert refused(getattr(api, operation), **params) == (
+        "InvalidParameterValueException",
+        "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+    )
+
+
+def test_a_function_that_is_not_there_has_no_tags(api, refused, account):
+    arn = f"arn:aws:lambda:us-east-1:{account}:function:fn"
+    expected = ("ResourceNotFoundException", f"Function not found: {arn}")
+    assert refused(api.list_tags, Resource=arn) == expected
+    assert refused(api.tag_resource, Resource=arn, Tags={"a": "b"}) == expected
+    assert refused(api.untag_resource, Resource=arn, TagKeys=["a"]) == expected

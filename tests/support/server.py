@@ -1,0 +1,83 @@
+"""A real server for tests: `aws.App` with a store on disk, served by uvicorn in a thread."""
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import uvicorn
+from botocore.config import Config
+
+from albatross.aws.app import App, Operations
+from albatross.aws.http import Request, Response
+from albatross.store.packages import Packages
+from albatross.store.store import Store
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+
+
+async def _nothing() -> None:
+    return None
+
+
+@contextmanager
+def serve(
+    operations: Operations,
+    *,
+    directory: Path | None = None,
+    strict: bool = False,
+    after_write: Callable[[], Awaitable[None]] = _nothing,
+    extra_routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]] | None = None,
+) -> Iterator[str]:
+    """Serve `operations` and yield the URL. The state is in `directory`, else thrown away."""
+    with ExitStack() as stack:
+        if directory is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        store = Store(
+            f"sqlite:///{directory}/albatross.db",
+            Packages(directory),
+            strict=strict,
+            on_commit=lambda _: None,
+        )
+        app = App(
+            operations,
+            store,
+            region=REGION,
+            account=ACCOUNT,
+            after_write=after_write,
+            extra_routes=extra_routes or {},
+        )
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        socket = config.bind_socket()
+        stack.callback(socket.close)
+        thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=10)
+            asyncio.run(store.close())
+
+
+def client(
+    service: str, url: str, *, region: str = REGION, access_key: str = "test", **config: Any
+) -> Any:
+    """Return a boto3 client of the server at `url` that makes one attempt a call.
+
+    `parameter_validation=False` lets through what botocore itself would refuse.
+    """
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, **config),
+    )
