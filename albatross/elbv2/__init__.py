@@ -1,0 +1,57 @@
+"""The elbv2 API: its operations by name. Each is a function of a transaction and the parameters."""
+
+from collections.abc import Mapping
+
+from albatross.elbv2 import (
+    attributes,
+    limits,
+    listeners,
+    load_balancers,
+    rules,
+    tags,
+    target_groups,
+    targets,
+)
+from albatross.model.operation import Operation
+
+_READS = {
+    "DescribeAccountLimits": limits.describe_account_limits,
+    "DescribeListenerAttributes": attributes.describe_listener_attributes,
+    "DescribeListeners": listeners.describe_listeners,
+    "DescribeLoadBalancerAttributes": attributes.describe_load_balancer_attributes,
+    "DescribeLoadBalancers": load_balancers.describe_load_balancers,
+    "DescribeRules": rules.describe_rules,
+    "DescribeTags": tags.describe_tags,
+    "DescribeTargetGroupAttributes": attributes.describe_target_group_attributes,
+    "DescribeTargetGroups": target_groups.describe_target_groups,
+    "DescribeTargetHealth": targets.describe_target_health,
+}
+_WRITES = {
+    "AddTags": tags.add_tags,
+    "CreateListener": listeners.create_listener,
+    "CreateLoadBalancer": load_balancers.create_load_balancer,
+    "CreateRule": rules.create_rule,
+    "CreateTargetGroup": target_groups.create_target_group,
+    "DeleteListener": listeners.delete_listener,
+    "DeleteLoadBalancer": load_balancers.delete_load_balancer,
+    "DeleteRule": rules.delete_rule,
+    "DeleteTargetGroup": target_groups.delete_target_group,
+    "DeregisterTargets": targets.deregister_targets,
+    "ModifyListener": listeners.modify_listener,
+    "ModifyListenerAttributes": attributes.modify_listener_attributes,
+    "ModifyLoadBalancerAttributes": attributes.modify_load_balancer_attributes,
+    "ModifyRule": rules.modify_rule,
+    "ModifyTargetGroup": target_groups.modify_target_group,
+    "ModifyTargetGroupAttributes": attributes.modify_target_group_attributes,
+    "RegisterTargets": targets.register_targets,
+    "RemoveTags": tags.remove_tags,
+    "SetIpAddressType": load_balancers.set_ip_address_type,
+    "SetRulePriorities": rules.set_rule_priorities,
+    "SetSecurityGroups": load_balancers.set_security_groups,
+    "SetSubnets": load_balancers.set_subnets,
+}
+
+OPERATIONS: Mapping[str, Operation] = {
+    **{name: Operation(run=run, writes=False) for name, run in _READS.items()},
+    **{name: Operation(run=run, writes=True) for name, run in _WRITES.items()},
+}

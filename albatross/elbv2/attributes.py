@@ -1,0 +1,159 @@
+"""Attributes of load balancers, target groups and listeners, described and changed.
+
+Source: elbv2 API, `ModifyLoadBalancerAttributes` and its relatives. What the keys mean, their
+defaults and their values: model/attributes.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from albatross.elbv2 import lookup, wire
+from albatross.model import attributes
+from albatross.model.errors import InvalidConfigurationRequest, ValidationError
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
+from albatross.model.target_group import TargetGroup
+
+if TYPE_CHECKING:
+    from albatross.store.transaction import Transaction
+
+_LOGS = {
+    "access_logs": "access logs",
+    "connection_logs": "connection logs",
+    "health_check_logs": "health check logs",
+}
+_CROSS_ZONE = "load_balancing.cross_zone.enabled"
+# Load balancer attributes that AWS knows, but not for Application Load Balancers.
+_OTHER_TYPES = {"dns_record.client_routing_policy", "secondary_ips.auto_assigned.per_subnet"}
+
+
+def describe_load_balancer_attributes(
+    tx: "Transaction", params: Mapping[str, Any]
+) -> wire.Document:
+    """DescribeLoadBalancerAttributes: all there are. Raises LoadBalancerNotFound."""
+    return _described(lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"]))
+
+
+def modify_load_balancer_attributes(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """ModifyLoadBalancerAttributes: all of them, or none where one is not valid.
+
+    Raises LoadBalancerNotFound, InvalidConfigurationRequest, ValidationError.
+    """
+    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
+    new = _wanted(params)
+    for key in new:
+        if key in _OTHER_TYPES:
+            raise InvalidConfigurationRequest(
+                f"Load balancer attribute key '{key}' is not supported on load balancers "
+                "with type 'application'"
+            )
+    _check(balancer, "Load balancer", new)
+    changed = replace(balancer, attributes={**balancer.attributes, **new})
+    _check_load_balancer(changed)
+    tx.put(changed)
+    return _described(changed)
+
+
+def describe_target_group_attributes(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """DescribeTargetGroupAttributes: all that its target type has. Raises TargetGroupNotFound."""
+    return _described(lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"]))
+
+
+def modify_target_group_attributes(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """ModifyTargetGroupAttributes: all of them, or none where one is not valid.
+
+    Raises TargetGroupNotFound, InvalidConfigurationRequest, ValidationError.
+    """
+    group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
+    new = _wanted(params)
+    for key in new:
+        if key in attributes.TARGET_GROUP and key not in attributes.supported(group):
+            raise InvalidConfigurationRequest(
+                f"A target group with target type '{group.target_type}' "
+                f"does not support the attribute {key}"
+            )
+    _check(group, "Target group", new)
+    changed = replace(group, attributes={**group.attributes, **new})
+    tx.put(changed)
+    return _described(changed)
+
+
+def describe_listener_attributes(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """DescribeListenerAttributes: all that its protocol has. Raises ListenerNotFound."""
+    return _described(lookup.by_arn(tx, Listener, params["ListenerArn"]))
+
+
+def modify_listener_attributes(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """ModifyListenerAttributes: all of them, or none where one is not valid.
+
+    Raises ListenerNotFound, InvalidConfigurationRequest, ValidationError.
+    """
+    listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
+    new = _wanted(params)
+    for key in new:
+        if key in attributes.LISTENER and key not in attributes.supported(listener):
+            raise InvalidConfigurationRequest(
+                f"Listener attribute key '{key}' is not supported on listeners "
+                f"with protocol '{listener.protocol}'"
+            )
+    _check(listener, "Listener", new)
+    changed = replace(listener, attributes={**listener.attributes, **new})
+    tx.put(changed)
+    return _described(changed)
+
+
+def _described(resource: LoadBalancer | TargetGroup | Listener) -> wire.Document:
+    return {
+        "Attributes": [
+            {"Key": key, "Value": attributes.get(resource, key)}
+            for key in attributes.supported(resource)
+        ]
+    }
+
+
+def _wanted(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the member `Attributes` as key and value."""
+    wanted: dict[str, str] = {}
+    for attribute in params["Attributes"]:
+        key = attribute.get("Key")
+        if not key:
+            raise ValidationError("An attribute key must be specified")
+        if key in wanted:
+            raise ValidationError(f"Attribute key '{key}' was specified more than once")
+        wanted[key] = attribute.get("Value", "")
+    if not wanted:
+        raise ValidationError("An attribute must be specified")
+    return wanted
+
+
+def _check(
+    resource: LoadBalancer | TargetGroup | Listener, noun: str, new: Mapping[str, str]
+) -> None:
+    """Raise ValidationError for the first key or value that is not valid."""
+    known = attributes.supported(resource)
+    for key, value in new.items():
+        if key not in known:
+            raise ValidationError(f"{noun} attribute key '{key}' is not recognized")
+        if complaint := known[key].check.complaint(key, value):
+            raise ValidationError(complaint)
+
+
+def _check_load_balancer(balancer: LoadBalancer) -> None:
+    """Check what concerns several attributes, or a fixed one."""
+    if attributes.get(balancer, _CROSS_ZONE) != "true":
+        raise InvalidConfigurationRequest(
+            f"The value for '{_CROSS_ZONE}' must always be 'true' for an Application Load Balancer"
+        )
+    for log, noun in _LOGS.items():
+        enabled, bucket, prefix = (
+            attributes.get(balancer, f"{log}.s3.{part}") for part in ("enabled", "bucket", "prefix")
+        )
+        if enabled == "true" and not bucket:
+            raise InvalidConfigurationRequest(
+                f"The key '{log}.s3.bucket' must set in order to enable {noun}"
+            )
+        if "AWSLogs" in prefix:
+            raise InvalidConfigurationRequest(
+                f"The value for '{log}.s3.prefix' must not contain 'AWSLogs'"
+            )

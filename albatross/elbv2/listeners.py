@@ -1,0 +1,177 @@
+"""Listeners. Source: elbv2 API, `CreateListener` and its relatives.
+
+A listener's default action is kept in its default rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from albatross.elbv2 import associations, lookup, tags, wire
+from albatross.elbv2.actions import to_action
+from albatross.elbv2.coverage import not_here
+from albatross.elbv2.limits import LISTENERS_MAX
+from albatross.elbv2.pagination import page
+from albatross.model import arn as arns
+from albatross.model.errors import DuplicateListener, TooManyListeners, ValidationError
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
+from albatross.model.rule import Rule
+
+if TYPE_CHECKING:
+    from albatross.store.transaction import Transaction
+
+_HTTPS_ONLY = {
+    "SslPolicy": "An SSL policy",
+    "Certificates": "A certificate",
+    "AlpnPolicy": "An ALPN policy",
+}
+
+
+def create_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """CreateListener, with its default rule. The same call again answers with what is there.
+
+    Raises LoadBalancerNotFound, DuplicateListener, TooManyListeners, ValidationError, and what
+    to_action, associations.admit and tags.from_params raise; NotImplementedHere for HTTPS.
+    """
+    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
+    if params.get("Port") is None:
+        raise ValidationError("A listener port must be specified")
+    _check_protocol(params.get("Protocol"), params)
+    action = to_action(params["DefaultActions"])
+    new_tags = tags.from_params(params)
+    listener = Listener(
+        arn=arns.listener(balancer.arn, tx.new_id()),
+        load_balancer_arn=balancer.arn,
+        port=params["Port"],
+        protocol=params["Protocol"],
+    )
+    if existing := _on_port(tx, listener):
+        same = (
+            existing.protocol == listener.protocol
+            and default_rule(tx, existing).action == action
+            and tx.tags(existing.arn) == new_tags
+        )
+        if same:
+            return {"Listeners": [wire.from_listener(existing, action)]}
+        raise _duplicate(listener)
+    if len(tx.list(Listener, parent=balancer.arn)) >= LISTENERS_MAX:
+        raise TooManyListeners(
+            f"Load balancer '{balancer.arn}' has reached the limit of '{LISTENERS_MAX}' listeners"
+        )
+    associations.admit(tx, balancer.arn, action)
+    tx.put(listener)
+    tx.put(
+        Rule(
+            arn=arns.rule(listener.arn, tx.new_id()),
+            listener_arn=listener.arn,
+            priority=None,
+            conditions=(),
+            action=action,
+        )
+    )
+    tx.put_tags(listener.arn, new_tags)
+    return {"Listeners": [wire.from_listener(listener, action)]}
+
+
+def describe_listeners(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """DescribeListeners: of one load balancer or by ARN, ordered by port.
+
+    Raises LoadBalancerNotFound, ListenerNotFound, ValidationError.
+    """
+    wanted, balancer_arn = params.get("ListenerArns"), params.get("LoadBalancerArn", "")
+    if not wanted and not balancer_arn:
+        raise ValidationError("You must specify either listener ARNs or a load balancer ARN")
+    if wanted and balancer_arn:
+        raise ValidationError(
+            "Listener ARNs and a load balancer ARN cannot be specified at the same time"
+        )
+    if wanted:
+        listeners = lookup.by_arns(tx, Listener, wanted)
+    else:
+        balancer = lookup.by_arn(tx, LoadBalancer, balancer_arn)
+        listeners = tx.list(Listener, parent=balancer.arn)
+    listeners, marker = page(
+        listeners, params, key=lambda listener: f"{listener.port:05} {listener.arn}"
+    )
+    return {
+        "Listeners": [
+            wire.from_listener(each, default_rule(tx, each).action) for each in listeners
+        ],
+        **marker,
+    }
+
+
+def modify_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """ModifyListener: what is not given stays as it is.
+
+    Raises ListenerNotFound, and as create_listener does.
+    """
+    listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
+    _check_protocol(params.get("Protocol", listener.protocol), params)
+    changed = replace(
+        listener,
+        port=params.get("Port", listener.port),
+        protocol=params.get("Protocol", listener.protocol),
+    )
+    rule = default_rule(tx, listener)
+    if params.get("DefaultActions"):
+        rule = replace(rule, action=to_action(params["DefaultActions"]))
+        associations.admit(tx, listener.load_balancer_arn, rule.action, instead_of=rule.arn)
+    other = _on_port(tx, changed)
+    if other and other.arn != listener.arn:
+        raise _duplicate(changed)
+    tx.put(changed)
+    tx.put(rule)
+    return {"Listeners": [wire.from_listener(changed, rule.action)]}
+
+
+def delete_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """DeleteListener, with its rules. Raises ListenerNotFound, ValidationError."""
+    delete_with_rules(tx, lookup.by_arn(tx, Listener, params["ListenerArn"]))
+    return {}
+
+
+def delete_with_rules(tx: "Transaction", listener: Listener) -> None:
+    """Delete `listener` and every rule of it."""
+    for rule in tx.list(Rule, parent=listener.arn):
+        tx.delete(rule.arn)
+    tx.delete(listener.arn)
+
+
+def default_rule(tx: "Transaction", listener: Listener) -> Rule:
+    """Return the rule that applies when no other does. Every listener has one."""
+    (rule,) = tx.list(Rule, parent=listener.arn, name="default")
+    return rule
+
+
+def _check_protocol(protocol: str | None, params: Mapping[str, Any]) -> None:
+    if protocol is None:
+        raise ValidationError("A listener protocol must be specified")
+    if protocol == "HTTPS":
+        if len(params.get("Certificates") or ()) != 1:
+            raise ValidationError(
+                "You must provide a list containing exactly one certificate "
+                "if the listener protocol is HTTPS."
+            )
+        raise not_here("An HTTPS listener")
+    if protocol != "HTTP":
+        raise ValidationError(f"Listener protocol '{protocol}' must be one of 'HTTPS, HTTP'")
+    for member, noun in _HTTPS_ONLY.items():
+        if params.get(member):
+            raise ValidationError(f"{noun} cannot be specified for HTTP listeners")
+    if (params.get("MutualAuthentication") or {}).get("Mode", "off") != "off":
+        raise ValidationError("Mutual authentication cannot be specified for HTTP listeners")
+
+
+def _on_port(tx: "Transaction", listener: Listener) -> Listener | None:
+    """Return the listener that has the port of `listener` on its load balancer."""
+    on_port = tx.list(Listener, parent=listener.load_balancer_arn, name=listener.name)
+    return on_port[0] if on_port else None
+
+
+def _duplicate(listener: Listener) -> DuplicateListener:
+    return DuplicateListener(
+        "A listener already exists on this port for this load balancer "
+        f"'{listener.load_balancer_arn}'"
+    )

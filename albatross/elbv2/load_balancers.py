@@ -1,0 +1,224 @@
+"""Load balancers. Source: elbv2 API, `CreateLoadBalancer` and its relatives.
+
+There is no VPC here: subnets and security groups are taken as given.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from albatross.elbv2 import lookup, tags, wire
+from albatross.elbv2.coverage import not_here, refuse
+from albatross.elbv2.limits import LOAD_BALANCERS_MAX, check_count
+from albatross.elbv2.listeners import delete_with_rules
+from albatross.elbv2.pagination import page
+from albatross.model import arn as arns
+from albatross.model import attributes
+from albatross.model.errors import (
+    DuplicateLoadBalancerName,
+    InvalidConfigurationRequest,
+    OperationNotPermitted,
+    TooManyLoadBalancers,
+    ValidationError,
+)
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer, Zone
+
+if TYPE_CHECKING:
+    from albatross.store.transaction import Transaction
+
+# differs from AWS: every load balancer is in this VPC, and in this security group unless told so.
+VPC_ID = "vpc-0a1ba7055a1ba7055"
+SECURITY_GROUP_ID = "sg-0a1ba7055a1ba7055"
+ZONES = "abcdef"
+NAME_MAX = 32
+_UNSUPPORTED = ("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools")
+
+
+def create_load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """CreateLoadBalancer. The same call again answers with the load balancer that is there.
+
+    Raises DuplicateLoadBalancerName, InvalidConfigurationRequest, TooManyLoadBalancers,
+    DuplicateTagKeys, TooManyTags, ValidationError; NotImplementedHere for other types.
+    """
+    kind = params.get("Type", "application")
+    if kind != "application":
+        raise not_here(f"A load balancer of type '{kind}' (this is an Application Load Balancer)")
+    refuse(params, _UNSUPPORTED)
+    wanted = _load_balancer(tx, params)
+    wanted_tags = tags.from_params(params)
+    for existing in tx.list(LoadBalancer, name=wanted.name):
+        if _settings(existing) != _settings(wanted) or tx.tags(existing.arn) != wanted_tags:
+            raise DuplicateLoadBalancerName(
+                f"A load balancer with the same name '{wanted.name}' exists, "
+                "but with different settings"
+            )
+        return {"LoadBalancers": [wire.from_load_balancer(existing)]}
+    if len(tx.list(LoadBalancer)) >= LOAD_BALANCERS_MAX:
+        raise TooManyLoadBalancers(
+            f"You have reached the limit of '{LOAD_BALANCERS_MAX}' load balancers"
+        )
+    tx.put(wanted)
+    tx.put_tags(wanted.arn, wanted_tags)
+    return {"LoadBalancers": [wire.from_load_balancer(wanted, state="provisioning")]}
+
+
+def describe_load_balancers(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """DescribeLoadBalancers: all, or those of some ARNs or names, ordered by name.
+
+    Raises LoadBalancerNotFound, ValidationError.
+    """
+    wanted, names = params.get("LoadBalancerArns"), params.get("Names")
+    if wanted and names:
+        raise ValidationError(
+            "Load balancer names and load balancer ARNs cannot be specified at the same time"
+        )
+    check_count("load balancer ARNs", wanted or ())
+    if wanted:
+        balancers = lookup.by_arns(tx, LoadBalancer, wanted)
+    elif names:
+        balancers = lookup.by_names(tx, LoadBalancer, names)
+    else:
+        balancers = tx.list(LoadBalancer)
+    # AWS is silent: load balancers and target groups are described by name, listeners by port.
+    balancers, marker = page(balancers, params, key=lambda balancer: balancer.name)
+    return {"LoadBalancers": [wire.from_load_balancer(b) for b in balancers], **marker}
+
+
+def delete_load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """DeleteLoadBalancer, with its listeners and rules. One that is not there is no error.
+
+    Raises OperationNotPermitted where it is protected, ValidationError.
+    """
+    arn = params["LoadBalancerArn"]
+    lookup.check_arn(tx, LoadBalancer, arn)
+    balancer = tx.get(LoadBalancer, arn)
+    if balancer is None:
+        return {}
+    if attributes.get(balancer, "deletion_protection.enabled") == "true":
+        raise OperationNotPermitted(
+            f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
+        )
+    for listener in tx.list(Listener, parent=arn):
+        delete_with_rules(tx, listener)
+    tx.delete(arn)
+    return {}
+
+
+def set_security_groups(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """SetSecurityGroups. They have no effect here. Raises LoadBalancerNotFound."""
+    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
+    groups = tuple(params["SecurityGroups"])
+    if not groups:
+        raise ValidationError("A security group must be specified")
+    tx.put(replace(balancer, security_groups=groups))
+    return {"SecurityGroupIds": list(groups)}
+
+
+def set_subnets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """SetSubnets. Raises LoadBalancerNotFound, InvalidConfigurationRequest, ValidationError."""
+    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
+    refuse(params, _UNSUPPORTED)
+    changed = replace(
+        balancer,
+        zones=_zones(tx.scope.region, params),
+        ip_address_type=params.get("IpAddressType", balancer.ip_address_type),
+    )
+    tx.put(changed)
+    return {
+        "AvailabilityZones": wire.from_zones(changed.zones),
+        "IpAddressType": changed.ip_address_type,
+    }
+
+
+def set_ip_address_type(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
+    """SetIpAddressType. It has no effect here. Raises LoadBalancerNotFound."""
+    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
+    tx.put(replace(balancer, ip_address_type=params["IpAddressType"]))
+    return {"IpAddressType": params["IpAddressType"]}
+
+
+def _load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> LoadBalancer:
+    """Return the load balancer that `params` ask for, not yet put."""
+    name = params["Name"]
+    _check_name(name)
+    scheme = params.get("Scheme", "internet-facing")
+    prefix = "internal-" if scheme == "internal" else ""
+    number = int(tx.new_id()[:8], 16)
+    slots = {balancer.slot for balancer in tx.list(LoadBalancer)}
+    return LoadBalancer(
+        arn=arns.load_balancer(tx.scope, name, tx.new_id()),
+        name=name,
+        # differs from AWS: DNS names end with elb.localhost, which resolves to this machine.
+        dns_name=f"{prefix}{name}-{number}.{tx.scope.region}.elb.localhost",
+        scheme=scheme,
+        ip_address_type=params.get("IpAddressType", "ipv4"),
+        zones=_zones(tx.scope.region, params),
+        security_groups=tuple(params.get("SecurityGroups") or (SECURITY_GROUP_ID,)),
+        vpc_id=VPC_ID,
+        created_at=tx.now,
+        slot=next(slot for slot in count() if slot not in slots),
+    )
+
+
+def _settings(balancer: LoadBalancer) -> tuple[object, ...]:
+    """Return what two calls of CreateLoadBalancer must agree on to mean the same."""
+    return (
+        balancer.scheme,
+        balancer.ip_address_type,
+        {zone.subnet_id for zone in balancer.zones},
+        set(balancer.security_groups),
+    )
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        problem = "cannot be empty"
+    elif len(name) > NAME_MAX:
+        problem = f"cannot be longer than '{NAME_MAX}' characters"
+    elif not re.fullmatch("[A-Za-z0-9-]*", name):
+        problem = "can only contain characters that are alphanumeric characters and hyphens(-)"
+    elif name.startswith("-"):
+        problem = "cannot begin with a hyphen(-)"
+    elif name.endswith("-"):
+        problem = "cannot end with a hyphen(-)"
+    elif name.startswith("internal-"):
+        problem = "cannot begin with 'internal-'"
+    else:
+        return
+    raise ValidationError(f"The load balancer name '{name}' {problem}")
+
+
+def _zones(region: str, params: Mapping[str, Any]) -> tuple[Zone, ...]:
+    """Return the subnets, each in an Availability Zone of its own, in the order given."""
+    subnets = _subnets(params)
+    for subnet in subnets:
+        if not re.fullmatch("subnet-[0-9a-f]+", subnet):
+            raise ValidationError(f"The subnet ID '{subnet}' is not valid")
+    if len(set(subnets)) < len(subnets) or len(subnets) > len(ZONES):
+        raise InvalidConfigurationRequest(
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
+        )
+    if len(subnets) < 2:
+        raise ValidationError(
+            "At least two subnets in two different Availability Zones must be specified"
+        )
+    # differs from AWS: subnets are not looked up; each stands for the next zone of the Region.
+    return tuple(
+        Zone(subnet_id=subnet, name=region + letter)
+        for subnet, letter in zip(subnets, ZONES, strict=False)
+    )
+
+
+def _subnets(params: Mapping[str, Any]) -> Sequence[str]:
+    subnets, mappings = params.get("Subnets") or [], params.get("SubnetMappings") or []
+    if subnets and mappings:
+        raise ValidationError("Subnets and subnet mappings cannot be specified at the same time")
+    for mapping in mappings:
+        if extra := sorted(mapping.keys() - {"SubnetId"}):
+            raise InvalidConfigurationRequest(
+                f"'{extra[0]}' is not supported for load balancers of type 'application'"
+            )
+    return subnets or [mapping.get("SubnetId", "") for mapping in mappings]

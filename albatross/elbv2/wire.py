@@ -1,0 +1,138 @@
+"""Resources as the API's documents. Source: elbv2 API, shapes `LoadBalancer`, `Listener`, `Rule`,
+`TargetGroup`; examples of the AWS CLI.
+"""
+
+from typing import Any, assert_never
+
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer, Zone
+from albatross.model.rule import (
+    Action,
+    Condition,
+    FixedResponse,
+    Forward,
+    HostHeader,
+    PathPattern,
+    Redirect,
+    Rule,
+)
+from albatross.model.target_group import HealthCheck, TargetGroup
+
+Document = dict[str, Any]
+
+# differs from AWS: every Region has the hosted zone of us-east-1's load balancers.
+HOSTED_ZONE_ID = "Z35SXDOTRQ7X7K"
+
+
+def from_load_balancer(balancer: LoadBalancer, *, state: str = "active") -> Document:
+    return {
+        "LoadBalancerArn": balancer.arn,
+        "DNSName": balancer.dns_name,
+        "CanonicalHostedZoneId": HOSTED_ZONE_ID,
+        "CreatedTime": balancer.created_at,
+        "LoadBalancerName": balancer.name,
+        "Scheme": balancer.scheme,
+        "VpcId": balancer.vpc_id,
+        "State": {"Code": state},
+        "Type": "application",
+        "AvailabilityZones": from_zones(balancer.zones),
+        "SecurityGroups": list(balancer.security_groups),
+        "IpAddressType": balancer.ip_address_type,
+    }
+
+
+def from_zones(zones: tuple[Zone, ...]) -> list[Document]:
+    return [{"ZoneName": zone.name, "SubnetId": zone.subnet_id} for zone in zones]
+
+
+def from_listener(listener: Listener, default_action: Action) -> Document:
+    return {
+        "ListenerArn": listener.arn,
+        "LoadBalancerArn": listener.load_balancer_arn,
+        "Port": listener.port,
+        "Protocol": listener.protocol,
+        "DefaultActions": [from_action(default_action)],
+    }
+
+
+def from_rule(rule: Rule) -> Document:
+    return {
+        "RuleArn": rule.arn,
+        "Priority": rule.name,
+        "Conditions": [_from_condition(condition) for condition in rule.conditions],
+        "Actions": [from_action(rule.action)],
+        "IsDefault": rule.is_default,
+    }
+
+
+def _from_condition(condition: Condition) -> Document:
+    values = list(condition.values)
+    match condition:
+        case HostHeader():
+            field, config = "host-header", "HostHeaderConfig"
+        case PathPattern():
+            field, config = "path-pattern", "PathPatternConfig"
+        case _:
+            assert_never(condition)
+    return {"Field": field, "Values": values, config: {"Values": values}}
+
+
+def from_action(action: Action) -> Document:
+    match action:
+        case Forward(target_group_arn=arn):
+            document = {
+                "Type": "forward",
+                "TargetGroupArn": arn,
+                "ForwardConfig": {
+                    "TargetGroups": [{"TargetGroupArn": arn, "Weight": action.weight}],
+                    "TargetGroupStickinessConfig": {"Enabled": False},
+                },
+            }
+        case Redirect():
+            document = {
+                "Type": "redirect",
+                "RedirectConfig": {
+                    "Protocol": action.protocol,
+                    "Port": action.port,
+                    "Host": action.host,
+                    "Path": action.path,
+                    "Query": action.query,
+                    "StatusCode": f"HTTP_{action.status_code}",
+                },
+            }
+        case FixedResponse():
+            config = {
+                "MessageBody": action.message_body,
+                "StatusCode": str(action.status_code),
+                "ContentType": action.content_type,
+            }
+            document = {
+                "Type": "fixed-response",
+                "FixedResponseConfig": {k: v for k, v in config.items() if v is not None},
+            }
+        case _:
+            assert_never(action)
+    return document | ({} if action.order is None else {"Order": action.order})
+
+
+def from_target_group(group: TargetGroup) -> Document:
+    """Return the document of CreateTargetGroup; DescribeTargetGroups adds `LoadBalancerArns`."""
+    return {
+        "TargetGroupArn": group.arn,
+        "TargetGroupName": group.name,
+        **_from_health_check(group.health_check),
+        "TargetType": group.target_type,
+        "IpAddressType": "ipv4",
+    }
+
+
+def _from_health_check(check: HealthCheck) -> Document:
+    return {
+        "HealthCheckEnabled": check.enabled,
+        "HealthCheckIntervalSeconds": check.interval_s,
+        "HealthCheckTimeoutSeconds": check.timeout_s,
+        "HealthyThresholdCount": check.healthy_threshold,
+        "UnhealthyThresholdCount": check.unhealthy_threshold,
+        "HealthCheckPath": check.path,
+        "Matcher": {"HttpCode": check.http_codes},
+    }

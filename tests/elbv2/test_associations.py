@@ -1,0 +1,85 @@
+import pytest
+
+OK = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}]
+
+
+def test_a_target_group_belongs_to_one_load_balancer(
+    elb, refused, make_balancer, make_listener, make_rule, make_group, forward
+):
+    group = make_group()
+    first, second = make_balancer("first"), make_balancer("second")
+    listener = make_listener(first, 80, forward(group))
+    make_rule(listener, 1, forward(group))
+    make_listener(first, 81, forward(group))
+    there = make_listener(second)
+    rule = make_rule(there, 1)
+    expected = (
+        "TargetGroupAssociationLimit",
+        "The following target groups cannot be associated with more than one load balancer: "
+        f"{group}",
+    )
+    new = {"LoadBalancerArn": second, "Protocol": "HTTP", "Port": 81}
+    condition = [{"Field": "path-pattern", "Values": ["/a"]}]
+    for answer in (
+        refused(elb.create_listener, **new, DefaultActions=forward(group)),
+        refused(elb.modify_listener, ListenerArn=there, DefaultActions=forward(group)),
+        refused(
+            elb.create_rule,
+            ListenerArn=there,
+            Priority=2,
+            Conditions=condition,
+            Actions=forward(group),
+        ),
+        refused(elb.modify_rule, RuleArn=rule, Actions=forward(group)),
+    ):
+        assert answer == expected
+
+
+def test_a_target_group_is_free_again_once_no_rule_forwards_to_it(
+    elb, make_balancer, make_listener, make_group, forward
+):
+    group = make_group()
+    listener = make_listener(make_balancer("first"), 80, forward(group))
+    elb.modify_listener(ListenerArn=listener, DefaultActions=OK)
+    make_listener(make_balancer("second"), 80, forward(group))
+
+
+def test_a_load_balancer_uses_up_to_100_target_groups(
+    elb, refused, make_balancer, make_listener, make_rule, make_group, forward
+):
+    listener = make_listener(make_balancer(), 80, forward(make_group("tg-0")))
+    for number in range(1, 100):
+        make_rule(listener, number, forward(make_group(f"tg-{number}")))
+    last = make_group("tg-100")
+    condition = [{"Field": "path-pattern", "Values": ["/a"]}]
+    assert refused(
+        elb.create_rule,
+        ListenerArn=listener,
+        Priority=100,
+        Conditions=condition,
+        Actions=forward(last),
+    ) == (
+        "TooManyUniqueTargetGroupsPerLoadBalancer",
+        "You have reached the maximum number of unique target groups that you can associate "
+        "with a load balancer of type 'application': [100]",
+    )
+    elb.modify_listener(ListenerArn=listener, DefaultActions=forward(last))  # in place of tg-0
+
+
+@pytest.mark.parametrize("remove", ["rule", "listener"])
+def test_a_target_group_in_use_cannot_be_deleted(
+    elb, refused, make_balancer, make_listener, make_rule, make_group, forward, remove
+):
+    group = make_group()
+    listener = make_listener(make_balancer())
+    rule = make_rule(listener, 1, forward(group))
+    assert refused(elb.delete_target_group, TargetGroupArn=group) == (
+        "ResourceInUse",
+        f"Target group '{group}' is currently in use by a listener or a rule",
+    )
+    if remove == "rule":
+        elb.delete_rule(RuleArn=rule)
+    else:
+        elb.delete_listener(ListenerArn=listener)
+    elb.delete_target_group(TargetGroupArn=group)
+    assert elb.describe_target_groups()["TargetGroups"] == []
