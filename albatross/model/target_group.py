@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """How targets are checked. Defaults are those of a Lambda target group."""
+    """How targets are checked. Defaults are those of a Lambda target group.
+
+    `protocol` and `port` are None for Lambda, whose checks are invocations.
+    """
 
     enabled: bool = False
     interval_s: int = 35  # 5..300
@@ -16,14 +20,27 @@ class HealthCheck:
     unhealthy_threshold: int = 2  # 2..10
     path: str = "/"
     http_codes: str = "200"  # matcher: codes and ranges, comma separated
+    grpc_codes: str | None = None  # matcher of a GRPC target group, 0-99
+    protocol: str | None = None  # HTTP | HTTPS
+    port: str | None = None  # a number, or traffic-port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One registered target. For a Lambda target group `id` is the function's ARN."""
+    """One registered target. `id` is a function's ARN, an IP address, or an instance's id.
+
+    `draining_until` is set once it is deregistered: until then requests in flight may finish.
+    """
 
     id: str
+    port: int | None = None  # None for Lambda
     availability_zone: str | None = None
+    draining_until: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, int | None]:
+        """What tells targets of a group apart."""
+        return self.id, self.port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +51,12 @@ class TargetGroup:
 
     arn: str
     name: str
-    target_type: str  # lambda; instance and ip follow
+    target_type: str  # lambda | instance | ip
+    protocol: str | None = None  # HTTP | HTTPS; None for Lambda, as the next three
+    protocol_version: str | None = None  # HTTP1 | HTTP2 | GRPC
+    port: int | None = None
+    vpc_id: str | None = None
+    ip_address_type: str = "ipv4"
     health_check: HealthCheck = HealthCheck()
     targets: tuple[Target, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)

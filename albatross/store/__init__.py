@@ -1,0 +1,1 @@
+"""All state that survives a restart."""

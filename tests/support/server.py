@@ -55,6 +55,7 @@ def serve(
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
         server = uvicorn.Server(config)
         socket = config.bind_socket()
+        socket.listen()  # so that a client may come before the thread has started
         stack.callback(socket.close)
         thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
         thread.start()

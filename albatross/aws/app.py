@@ -1,0 +1,248 @@
+"""The API's ASGI application: takes a request, runs the operation, answers."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from albatross.aws import protocol, query
+from albatross.aws.errors import STATUS, InternalFailure, MissingAction
+from albatross.aws.http import Request, Response
+from albatross.aws.protocol import Call
+from albatross.aws.service import Service, service
+from albatross.aws.signature import Caller, caller
+from albatross.model.arn import Scope
+from albatross.model.errors import AwsError, NotImplementedHere
+from albatross.model.operation import AsyncOperation, Operation
+
+if TYPE_CHECKING:
+    from albatross.store.store import Store
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Handler = Callable[[Request], Awaitable[Response]]
+Operations = Mapping[str, Mapping[str, Operation | AsyncOperation]]
+
+INLINE_BYTES_MAX = 64 * 1024  # a larger body is parsed in a thread, not in the event loop
+DISCARDED_BYTES_MAX = 128 * 1024 * 1024  # of a body that is too large
+
+log = logging.getLogger(__name__)
+
+
+class _Disconnected(Exception):
+    """The client has gone before its request was complete: there is nobody to answer."""
+
+
+class App:
+    """Serves the AWS APIs in `operations` (by signing name, then by operation) and `extra_routes`.
+
+    `after_write` is awaited between a committed write and its answer.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        store: "Store",
+        *,
+        region: str,
+        account: str,
+        after_write: Callable[[], Awaitable[None]],
+        extra_routes: Mapping[tuple[str, str], Handler],
+    ) -> None:
+        self._operations = operations
+        self._store = store
+        self._default_scope = Scope(account, region)
+        self._after_write = after_write
+        self._extra_routes = extra_routes
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        assert scope["type"] == "http", "the API speaks HTTP only"
+        request = _request(scope)
+        request_id = str(uuid.uuid4())
+        started = time.perf_counter()
+        try:
+            response, what = await self._respond(request, receive, request_id)
+        except _Disconnected:
+            return
+        log.info(
+            "%s: %d in %.1f ms, request %s",
+            what,
+            response.status,
+            (time.perf_counter() - started) * 1000,
+            request_id,
+        )
+        await _send(send, request, response, request_id)
+
+    async def _respond(
+        self, request: Request, receive: Receive, request_id: str
+    ) -> tuple[Response, str]:
+        """Return the answer and what it answers, for the log. Raises nothing but _Disconnected."""
+        if any(path == request.path for _, path in self._extra_routes):
+            what = f"{request.method} {request.path}"
+            return await self._extra(request, receive, request_id), what
+        try:
+            by, request = await self._identify(request, receive)
+        except AwsError as error:
+            return _stray(request, error, request_id), "unidentified call"
+        if not protocol.is_known(by.service):
+            return _stray(request, _unknown_service(by.service), request_id), "unknown service"
+        assert by.service is not None
+        target = service(by.service)
+        what = f"{target.name} call"
+        try:
+            call = await _parse(target, request)
+            what = f"{target.name} {call.operation.name}"
+            return await self._perform(target, by.scope, call, request_id), what
+        except AwsError as error:
+            return protocol.answer_error(target, error, request_id), what
+        except Exception:  # a mistake of ours: the client learns that, the log learns which
+            log.exception("%s failed unexpectedly, request %s", what, request_id)
+            failure = InternalFailure(f"The server's log says what failed, at request {request_id}")
+            return protocol.answer_error(target, failure, request_id), what
+
+    async def _identify(self, request: Request, receive: Receive) -> tuple[Caller, Request]:
+        """Return who calls which service, and the request with its body. Raises AwsError."""
+        by = caller(request.headers, query.form(request.query), self._default_scope)
+        limit = protocol.body_bytes_max(by.service, request)
+        request = replace(request, body=await _body(request, receive, limit))
+        if by.service is None:
+            by = replace(by, service=protocol.guess_service(request, protocol.fields_of(request)))
+        return by, request
+
+    async def _perform(
+        self, target: Service, scope: Scope, call: Call, request_id: str
+    ) -> Response:
+        operation = self._operations.get(target.name, {}).get(call.operation.name)
+        match operation:
+            case None:
+                raise NotImplementedHere(
+                    f"{call.operation.name} is not implemented in this version of Albatross; "
+                    "docs/coverage.md says what is"
+                )
+            case AsyncOperation():
+                status, result = None, await operation.run(scope, call.params)
+            case Operation():
+                status, result = operation.status, await self._transact(operation, scope, call)
+        return protocol.answer(target, call, result, status, request_id)
+
+    async def _transact(self, operation: Operation, scope: Scope, call: Call) -> dict[str, Any]:
+        if not operation.writes:
+            return await self._store.read(scope, lambda tx: operation.run(tx, call.params))
+        result = await self._store.write(scope, lambda tx: operation.run(tx, call.params))
+        try:
+            await self._after_write()
+        except Exception:  # it is committed, so the answer must say so
+            log.exception("%s is stored but may not be in effect", call.operation.name)
+        return result
+
+    async def _extra(self, request: Request, receive: Receive, request_id: str) -> Response:
+        handler = self._extra_routes.get((request.method, request.path))
+        if handler is None:
+            allowed = (method for method, path in self._extra_routes if path == request.path)
+            return Response(405, {"Allow": ", ".join(sorted(allowed))})
+        try:
+            body = await _body(request, receive, protocol.BODY_BYTES_MAX)
+            return await handler(replace(request, body=body))
+        except AwsError as error:
+            return Response(STATUS.get(error.code, 400), {}, error.message.encode())
+        except _Disconnected:
+            raise
+        except Exception:
+            log.exception("%s %s failed, request %s", request.method, request.path, request_id)
+            return Response(500, {}, b"internal error; the server's log says more")
+
+
+async def _parse(target: Service, request: Request) -> Call:
+    if len(request.body) > INLINE_BYTES_MAX:
+        return await asyncio.to_thread(protocol.parse, target, request)
+    return protocol.parse(target, request)
+
+
+def _request(scope: dict[str, Any]) -> Request:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return Request(
+        method=scope["method"],
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+    )
+
+
+async def _body(request: Request, receive: Receive, limit: int) -> bytes:
+    """Return the body. Raises RequestEntityTooLargeException where it is over `limit` bytes.
+
+    What is too large is read all the same, within reason: most clients read no answer before they
+    have sent everything. Those that ask first (Expect) are told at once.
+    """
+    declared = request.headers.get("content-length", "")
+    if "expect" in request.headers and declared.isdigit() and int(declared) > limit:
+        raise protocol.too_large(limit)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more and size <= limit + DISCARDED_BYTES_MAX:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        more = message.get("more_body", False)
+    if size > limit:
+        raise protocol.too_large(limit)
+    return b"".join(chunks)
+
+
+async def _send(send: Send, request: Request, response: Response, request_id: str) -> None:
+    headers = {**response.headers, "x-amzn-RequestId": request_id}
+    if response.status != 204:
+        headers["Content-Length"] = str(len(response.body))
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": raw})
+    body = b"" if request.method == "HEAD" else response.body
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Answer the server's start and stop. What runs is owned by whoever made the App."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def _unknown_service(name: str | None) -> AwsError:
+    if name is None:
+        return MissingAction(
+            "The request names no service: it is not signed, its path is not one of Lambda's and "
+            "it has no Action of Elastic Load Balancing or STS"
+        )
+    return NotImplementedHere(
+        f"The service '{name[:64]}' is not implemented in this version of Albatross; "
+        "docs/coverage.md says what is"
+    )
+
+
+def _stray(request: Request, error: AwsError, request_id: str) -> Response:
+    """Return the answer to a request for none of our APIs, as its client most likely reads it."""
+    status = STATUS[error.code]
+    is_json = "json" in request.headers.get("content-type", "") or protocol.is_rest(request)
+    if is_json or "x-amz-target" in request.headers:
+        body = orjson.dumps({"__type": error.code, "message": error.message})
+        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
+        return Response(status, headers, body)
+    namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
+    body = query.serialize_error(namespace, error.code, error.message, status, request_id)
+    return Response(status, {"Content-Type": "text/xml"}, body)

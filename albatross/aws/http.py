@@ -1,0 +1,27 @@
+"""An HTTP request and its answer, as far as the API needs them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`path` and `query` are percent-encoded, as sent. Header names are in lower case.
+
+    Headers and body may hold credentials and environment variables, so `repr` leaves them out.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer. Content-Length is added where it is sent."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)

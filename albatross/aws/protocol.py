@@ -1,0 +1,158 @@
+"""From a request to an operation and its checked parameters, from its result to the answer.
+
+All of it is driven by botocore's service models: what is named here is named for its size.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from botocore.model import OperationModel
+
+from albatross.aws import query, rest_json
+from albatross.aws.errors import (
+    InvalidAction,
+    MissingAction,
+    RequestEntityTooLargeException,
+    UnknownOperationException,
+    UnsupportedMediaTypeException,
+)
+from albatross.aws.http import Request, Response
+from albatross.aws.service import SERVICES, Service, service
+from albatross.aws.validate import validate
+from albatross.model.errors import AwsError
+
+# AWS is silent: a request that uploads no code may have a body of at most 10 MiB.
+BODY_BYTES_MAX = 10 * 1024 * 1024
+# A zip archive of 50 MB in Base64 with the rest of the document; the number AWS names in its error.
+UPLOAD_BYTES_MAX = 70_167_211
+_UPLOADS = frozenset({"CreateFunction", "UpdateFunctionCode", "PublishLayerVersion"})
+_REST_PATH = re.compile(r"/20[0-9]{2}-[0-9]{2}-[0-9]{2}/")
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation of a service's model and its parameters, both as the model names them."""
+
+    operation: OperationModel
+    params: dict[str, Any]
+
+
+@cache
+def _router() -> rest_json.Router:
+    return rest_json.Router(service("lambda"))
+
+
+def is_rest(request: Request) -> bool:
+    """Tell whether the path is one of a REST API: it begins with a version."""
+    return _REST_PATH.match(request.path) is not None
+
+
+def guess_service(request: Request, fields: Mapping[str, str]) -> str | None:
+    """Return the signing name of the service that an unsigned request is for, or None.
+
+    By the path of Lambda's REST API, else by the Action and Version of a form.
+    """
+    if is_rest(request):
+        return "lambda"
+    for name in ("elasticloadbalancing", "sts"):
+        model = service(name).model
+        is_version = fields.get("Version", model.api_version) == model.api_version
+        if is_version and fields.get("Action") in model.operation_names:
+            return name
+    return None
+
+
+def body_bytes_max(name: str | None, request: Request) -> int:
+    """Return how large the body of a request may be; `request` may still be without its body."""
+    if name is None and is_rest(request):
+        name = "lambda"
+    if name == "lambda":
+        route = _router().find(request)
+        if route is not None and route.operation.name in _UPLOADS:
+            return UPLOAD_BYTES_MAX
+    return BODY_BYTES_MAX
+
+
+def too_large(limit: int) -> RequestEntityTooLargeException:
+    return RequestEntityTooLargeException(f"Request must be smaller than {limit} bytes")
+
+
+def fields_of(request: Request) -> dict[str, str]:
+    """Return the fields of the query string and of the body where that is a form."""
+    fields = query.form(request.query)
+    if _content_type(request) in ("", _FORM) and not is_rest(request):
+        fields |= query.form(request.body)
+    return fields
+
+
+def parse(target: Service, request: Request) -> Call:
+    """Return the checked call that `request` makes.
+
+    Raises an AwsError for whatever is wrong with it: nothing a client sends raises anything else.
+    """
+    if target.is_query:
+        operation = _action(target, request)
+        params = query.parse(operation, fields_of(request))
+    else:
+        route = _router().find(request)
+        if route is None:
+            raise UnknownOperationException(
+                f"{request.method} {request.path[:256]} is no operation of the "
+                f"{target.model.service_name} API"
+            )
+        operation = route.operation
+        params = rest_json.parse(route, request)
+    validate(operation.input_shape, params, is_query=target.is_query)
+    return Call(operation, params)
+
+
+def _action(target: Service, request: Request) -> OperationModel:
+    sent_as = _content_type(request)
+    if request.body and sent_as not in ("", _FORM):
+        raise UnsupportedMediaTypeException(
+            f"The {target.model.service_name} API takes {_FORM}, not {sent_as[:128]}"
+        )
+    fields = fields_of(request)
+    action = fields.get("Action")
+    # differs from AWS: a Query request without Version is taken to be of the current one.
+    version = fields.get("Version", target.model.api_version)
+    if action is None:
+        raise MissingAction("The request must contain the parameter Action")
+    if version != target.model.api_version or action not in target.model.operation_names:
+        raise InvalidAction(
+            f"Could not find operation {action[:128]} for version {version[:32]} of the "
+            f"{target.model.service_name} API, whose version here is {target.model.api_version}"
+        )
+    return target.operation(action)
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def answer(
+    target: Service, call: Call, result: dict[str, Any], status: int | None, request_id: str
+) -> Response:
+    """Return the answer for what an operation returned; `status` where it is not the model's."""
+    if target.is_query:
+        body = query.serialize(call.operation, result, request_id)
+        return Response(status or 200, {"Content-Type": "text/xml"}, body)
+    return rest_json.serialize(call.operation, result, status)
+
+
+def answer_error(target: Service, error: AwsError, request_id: str) -> Response:
+    """Return the answer for `error`, in the form and with the status of the service."""
+    status = target.status(error.code)
+    if target.is_query:
+        namespace = target.model.metadata["xmlNamespace"]
+        body = query.serialize_error(namespace, error.code, error.message, status, request_id)
+        return Response(status, {"Content-Type": "text/xml"}, body)
+    return rest_json.serialize_error(target, error.code, error.message, status, error.details)
+
+
+def is_known(name: str | None) -> bool:
+    return name in SERVICES

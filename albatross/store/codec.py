@@ -1,0 +1,61 @@
+"""Resources as JSON documents, and back.
+
+Members of a union are tagged with their class's name: a class of `model/` may be renamed only
+together with a new schema version.
+"""
+
+from functools import lru_cache
+from typing import Any, Protocol
+
+from cattrs import Converter
+from cattrs.preconf.orjson import make_converter
+from cattrs.strategies import configure_tagged_union
+
+from albatross.model.function import Code, Function, Secrets
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
+from albatross.model.rule import Action, Condition, Rule
+from albatross.model.target_group import TargetGroup
+
+CACHED_MAX = 10_000  # decoded documents
+
+
+class Resource(Protocol):
+    """What every resource of `model/` has."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def arn(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def parent(self) -> str | None: ...
+
+
+CLASSES: dict[str, type[Any]] = {
+    cls.kind: cls for cls in (LoadBalancer, Listener, Rule, TargetGroup, Function)
+}
+
+
+def _converter() -> Converter:
+    converter = make_converter()
+    for union in (Condition, Action, Code):
+        configure_tagged_union(union, converter, tag_name="type")
+    converter.register_unstructure_hook(Secrets, dict)
+    converter.register_structure_hook(Secrets, lambda value, _: Secrets(value))
+    return converter
+
+
+_CONVERTER = _converter()
+
+
+def encode(resource: Resource) -> str:
+    """Return the JSON document of `resource`. Equal resources have equal documents."""
+    return _CONVERTER.dumps(resource).decode()  # type: ignore[attr-defined, no-any-return]
+
+
+@lru_cache(maxsize=CACHED_MAX)
+def decode(kind: str, document: str) -> Any:
+    """Return the resource that `document` says, which is immutable and therefore shared."""
+    return _CONVERTER.loads(document, CLASSES[kind])  # type: ignore[attr-defined]

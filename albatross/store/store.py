@@ -1,0 +1,166 @@
+"""All state that survives a restart: one writer, one reader, each with a connection of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, func, select
+
+from albatross.model.arn import Scope
+from albatross.model.snapshot import Snapshot
+from albatross.store import codec
+from albatross.store.schema import open_engine, prepare, resources, state
+from albatross.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from albatross.store.packages import Packages
+
+T = TypeVar("T")
+
+_SNAPSHOT_FIELDS = {
+    "load-balancer": "load_balancers",
+    "listener": "listeners",
+    "rule": "rules",
+    "target-group": "target_groups",
+    "function": "functions",
+}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """Opened by its constructor, which raises UnusableData; then used from one event loop.
+
+    Writes run one after the other: nothing comes between an operation's check and its change. A
+    read sees everything that was acknowledged before it began.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        packages: "Packages",
+        *,
+        strict: bool,
+        on_commit: Callable[[int], None],
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._packages = packages
+        self._strict = strict
+        self._on_commit = on_commit
+        self._clock = clock
+        self._write_engine = open_engine(url, writes=True)
+        self.revision = prepare(self._write_engine)
+        self._read_engine = open_engine(url, writes=False)
+        self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._reader = ThreadPoolExecutor(1, "store-reader")
+        self._view = _View()
+
+    async def write(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
+        """Run `fn` in a transaction and return its result once that is durable.
+
+        Where `fn` raises, nothing has happened. A commit that changed something calls `on_commit`
+        in the event loop before this returns, even when the caller has been cancelled meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, self._write, loop, scope, fn)
+
+    async def read(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
+        """Run `fn` on one consistent state and return its result."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._read, scope, fn)
+
+    async def snapshot(self) -> Snapshot:
+        """Return all resources of all scopes as they are now."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._take_snapshot)
+
+    async def close(self) -> None:
+        """Finish what was begun and close the database."""
+        await asyncio.to_thread(self._close)
+
+    def _write(
+        self, loop: asyncio.AbstractEventLoop, scope: Scope, fn: Callable[[Transaction], T]
+    ) -> T:
+        with self._write_engine.begin() as connection:
+            transaction = self._transaction(connection, scope, writes=True)
+            result = fn(transaction)
+        if transaction.revision is not None:
+            self.revision = transaction.revision
+            loop.call_soon_threadsafe(self._on_commit, transaction.revision)
+        return result
+
+    def _read(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
+        with self._read_engine.begin() as connection:
+            return fn(self._transaction(connection, scope, writes=False))
+
+    def _take_snapshot(self) -> Snapshot:
+        with self._read_engine.begin() as connection:
+            return self._view.refresh(connection)
+
+    def _transaction(self, connection: Connection, scope: Scope, *, writes: bool) -> Transaction:
+        return Transaction(
+            connection,
+            scope,
+            now=self._clock(),
+            packages=self._packages,
+            strict=self._strict,
+            writes=writes,
+        )
+
+    def _close(self) -> None:
+        self._writer.shutdown()
+        self._reader.shutdown()
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+
+
+class _View:
+    """The last snapshot, brought up to date when asked. Belongs to the reader thread."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[int, str, Any]] = {}  # by ARN: seq, kind, resource
+        self._snapshot: Snapshot | None = None
+
+    def refresh(self, connection: Connection) -> Snapshot:
+        """Return the snapshot that `connection` sees. It costs what changed, not what there is."""
+        revision = int(connection.execute(select(state.c.revision)).scalar_one())
+        last = self._snapshot
+        if last is not None and last.revision == revision:
+            return last
+        touched = self._change(connection, last.revision if last is not None else -1)
+        fields = {
+            field: (
+                self._in_order(kind) if last is None or kind in touched else getattr(last, field)
+            )
+            for kind, field in _SNAPSHOT_FIELDS.items()
+        }
+        self._snapshot = Snapshot(revision=revision, **fields)
+        return self._snapshot
+
+    def _change(self, connection: Connection, since: int) -> set[str]:
+        """Take over what changed after revision `since`; return the kinds that differ."""
+        touched = set()
+        columns = (resources.c.arn, resources.c.seq, resources.c.kind, resources.c.document)
+        changed = select(*columns).where(resources.c.revision > since)
+        for row in connection.execute(changed):
+            resource = codec.decode(row.kind, row.document)
+            self._rows[row.arn] = (row.seq, row.kind, resource)
+            touched.add(row.kind)
+        count = connection.execute(select(func.count()).select_from(resources)).scalar_one()
+        if count != len(
+            self._rows
+        ):  # every row of the table is in the view, so the rest was deleted
+            there = set(connection.execute(select(resources.c.arn)).scalars())
+            for arn in self._rows.keys() - there:
+                touched.add(self._rows.pop(arn)[1])
+        return touched
+
+    def _in_order(self, kind: str) -> tuple[Any, ...]:
+        rows = sorted(
+            (row for row in self._rows.values() if row[1] == kind), key=lambda row: row[0]
+        )
+        return tuple(row[2] for row in rows)

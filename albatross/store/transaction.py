@@ -1,0 +1,143 @@
+"""What an operation sees of the store: one account in one Region, one moment, all or nothing."""
+
+import builtins
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from albatross.model.arn import Scope
+from albatross.store import codec
+from albatross.store.codec import Resource
+from albatross.store.schema import resources, state, tags
+
+if TYPE_CHECKING:
+    from albatross.store.packages import Packages
+
+R = TypeVar("R", bound=Resource)
+
+
+class Transaction:
+    """Reads and writes of one operation, within `scope`. Valid until its function returns.
+
+    A resource of another account or Region is as absent as one that never was.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        scope: Scope,
+        *,
+        now: datetime,
+        packages: "Packages",
+        strict: bool,
+        writes: bool,
+    ) -> None:
+        self.scope = scope
+        self.now = now
+        self.packages = packages
+        self.strict = strict
+        self._connection = connection
+        self._writes = writes
+        self._revision: int | None = None  # that of this transaction, once it has changed something
+
+    def get(self, cls: type[R], arn: str) -> R | None:
+        """Return the resource with `arn`, or None where there is none of that class."""
+        rows = self._select(cls, resources.c.arn == arn)
+        return rows[0] if rows else None
+
+    def list(
+        self, cls: type[R], *, name: str | None = None, parent: str | None = None
+    ) -> builtins.list[R]:
+        """Return the resources of `cls`, of that name or parent if given, in order of creation."""
+        where: builtins.list[ColumnElement[bool]] = []
+        if name is not None:
+            where.append(resources.c.name == name)
+        if parent is not None:
+            where.append(resources.c.parent == parent)
+        return self._select(cls, *where)
+
+    def put(self, resource: Resource) -> None:
+        """Insert `resource`, or replace what has its ARN and keep its place in the order."""
+        assert self._within_scope(resource.arn), resource.arn
+        document = codec.encode(resource)
+        by_arn = resources.c.arn == resource.arn
+        found = self._connection.execute(select(resources.c.document).where(by_arn)).first()
+        if found is not None and found.document == document:
+            return
+        values = {
+            "name": resource.name,
+            "parent": resource.parent,
+            "document": document,
+            "revision": self._next_revision(),
+        }
+        if found is None:
+            values |= {"arn": resource.arn, "kind": resource.kind}
+            values |= {"account": self.scope.account, "region": self.scope.region}
+            self._connection.execute(resources.insert().values(values))
+        else:
+            self._connection.execute(resources.update().where(by_arn).values(values))
+
+    def delete(self, arn: str) -> None:
+        """Delete the resource with `arn` and its tags. Nothing happens where there is none."""
+        if self._within_scope(arn):
+            deleted = self._connection.execute(resources.delete().where(resources.c.arn == arn))
+            untagged = self._connection.execute(tags.delete().where(tags.c.arn == arn))
+            if deleted.rowcount or untagged.rowcount:
+                self._next_revision()
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Return the tags of `arn` in the order in which they were put."""
+        if not self._within_scope(arn):
+            return {}
+        query = select(tags.c.key, tags.c.value).where(tags.c.arn == arn).order_by(tags.c.position)
+        return {row.key: row.value for row in self._connection.execute(query)}
+
+    def put_tags(self, arn: str, tags_: Mapping[str, str]) -> None:
+        """Replace all tags of `arn`."""
+        assert self._within_scope(arn), arn
+        if builtins.list(self.tags(arn).items()) == builtins.list(tags_.items()):
+            return
+        self._next_revision()
+        self._connection.execute(tags.delete().where(tags.c.arn == arn))
+        rows = [
+            {"arn": arn, "key": key, "value": value, "position": position}
+            for position, (key, value) in enumerate(tags_.items())
+        ]
+        if rows:
+            self._connection.execute(tags.insert(), rows)
+
+    def new_id(self) -> str:
+        """Return 16 random hexadecimal digits, as ARNs of the elbv2 API end with."""
+        return secrets.token_hex(8)
+
+    @property
+    def revision(self) -> int | None:
+        """The store's revision after this transaction; None where it changed nothing."""
+        return self._revision
+
+    def _within_scope(self, arn: str) -> bool:
+        return arn.split(":")[3:5] == [self.scope.region, self.scope.account]
+
+    def _select(self, cls: type[R], *where: ColumnElement[bool]) -> builtins.list[R]:
+        kind: Any = cls.kind
+        query = (
+            select(resources.c.document)
+            .where(
+                resources.c.kind == kind,
+                resources.c.account == self.scope.account,
+                resources.c.region == self.scope.region,
+                *where,
+            )
+            .order_by(resources.c.seq)
+        )
+        return [codec.decode(kind, row.document) for row in self._connection.execute(query)]
+
+    def _next_revision(self) -> int:
+        assert self._writes, "an operation that only reads must not write"
+        if self._revision is None:
+            self._connection.execute(state.update().values(revision=state.c.revision + 1))
+            self._revision = int(self._connection.execute(select(state.c.revision)).scalar_one())
+        return self._revision

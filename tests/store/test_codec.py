@@ -1,0 +1,128 @@
+"""Every resource is the same after a round trip through its document."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from albatross.model.function import Directory, Function, Package, Secrets, Statement
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer, Zone
+from albatross.model.rule import (
+    FixedResponse,
+    Forward,
+    HostHeader,
+    PathPattern,
+    Redirect,
+    Rule,
+)
+from albatross.model.target_group import HealthCheck, Target, TargetGroup
+from albatross.store import codec
+
+NOW = datetime(2026, 7, 10, 12, 30, 1, 123456, tzinfo=UTC)
+
+
+def function(**fields):
+    given = {
+        "arn": "arn:aws:lambda:us-east-1:123456789012:function:f",
+        "name": "f",
+        "runtime": "python3.12",
+        "handler": "app.handler",
+        "role": "arn:aws:iam::123456789012:role/r",
+        "code": Package(sha256="abc=", size=3),
+        "last_modified": NOW,
+        "revision_id": "r",
+    }
+    return Function(**given | fields)
+
+
+RESOURCES = [
+    pytest.param(
+        LoadBalancer(
+            arn="a",
+            name="web",
+            dns_name="web-1.us-east-1.elb.localhost",
+            scheme="internal",
+            ip_address_type="ipv4",
+            zones=(Zone(subnet_id="subnet-1", name="us-east-1a"),),
+            security_groups=("sg-1",),
+            vpc_id="vpc-1",
+            created_at=NOW,
+            slot=0,
+            attributes={"idle_timeout.timeout_seconds": "60"},
+        ),
+        id="load balancer",
+    ),
+    pytest.param(Listener(arn="a", load_balancer_arn="b", port=80, protocol="HTTP"), id="listener"),
+    pytest.param(
+        Rule(
+            arn="a",
+            listener_arn="b",
+            priority=5,
+            conditions=(HostHeader(values=("*.example.com",)), PathPattern(values=("/a", "/b"))),
+            action=Redirect(status_code=301, query=""),
+        ),
+        id="rule that redirects",
+    ),
+    pytest.param(
+        Rule(
+            arn="a",
+            listener_arn="b",
+            priority=1,
+            conditions=(PathPattern(values=("/é\u2028\x01",)),),
+            action=FixedResponse(status_code=200, message_body='"<&\\'),
+        ),
+        id="rule with a fixed response of odd characters",
+    ),
+    pytest.param(
+        Rule(
+            arn="a",
+            listener_arn="b",
+            priority=None,
+            conditions=(),
+            action=Forward(target_group_arn="g"),
+        ),
+        id="default rule that forwards",
+    ),
+    pytest.param(
+        TargetGroup(
+            arn="a",
+            name="g",
+            target_type="lambda",
+            health_check=HealthCheck(enabled=True, interval_s=60),
+            targets=(Target(id="arn:aws:lambda:us-east-1:123456789012:function:f"),),
+        ),
+        id="target group",
+    ),
+    pytest.param(
+        function(
+            environment=Secrets({"TOKEN": "hidden"}),
+            policy=(Statement(sid="s", action="lambda:InvokeFunction", principal="*"),),
+            extra={"Layers": [{"Arn": "x", "CodeSize": 1}], "TracingConfig": {"Mode": "Active"}},
+        ),
+        id="function of a package",
+    ),
+    pytest.param(function(code=Directory(path="/srv/app")), id="function of a directory"),
+]
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_a_resource_is_the_same_after_a_round_trip(resource):
+    assert codec.decode(resource.kind, codec.encode(resource)) == resource
+
+
+def test_environment_variables_are_still_hidden_after_a_round_trip():
+    resource = function(environment=Secrets({"TOKEN": "hidden"}))
+    decoded = codec.decode("function", codec.encode(resource))
+    assert "hidden" not in repr(decoded)
+    assert decoded.environment["TOKEN"] == "hidden"
+
+
+def test_times_keep_their_zone_and_microseconds():
+    decoded = codec.decode("function", codec.encode(function()))
+    assert decoded.last_modified == NOW
+    assert decoded.last_modified.utcoffset() is not None
+
+
+def test_a_document_is_decoded_once():
+    document = codec.encode(function())
+    assert codec.decode("function", document) is codec.decode("function", document)
