@@ -94,33 +94,50 @@ def to_snapshot(*balancers: Balancer) -> Snapshot:
     )
 
 
+def reply(raw: bytes) -> str:
+    """Return the header line that makes the upstream answer with `raw`."""
+    return f"x-reply: {base64.b64encode(raw).decode()}"
+
+
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer requests with what they were, as JSON, or with the bytes in their x-reply."""
-    with suppress(ConnectionError, asyncio.IncompleteReadError):
-        while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
-            first, *lines = head[:-4].split("\r\n")
-            headers = [line.split(": ", 1) if ": " in line else [line[:-1], ""] for line in lines]
-            by_name = {name.lower(): value for name, value in headers}
-            body = b""
-            if "chunked" in by_name.get("transfer-encoding", ""):
-                while size := int(await reader.readline(), 16):
-                    body += (await reader.readexactly(size + 2))[:-2]
-                await reader.readexactly(2)
-            else:
-                body = await reader.readexactly(int(by_name.get("content-length", 0)))
-            if reply := by_name.get("x-reply"):
-                writer.write(base64.b64decode(reply))
-                if "x-then-close" in by_name:
-                    writer.close()
-                    return
-                continue
-            document = {"request": first, "headers": headers, "body": body.decode("latin-1")}
-            answer = json.dumps(document).encode()
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nServer: echo\r\nContent-Length: %d\r\n\r\n" % len(answer)
-            )
-            writer.write(answer)
-            await writer.drain()
+    try:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
+            while await _echo_one(reader, writer):
+                pass
+    finally:
+        writer.close()
+
+
+async def _echo_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Answer one request; tell whether the connection stays."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head[:-4].split("\r\n")
+    headers = [tuple(line.split(":", 1)) for line in lines]
+    headers = [(name, value.strip(" ")) for name, value in headers]
+    by_name = {name.lower(): value for name, value in headers}
+    body = b""
+    if "chunked" in by_name.get("transfer-encoding", ""):
+        while size := int(await reader.readline(), 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        await reader.readexactly(2)
+    else:
+        body = await reader.readexactly(int(by_name.get("content-length", 0)))
+    if "x-reply-never" in by_name:
+        await reader.read()  # until Envoy gives up
+        return False
+    await asyncio.sleep(float(by_name.get("x-reply-after", 0)))
+    if given := by_name.get("x-reply"):
+        writer.write(base64.b64decode(given))
+        return "x-then-close" not in by_name
+    document = {"request": first, "headers": headers, "body": body.decode("latin-1")}
+    answer = json.dumps(document).encode()
+    writer.write(b"HTTP/1.1 200 OK\r\nServer: echo\r\n")
+    if size := by_name.get("x-reply-header-bytes"):
+        writer.write(b"Big: " + b"b" * int(size) + b"\r\n")
+    writer.write(b"Content-Length: %d\r\n\r\n" % len(answer) + answer)
+    await writer.drain()
+    return True
 
 
 @dataclass
@@ -173,6 +190,9 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
         self._socket.close()
 

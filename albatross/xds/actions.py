@@ -1,0 +1,91 @@
+"""A rule's action -> what an Envoy route does. Source: ALB user guide, rule action types.
+
+What a route cannot say in Envoy's own terms it says in `parameters`, which `lua/request.lua` reads.
+"""
+
+from typing import assert_never
+
+from envoy.config.route.v3.route_components_pb2 import Route
+
+from albatross.model import pages
+from albatross.model.rule import Action, FixedResponse, Forward, Redirect
+from albatross.xds import names
+
+OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
+ADD_IF_ABSENT = "ADD_IF_ABSENT"
+
+# AWS is silent: a fixed response with a body and without ContentType is text/plain.
+DEFAULT_CONTENT_TYPE = "text/plain"
+# AWS is silent: fixed responses of text types are sent with charset=utf-8, others without.
+TEXT_SUFFIX = "; charset=utf-8"
+# By so much the Lambda host is ahead of Envoy in ending a request at its idle timeout.
+BACKSTOP_MS = 250
+# Without an idle timeout for functions Envoy still ends a silent upload, after the longest
+# function timeout (900 s) and a cold start have passed.
+# AWS is silent: with `lambda_idle_timeout = "ignore"` a client may wait 960 s for its function.
+_SILENCE_S_MAX = 960
+
+
+def perform(route: Route, action: Action, *, idle_timeout_s: int | None) -> dict[str, str]:
+    """Set what `route` does and return the script's parameters for it.
+
+    `idle_timeout_s` None: a request may wait for its function however long that takes.
+    """
+    match action:
+        case Forward(target_group_arn=arn):
+            return _forward(route, arn, idle_timeout_s)
+        case FixedResponse():
+            return _answer(route, action)
+        case Redirect():
+            return _redirect(route, action)
+        case _:
+            assert_never(action)
+
+
+def header(name: str, value: str, append_action: str) -> dict[str, object]:
+    """Return a header to add to requests or responses, in the form message constructors take."""
+    return {"header": {"key": name, "value": value}, "append_action": append_action}
+
+
+def _forward(route: Route, target_group_arn: str, idle_timeout_s: int | None) -> dict[str, str]:
+    route.route.cluster = names.LAMBDA_CLUSTER
+    route.route.timeout.FromSeconds(0)  # none on the whole answer
+    if idle_timeout_s is None:
+        route.route.idle_timeout.FromSeconds(_SILENCE_S_MAX)
+    else:
+        route.route.idle_timeout.FromMilliseconds(idle_timeout_s * 1000 + BACKSTOP_MS)
+    route.request_headers_to_add.add(
+        **header(names.TARGET_GROUP_HEADER, target_group_arn, OVERWRITE)
+    )
+    return {"action": "forward"}
+
+
+def _answer(route: Route, action: FixedResponse) -> dict[str, str]:
+    route.direct_response.status = action.status_code
+    content_type = action.content_type
+    if action.message_body:
+        route.direct_response.body.inline_string = action.message_body
+        content_type = content_type or DEFAULT_CONTENT_TYPE
+    if content_type:
+        suffix = TEXT_SUFFIX if content_type.startswith("text/") else ""
+        route.response_headers_to_add.add(
+            **header("content-type", content_type + suffix, OVERWRITE)
+        )
+    return {"action": "fixed-response"}
+
+
+def _redirect(route: Route, action: Redirect) -> dict[str, str]:
+    # The script answers. If it failed, Envoy would answer with this status and a Location
+    # that leads back to the request's own URL.
+    route.direct_response.status = 500
+    return {
+        "action": "redirect",
+        "redirect_status": str(action.status_code),
+        "redirect_protocol": action.protocol.lower(),
+        "redirect_host": action.host,
+        "redirect_port": action.port,
+        "redirect_path": action.path,
+        "redirect_query": action.query,
+        # AWS is silent: the body of a redirect is the load balancer's page of 301 or 302.
+        "redirect_page": pages.page(action.status_code),
+    }

@@ -1,0 +1,147 @@
+"""A listening socket -> Envoy listener.
+
+What differs between load balancers on one socket is in their routes. Here is only what belongs
+to a connection or comes before the choice of a route: `client_keep_alive.seconds`, the wait for
+the next request and for its headers (`idle_timeout.timeout_seconds`), and the host of HTTP/1.0
+requests without one. These follow the oldest load balancer of the socket; a change of them replaces
+the listener, whose open connections keep the old values until they end, as AWS says of
+client_keep_alive.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutation as Mutation
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
+from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as manager_pb2,
+)
+from envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2 import (
+    HeaderMutation,
+)
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+from xds.type.v3.typed_struct_pb2 import TypedStruct
+
+from albatross.model import attributes
+from albatross.model.load_balancer import LoadBalancer
+from albatross.xds import names
+from albatross.xds.actions import OVERWRITE, header
+from albatross.xds.cluster import ADS, PRESERVE_CASE
+from albatross.xds.local_reply import to_local_reply
+from albatross.xds.packing import extension
+
+# AWS is silent: a request body may have 1,048,576 bytes (AWS: 1 MB), before any Base64.
+BODY_BYTES_MAX = 1024 * 1024
+# The script holds the exact limits (headers 64 KB, request target 16 KB). This bounds what is read.
+_READ_HEADERS_KB_MAX = 96
+_HEADERS_MAX = 32_768  # more cannot be in 64 KB
+_DRAIN_TIMEOUT = {"nanos": 100_000_000}  # between the idle timeout and the end of a connection
+_SCRIPT = (Path(__file__).parent / "lua" / "request.lua").read_text()
+_ROUTER = Router(suppress_envoy_headers=True, dynamic_stats={"value": False})
+
+
+def to_listener(name: str, address: str, port: int, oldest: LoadBalancer) -> Listener:
+    """Return the HTTP listener on `address` and `port`; its routes are in the table `name`."""
+    manager = _connection_manager(name, oldest)
+    return Listener(
+        name=name,
+        address={"socket_address": {"address": address, "port_value": port}},
+        # A port that another program holds is refused, not shared.
+        enable_reuse_port={"value": False},
+        connection_balance_config={"exact_balance": {}},
+        filter_chains=[
+            {"filters": [extension("envoy.filters.network.http_connection_manager", manager)]}
+        ],
+    )
+
+
+# differs from AWS: several lines of one header become one, joined by commas, where it is accept,
+# accept-encoding, access-control-request-*, authorization, cache-control, content-encoding,
+# content-type, if-*, origin, pragma, referer, user-agent, via, x-forwarded-host or x-request-id.
+# differs from AWS: `routing.http.desync_mitigation_mode` has no effect. Requests that can be read
+# in two ways are refused with 400; a GET with a body is served.
+# differs from AWS: HTTP/2.0 and higher in a request line are served as HTTP/1.0, not refused.
+# differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
+# differs from AWS: responses on HTTP/1.1 have no `Connection: keep-alive`.
+# AWS is silent: a client's X-Forwarded-Proto is replaced.
+# AWS is silent: headers that a client names in Connection are not handed on.
+# AWS is silent: a request without a body gets `content-length: 0` where its method is one that
+# usually has a body, such as POST.
+def _connection_manager(name: str, oldest: LoadBalancer) -> Message:
+    idle_timeout = {"seconds": int(attributes.get(oldest, "idle_timeout.timeout_seconds"))}
+    # differs from AWS: where load balancers share a socket, `client_keep_alive.seconds` and the
+    # idle timeout between requests are those of the oldest.
+    keep_alive = {"seconds": int(attributes.get(oldest, "client_keep_alive.seconds"))}
+    manager: Message = manager_pb2.HttpConnectionManager(
+        codec_type="HTTP1",  # HTTP/2 is for HTTPS listeners
+        stat_prefix=name,
+        rds={"route_config_name": name, "config_source": ADS},
+        http_filters=_filters(),
+        local_reply_config=to_local_reply(),
+        early_header_mutation_extensions=[_early_mutations()],
+        generate_request_id={"value": False},
+        use_remote_address={"value": True},  # Envoy takes no orders from a client's x-envoy-*
+        skip_xff_append=True,
+        forward_client_cert_details="ALWAYS_FORWARD_ONLY",
+        server_header_transformation="PASS_THROUGH",
+        normalize_path={"value": False},
+        merge_slashes=False,
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        max_request_headers_kb={"value": _READ_HEADERS_KB_MAX},
+        request_headers_timeout=idle_timeout,
+        stream_idle_timeout=idle_timeout,  # until a route is chosen, which has its own
+        drain_timeout=_DRAIN_TIMEOUT,
+        http1_safe_max_connection_duration=True,
+        common_http_protocol_options={
+            "idle_timeout": idle_timeout,
+            "max_connection_duration": keep_alive,
+            "max_headers_count": {"value": _HEADERS_MAX},
+        },
+        http_protocol_options={
+            "allow_custom_methods": True,
+            "accept_http_10": True,
+            "default_host_for_http_10": oldest.dns_name,
+            "header_key_format": PRESERVE_CASE,
+            "ignore_http_11_upgrade": [{"safe_regex": {"regex": _any_but("websocket")}}],
+        },
+        # The script refuses WebSockets to Lambda targets; other actions answer them.
+        upgrade_configs=[{"upgrade_type": "websocket"}],
+    )
+    return manager
+
+
+@cache
+def _filters() -> tuple[dict[str, object], ...]:
+    script = Lua(default_source_code={"inline_string": _SCRIPT}, clear_route_cache={"value": False})
+    return (
+        extension(names.LUA_FILTER, script),
+        extension("body_size_limit", _body_size_limit()),
+        extension("envoy.filters.http.router", _ROUTER),
+    )
+
+
+def _body_size_limit() -> Message:
+    """Return the limit for Lambda targets: the only ones there are, so it holds for all routes."""
+    limits = Struct()
+    limits.update({"max_request_bytes": BODY_BYTES_MAX})
+    url = "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
+    limit: Message = TypedStruct(type_url=url, value=limits)
+    return limit
+
+
+def _early_mutations() -> dict[str, object]:
+    """Before anything else: what a client sends under our names goes, its Connection is kept."""
+    ours = {"key_matcher": {"prefix": names.INTERNAL_HEADER_PREFIX}}
+    connection = header(names.CONNECTION_HEADER, "%REQ(CONNECTION)%", OVERWRITE)
+    size = header(names.SIZE_HEADER, "%DOWNSTREAM_HEADER_BYTES_RECEIVED%", OVERWRITE)
+    mutations = [Mutation(remove_on_match=ours), Mutation(append=connection), Mutation(append=size)]
+    return extension("before-routing", HeaderMutation(mutations=mutations))
+
+
+def _any_but(word: str) -> str:
+    """Return an expression for everything but `word`, any case. RE2 has no negative lookahead."""
+    prefixes = [f"{word[:n]}[^{word[n]}].*|{word[:n]}" for n in range(len(word))]
+    return f"(?is){'|'.join(prefixes)}|{word}.+"

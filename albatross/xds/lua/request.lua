@@ -1,0 +1,226 @@
+-- What the load balancer does to a request beyond Envoy's own settings.
+--
+-- One script for all: what differs between load balancers and rules comes as the route's parameters
+-- (albatross/xds/route.py). Every worker has a state of its own. An error in here would be logged and the
+-- request passed on as it is, so nothing that protects a function is decided here alone.
+-- Sources: ALB user guide, "X-Forwarded headers", "Request tracing", "Edit attributes", "Troubleshoot".
+
+local byte, find, format, gsub, match, sub = string.byte, string.find, string.format, string.gsub, string.match, string.sub
+local random, time = math.random, os.time
+
+-- AWS is silent: a request target of more than 16,384 bytes is answered 414; AWS names 400 too.
+local TARGET_BYTES_MAX = 16384
+local LINE_BYTES_MAX = 16383 -- `Name: value` without its line end
+-- AWS is silent: headers of more than 65,536 bytes, line ends included, or with a line of 16,384
+-- bytes or more, are answered 400; AWS names 413 too.
+local HEADERS_BYTES_MAX = 65536
+-- AWS is silent: the 7 KB of headers above which the trace header is written anew are 7,168 bytes.
+local TRACED_HEADERS_BYTES_MAX = 7168 -- above, the trace header is written anew
+local FORWARDED_ADDRESSES_MAX = 30
+local LOCATION_BYTES_MAX = 8192
+local MEASURED_BYTES_MIN = 4096 -- of what Envoy has read; it counts up to a quarter less than there is
+local CONFIGURATIONS_MAX = 10000
+
+-- Lines that Envoy has added to what the client sent, and the names of its own (they start with a colon).
+local NOT_THE_CLIENTS = {
+  ["x-albatross-size"] = true, ["x-forwarded-proto"] = true, ["x-envoy-internal"] = true, ["x-envoy-external-address"] = true,
+}
+local COLON = byte(":")
+
+do
+  local source = assert(io.open("/dev/urandom", "rb"))
+  local seed = 0
+  for i = 1, 6 do seed = seed * 256 + byte(source:read(1)) end
+  source:close()
+  math.randomseed(seed)
+end
+
+local function trace_value()
+  return format("1-%08x-%012x%012x", time(), random(0, 281474976710655), random(0, 281474976710655))
+end
+
+-- The trace header to send where the client sent `old` (nil: none).
+local function traced(old)
+  if not old or old == "" then return "Root=" .. trace_value() end
+  local fields = ";" .. old
+  local renewed, count = gsub(fields, ";(%s*)Self=[^;]*", ";%1Self=" .. trace_value(), 1)
+  if count == 1 then return sub(renewed, 2) end
+  if find(fields, ";%s*Root=") then return "Self=" .. trace_value() .. ";" .. old end
+  -- AWS is silent: a trace header without Root and Self gets a new Root before its fields.
+  return "Root=" .. trace_value() .. ";" .. old
+end
+
+local function without_port(host)
+  return match(host, "^%[[^%]]*%]") or match(host, "^[^:]*")
+end
+
+local function has_port(host)
+  return find(host, ":%d+$") ~= nil and (byte(host) ~= 91 or find(host, "%]:%d+$") ~= nil)
+end
+
+local function unescape_unreserved(hex)
+  local character = string.char(tonumber(hex, 16))
+  if find(character, "^[%w%-._~]$") then return character end
+  return "%" .. hex:upper()
+end
+
+-- The path on which rules are matched: RFC 3986, sections 6.2.2 and 5.2.4. The query stays.
+-- AWS is silent: rules are matched on the path after dot segments are resolved and escapes of
+-- letters, digits and -._~ decoded; other escapes and repeated slashes stay.
+local function normalised(target)
+  local path, query = match(target, "^([^?]*)(.*)$")
+  path = gsub(path, "%%(%x%x)", unescape_unreserved)
+  if find(path, "/.", 1, true) then
+    local segments, depth, last = {}, 0, nil
+    for segment in path:gmatch("/([^/]*)") do
+      last = segment
+      if segment == ".." then
+        if depth > 0 then depth = depth - 1 end
+      elseif segment ~= "." then
+        depth = depth + 1
+        segments[depth] = segment
+      end
+    end
+    path = "/" .. table.concat(segments, "/", 1, depth)
+    if (last == "." or last == "..") and sub(path, -1) ~= "/" then path = path .. "/" end
+  end
+  return path .. query
+end
+
+local configurations, configurations_count = {}, 0
+local PARAMETERS = {
+  "action", "protocol", "port", "host", "xff", "xff_port", "drop_invalid", "redirect_status", "redirect_protocol",
+  "redirect_host", "redirect_port", "redirect_path", "redirect_query", "redirect_page",
+}
+
+-- The chosen route's parameters as a table.
+local function configuration(handle)
+  local context = handle:metadata() -- chooses the route, if none is chosen
+  local id = context:get("id")
+  local known = configurations[id]
+  if known then return known end
+  if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
+  known = {}
+  for _, key in ipairs(PARAMETERS) do known[key] = context:get(key) end
+  configurations[id] = known
+  configurations_count = configurations_count + 1
+  return known
+end
+
+local function answer(handle, status)
+  handle:respond({ [":status"] = status }, "") -- the page comes from albatross/xds/local_reply.py
+end
+
+local function redirect(handle, to, host, target)
+  local path, query = match(target, "^/?([^?]*)%??(.*)$")
+  local values = { protocol = to.protocol, host = without_port(host), port = to.port, path = path, query = query }
+  local function fill(template) return (gsub(template, "#{(%l+)}", values)) end
+  -- AWS is silent: a redirect's Location always names the port, and has no `?` without a query.
+  local location = fill(to.redirect_protocol) .. "://" .. fill(to.redirect_host) .. ":" .. fill(to.redirect_port) .. fill(to.redirect_path)
+  local new_query = fill(to.redirect_query)
+  if new_query ~= "" then location = location .. "?" .. new_query end
+  if #location > LOCATION_BYTES_MAX then return answer(handle, "507") end
+  handle:respond({
+    [":status"] = to.redirect_status, location = location, server = "awselb/2.0", ["content-type"] = "text/html",
+  }, to.redirect_page)
+end
+
+local function client_address(handle, with_port, bracketed)
+  local address = handle:streamInfo():downstreamDirectRemoteAddress() -- ip:port or [ip]:port
+  if with_port then return address end
+  local ipv6 = match(address, "^%[(.*)%]:%d+$")
+  if ipv6 then return bracketed and "[" .. ipv6 .. "]" or ipv6 end
+  return match(address, "^(.*):%d+$") or address
+end
+
+local function forward_for(handle, headers, mode, with_port, received)
+  if mode == "append" then
+    if received then
+      headers:replace("x-forwarded-for", received .. ", " .. client_address(handle, with_port, true))
+    elseif with_port then
+      headers:replace("x-forwarded-for", client_address(handle, true))
+    end -- else the route adds it
+  elseif mode == "remove" and received then
+    headers:remove("x-forwarded-for")
+  end
+end
+
+local function drop_invalid(headers)
+  local invalid = {}
+  for name in pairs(headers) do
+    if byte(name) ~= COLON and find(name, "[^%w%-]") then invalid[#invalid + 1] = name end
+  end
+  for _, name in ipairs(invalid) do headers:remove(name) end
+end
+
+-- The bytes of the header lines as the client sent them, and whether one of them is over the limit.
+local function measured(headers, host)
+  local total, too_long = #"Host: " + #host + 2, false
+  for name, value in pairs(headers) do
+    if byte(name) ~= COLON and not NOT_THE_CLIENTS[name] then
+      local size = #name + #value + 2
+      if name == "x-albatross-connection" then size = size - #"x-albatross-" end
+      if size > LINE_BYTES_MAX then too_long = true end
+      total = total + size + 2
+    end
+  end
+  return total, too_long
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local method, target, host = headers:get(":method"), headers:get(":path"), headers:get(":authority")
+  local trace = headers:get("x-amzn-trace-id")
+  if method == "TRACE" then return answer(handle, "405") end
+  if method == "CONNECT" then return answer(handle, "400") end -- AWS is silent: CONNECT is refused with 400.
+  if #target > TARGET_BYTES_MAX then return answer(handle, "414") end
+  if (tonumber(headers:get("x-albatross-size")) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
+    local total, too_long = measured(headers, host)
+    if too_long or total > HEADERS_BYTES_MAX then return answer(handle, "400") end
+    if total > TRACED_HEADERS_BYTES_MAX then trace = nil end
+  end
+  local forwarded = headers:get("x-forwarded-for")
+  if forwarded and #forwarded > 2 * FORWARDED_ADDRESSES_MAX then
+    local _, commas = gsub(forwarded, ",", ",")
+    if commas >= FORWARDED_ADDRESSES_MAX then return answer(handle, "463") end
+  end
+
+  -- Rules see the first Host line and the normalised path, targets the path as it came.
+  -- differs from AWS: of several Host lines functions get the first, also with
+  -- `routing.http.preserve_host_header.enabled`.
+  local first = find(host, ",", 1, true)
+  if first then
+    host = sub(host, 1, first - 1)
+    headers:replace(":authority", host)
+  end
+  local matched = target
+  if find(target, "%", 1, true) or find(target, "/.", 1, true) then matched = normalised(target) end
+  local to
+  if first or matched ~= target then
+    headers:replace(":path", matched)
+    handle:clearRouteCache()
+    to = configuration(handle) -- chooses the route
+    headers:replace(":path", target)
+  else
+    to = configuration(handle)
+  end
+
+  if to.action == "redirect" then return redirect(handle, to, host, target) end
+  if to.action ~= "forward" then
+    headers:remove("content-length") -- the limit on bodies is the functions', and this one goes nowhere
+    return
+  end
+  if headers:get("upgrade") then return answer(handle, "400") end -- a WebSocket: Lambda targets have none
+
+  headers:replace("x-amzn-trace-id", traced(trace))
+  forward_for(handle, headers, to.xff, to.xff_port == "true", forwarded)
+  -- AWS is silent: functions get Host in the letter case that the client used, as live events show;
+  -- one page of AWS says that names are lowered.
+  if to.host == "strip" then
+    local bare = without_port(host)
+    if bare ~= host then headers:replace(":authority", bare) end
+  elseif to.host == "append" and not has_port(host) then
+    headers:replace(":authority", without_port(host) .. ":" .. to.port)
+  end
+  if to.drop_invalid == "true" then drop_invalid(headers) end
+end

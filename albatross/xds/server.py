@@ -1,0 +1,279 @@
+"""The stream that programs every connected Envoy: ADS, state of the world, over a unix socket.
+
+Source: Envoy's xDS protocol page. One stream an Envoy; for each type of resource Envoy subscribes,
+we answer, it accepts (ACK) or refuses (NACK). While an answer is open, newer versions wait and only
+the newest of them is sent.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import grpc
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
+from google.protobuf.any_pb2 import Any as PackedMessage
+from google.protobuf.message import Message
+
+from albatross.xds.packing import packed
+from albatross.xds.translate import Resources
+
+log = logging.getLogger(__name__)
+
+_TYPE = "type.googleapis.com/envoy.config."
+CLUSTERS = f"{_TYPE}cluster.v3.Cluster"
+ENDPOINTS = f"{_TYPE}endpoint.v3.ClusterLoadAssignment"
+LISTENERS = f"{_TYPE}listener.v3.Listener"
+ROUTES = f"{_TYPE}route.v3.RouteConfiguration"
+# What is named is sent before what names it.
+TYPES = (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)
+# A listener waits for the table of its own name, a cluster for its endpoints.
+_NAMED_BY = {ENDPOINTS: CLUSTERS, ROUTES: LISTENERS}
+_MESSAGE_BYTES_MAX = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What every Envoy should have: for each type, its resources packed, by name."""
+
+    revision: int
+    sequence: int  # counts publications; two may have the same revision
+    packed: dict[str, dict[str, PackedMessage]]
+
+
+@dataclass(slots=True)
+class Subscription:
+    """What one Envoy has asked for and been sent of one type."""
+
+    names: frozenset[str] | None = None  # None: all there are
+    sent: dict[str, PackedMessage] | None = None  # None: nothing yet
+    nonce: str = ""  # of the last answer
+    open: bool = False  # the last answer is neither accepted nor refused
+    refusal: str | None = None  # Envoy's words about the last answer
+
+    def wanted(self, resources: dict[str, PackedMessage]) -> dict[str, PackedMessage]:
+        """Return those of `resources` that this Envoy has asked for."""
+        if self.names is None:
+            return resources
+        return {name: resources[name] for name in resources if name in self.names}
+
+    def due(self, type_url: str, resources: dict[str, PackedMessage]) -> list[PackedMessage] | None:
+        """Return what must be sent for Envoy to have what it asked for, None for nothing.
+
+        Of route tables and endpoints only those that differ. The other types are always whole,
+        since a resource that is missing from an answer is deleted by it.
+        """
+        wanted = self.wanted(resources)
+        if self.sent is None:
+            return list(wanted.values())
+        if type_url in _NAMED_BY:
+            if self.refusal is not None and not self._has(wanted):
+                return list(wanted.values())  # good ones may have gone down with the bad one
+            return [one for name, one in wanted.items() if self.sent.get(name) is not one] or None
+        return (
+            None if self._has(wanted) and self.sent.keys() == wanted.keys() else [*wanted.values()]
+        )
+
+    def has_answered(self, type_url: str, resources: dict[str, PackedMessage]) -> bool:
+        """Tell whether Envoy has accepted or refused all that it has asked for."""
+        return not self.open and self.sent is not None and self.due(type_url, resources) is None
+
+    def _has(self, wanted: dict[str, PackedMessage]) -> bool:
+        return self.sent is not None and all(
+            self.sent.get(name) is one for name, one in wanted.items()
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """One connected Envoy."""
+
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    answers: int = 0  # sent; also the last nonce
+
+    def receive(self, request: DiscoveryRequest) -> None:
+        """Take in a subscription, an ACK or a NACK."""
+        subscription = self.subscriptions.setdefault(request.type_url, Subscription())
+        if request.response_nonce and request.response_nonce != subscription.nonce:
+            return  # about an older answer than the last one
+        if request.type_url in _NAMED_BY:
+            subscription.names = frozenset(request.resource_names)
+            if subscription.sent is not None:
+                # Envoy forgets what it no longer names, and needs it again when it names it again.
+                subscription.sent = subscription.wanted(subscription.sent)
+        if request.response_nonce and subscription.open:
+            subscription.open = False
+            subscription.refusal = None
+            if request.HasField("error_detail"):
+                subscription.refusal = request.error_detail.message
+                log.warning("Envoy refuses %s: %s", request.type_url, subscription.refusal)
+        self.changed.set()
+
+    def next_answers(self, published: Published) -> list[DiscoveryResponse]:
+        """Return what to send now, in the order in which to send it."""
+        answers = []
+        for type_url in TYPES:
+            subscription = self.subscriptions.get(type_url)
+            if subscription is None or subscription.open:
+                continue
+            resources = published.packed[type_url]
+            due = subscription.due(type_url, resources)
+            if due is None:
+                continue
+            subscription.sent = subscription.wanted(resources)
+            self.answers += 1
+            subscription.nonce = str(self.answers)
+            subscription.open = True
+            answers.append(
+                DiscoveryResponse(
+                    type_url=type_url,
+                    version_info=str(published.revision),
+                    nonce=subscription.nonce,
+                    resources=due,
+                )
+            )
+        return answers
+
+    def has_answered(self, published: Published) -> bool:
+        """Tell whether this Envoy has accepted or refused all of `published`."""
+        return all(self._has_answered(type_url, published) for type_url in TYPES)
+
+    def _has_answered(self, type_url: str, published: Published) -> bool:
+        resources = published.packed[type_url]
+        subscription = self.subscriptions.get(type_url)
+        if subscription is None:
+            return not resources
+        if not subscription.has_answered(type_url, resources):
+            return False
+        if subscription.names is None or subscription.names >= resources.keys():
+            return True
+        # What it has not asked for yet it will ask for, unless it refused what names it.
+        naming = self.subscriptions.get(_NAMED_BY[type_url])
+        return naming is not None and naming.refusal is not None
+
+
+class XdsServer:
+    """Serves what was last published to any number of Envoys."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+        self._server: Any = None
+        self._streams: set[Stream] = set()
+        self._published = Published(0, 0, {type_url: {} for type_url in TYPES})
+        self._answered = asyncio.Event()
+
+    async def start(self) -> None:
+        """Listen. Envoys may connect before anything is published; they then wait for it."""
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
+                ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+            ]
+        )
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._serve,
+            request_deserializer=DiscoveryRequest.FromString,
+            response_serializer=DiscoveryResponse.SerializeToString,
+        )
+        service = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+        methods = {"StreamAggregatedResources": handler}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        server.add_insecure_port(f"unix:{self._socket_path}")
+        await server.start()
+        self._server = server
+
+    async def stop(self, grace_s: float) -> None:
+        """Close all streams. Envoys go on with what they have and try to connect again."""
+        if self._server is not None:
+            await self._server.stop(grace_s)
+
+    def publish(self, resources: Resources, revision: int) -> None:
+        """Hand `resources` to every connected Envoy, and to those that connect later."""
+        before = self._published.packed
+        packed_now = {
+            CLUSTERS: _pack(resources.clusters, before[CLUSTERS]),
+            ENDPOINTS: _pack(resources.endpoints, before[ENDPOINTS]),
+            LISTENERS: _pack(resources.listeners, before[LISTENERS]),
+            ROUTES: _pack(resources.routes, before[ROUTES]),
+        }
+        self._published = Published(revision, self._published.sequence + 1, packed_now)
+        for stream in self._streams:
+            stream.changed.set()
+
+    async def wait_applied(self, revision: int, timeout_s: float) -> bool:
+        """Wait until every connected Envoy has accepted or refused `revision` or a later one.
+
+        Returns False when that has not come to pass within `timeout_s`.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self._is_applied(revision):
+                    await self._answered.wait()
+                return True
+        return False
+
+    @property
+    def connected(self) -> int:
+        """How many Envoys have a stream open."""
+        return len(self._streams)
+
+    @property
+    def nacks(self) -> MappingProxyType[str, str]:
+        """What is refused now: type of resource -> Envoy's words."""
+        refusals = {
+            type_url.rpartition(".")[2]: subscription.refusal
+            for stream in self._streams
+            for type_url, subscription in stream.subscriptions.items()
+            if subscription.refusal is not None
+        }
+        return MappingProxyType(refusals)
+
+    def _is_applied(self, revision: int) -> bool:
+        published = self._published
+        return published.revision >= revision and all(
+            stream.has_answered(published) for stream in self._streams
+        )
+
+    async def _serve(self, _: Any, context: Any) -> None:
+        """Serve one Envoy until it goes away."""
+        stream = Stream()
+        self._streams.add(stream)
+        try:
+            async with asyncio.TaskGroup() as group:
+                sender = group.create_task(self._send(stream, context))
+                await self._read(stream, context)
+                sender.cancel()
+        finally:
+            self._streams.discard(stream)
+            self._wake_waiters()
+
+    async def _read(self, stream: Stream, context: Any) -> None:
+        while (request := await context.read()) is not grpc.aio.EOF:
+            stream.receive(request)
+            self._wake_waiters()
+
+    async def _send(self, stream: Stream, context: Any) -> None:
+        while True:
+            await stream.changed.wait()
+            stream.changed.clear()
+            if self._published.sequence > 0:
+                for answer in stream.next_answers(self._published):
+                    await context.write(answer)
+
+    def _wake_waiters(self) -> None:
+        self._answered.set()
+        self._answered = asyncio.Event()
+
+
+def _pack(
+    resources: dict[str, Message], before: dict[str, PackedMessage]
+) -> dict[str, PackedMessage]:
+    """Return `resources` packed, with the very objects of `before` where nothing has changed."""
+    result = {}
+    for name, message in resources.items():
+        new, old = packed(message), before.get(name)
+        result[name] = old if old is not None and old.value == new.value else new
+    return result

@@ -1,0 +1,133 @@
+"""Snapshot -> Envoy resources, as pairs of files in tests/golden.
+
+`UPDATE_GOLDEN=1 pytest tests/xds/test_translate.py` writes the outputs anew: read the difference.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf.json_format import MessageToJson
+
+# The messages inside of Any must be known to print them.
+from envoy.extensions.filters.network.http_connection_manager.v3 import (  # isort: skip
+    http_connection_manager_pb2,  # noqa: F401
+)
+
+from albatross.model.rule import FixedResponse, Forward, HostHeader, PathPattern, Redirect
+from albatross.model.snapshot import Snapshot
+from albatross.xds import listener
+from albatross.xds.translate import Binding, DanglingName, Resources, translate
+from tests.support.envoy import TARGET_GROUP, Balancer, to_snapshot
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+CONDITIONS = {"host-header": HostHeader, "path-pattern": PathPattern}
+ACTIONS = {"forward": Forward, "redirect": Redirect, "fixed-response": FixedResponse}
+
+
+def to_action(document: dict[str, Any]) -> Forward | Redirect | FixedResponse:
+    ((kind, members),) = document.items()
+    if kind == "forward":
+        members = {"target_group_arn": TARGET_GROUP}
+    return ACTIONS[kind](**members)
+
+
+def to_balancer(document: dict[str, Any]) -> Balancer:
+    rules = [
+        (
+            tuple(CONDITIONS[kind](values=tuple(v)) for kind, v in rule["when"].items()),
+            to_action(rule["then"]),
+        )
+        for rule in document.get("rules", [])
+    ]
+    return Balancer(
+        name=document["name"],
+        port=document["port"],
+        rules=rules,
+        default=to_action(document["default"]),
+        attributes=document.get("attributes", {}),
+    )
+
+
+def resources_of(*balancers: Balancer, bindings: dict[str, Binding] | None = None) -> Resources:
+    if bindings is None:
+        bindings = {one.listener_arn: Binding("127.0.0.1", 8080) for one in balancers}
+    return translate(
+        to_snapshot(*balancers),
+        bindings,
+        lambda_socket="/run/lambda.sock",
+        lambda_idle_timeout=True,
+    )
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("xds-*.in.yaml")), ids=lambda path: path.name)
+def test_resources_are_the_golden_ones(path: Path) -> None:
+    document = yaml.safe_load(path.read_text())
+    resources = resources_of(*map(to_balancer, document["balancers"]))
+    actual = yaml.safe_dump(
+        {
+            kind: {
+                name: json.loads(MessageToJson(one))
+                for name, one in getattr(resources, kind).items()
+            }
+            for kind in document["show"]
+        },
+        width=100,
+    )
+    actual = actual.replace(yaml.safe_dump(listener._SCRIPT, width=100), "lua/request.lua\n")
+    golden = path.with_name(path.name.replace(".in.", ".out."))
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(actual)
+    assert actual == golden.read_text()
+
+
+def test_the_same_snapshot_gives_the_same_bytes() -> None:
+    def packed() -> list[bytes]:
+        resources = resources_of(Balancer(default=Redirect(status_code=301, host="b")))
+        return [
+            one.SerializeToString(deterministic=True)
+            for kind in (resources.listeners, resources.routes, resources.clusters)
+            for one in kind.values()
+        ]
+
+    assert packed() == packed()
+
+
+def test_a_changed_rule_or_attribute_leaves_the_listener_as_it_is() -> None:
+    before = resources_of(Balancer())
+    after = resources_of(
+        Balancer(
+            rules=[((PathPattern(values=("/x",)),), FixedResponse(status_code=200))],
+            attributes={
+                "routing.http.xff_header_processing.mode": "remove",
+                "routing.http.preserve_host_header.enabled": "true",
+                "routing.http.drop_invalid_header_fields.enabled": "true",
+            },
+        )
+    )
+    assert before.routes != after.routes
+    assert before.listeners == after.listeners
+
+
+def test_a_listener_without_a_binding_is_left_out() -> None:
+    assert resources_of(Balancer(), bindings={}).listeners == {}
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        pytest.param({"target_groups": ()}, id="target group"),
+        pytest.param({"listeners": ()}, id="listener"),
+        pytest.param({"load_balancers": ()}, id="load balancer"),
+        pytest.param({"rules": ()}, id="default rule"),
+    ],
+)
+def test_a_dangling_name_is_refused(missing: dict[str, tuple[()]]) -> None:
+    whole = to_snapshot(Balancer())
+    parts = {name: getattr(whole, name) for name in whole.__slots__} | missing
+    bindings = {Balancer().listener_arn: Binding("127.0.0.1", 80)}
+    with pytest.raises(DanglingName):
+        translate(Snapshot(**parts), bindings, lambda_socket="s", lambda_idle_timeout=True)
