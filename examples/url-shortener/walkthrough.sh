@@ -73,7 +73,7 @@ echo
 
 # 6. A rule, an attribute, and a look at the target
 run aws elbv2 create-rule --listener-arn "$LISTENER_ARN" --priority 10 \
-  --conditions Field=path-pattern,Values=/old/* \
+  --conditions "Field=path-pattern,Values=/old/*" \
   --actions 'Type=fixed-response,FixedResponseConfig={StatusCode=410,ContentType=text/plain,MessageBody=Gone}'
 run curl -sS -i "$URL/old/page"
 echo

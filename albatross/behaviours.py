@@ -1,0 +1,124 @@
+"""What the load balancer and its Lambda host do, by area, for docs/coverage.md.
+
+Each is proved by a test file, or still to come. The AWS API's operations are not listed here:
+`coverage.py` reads them from the tables of operations.
+"""
+
+from collections.abc import Mapping
+
+LATER = ""
+
+# Area -> behaviour -> the file below tests/ that proves it, or LATER.
+BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
+    "From the request to the event": {
+        "Path and query as the client sent them, not decoded": "host/test_event.py",
+        "Single-value or multi-value fields, by the target group's attribute": "host/test_event.py",
+        "Base64 by content type and content encoding": "host/test_event.py",
+        "X-Forwarded-For in its three modes, with the client's port or without": (
+            "xds/test_lua_request.py"
+        ),
+        "X-Forwarded-Proto and X-Forwarded-Port of the listener": "xds/test_lua_request.py",
+        "X-Amzn-Trace-Id": "xds/test_lua_request.py",
+        "Host by the listener's port, preserved if wanted": "xds/test_lua_request.py",
+        "Invalid header names kept or dropped": "xds/test_lua_request.py",
+        "Expect: 100-continue": "xds/test_listener.py",
+        "HTTP/1.0 clients": "xds/test_listener.py",
+        "HTTP/2 clients": LATER,
+        "Headers about TLS and client certificates": LATER,
+    },
+    "From the result to the response": {
+        "Status, description, headers, body, Base64": "host/test_response.py",
+        "A result that is no response is a 502; `albatross run` says what is wrong with it": (
+            "host/test_response.py"
+        ),
+        "Hop-by-hop headers dropped, Content-Length computed": "host/test_response.py",
+        "Every error reason with its status and page": "host/test_response.py",
+        "HEAD, 204 and 304": "host/test_response.py",
+        "Names of headers keep their letter case": "xds/test_listener.py",
+        "413 for a request body that is too large": "xds/test_listener.py",
+        "502 for throttling, missing permission, a missing function": "host/test_host.py",
+        "503 for a target group without a target": "host/test_host.py",
+        "504 at the idle timeout": "host/test_host.py",
+    },
+    "Listeners, rules and actions": {
+        "HTTP listeners, opened and closed without a restart": "xds/test_server.py",
+        "A changed rule counts on open connections too": "xds/test_server.py",
+        "Conditions on host-header and path-pattern, with wildcards": "xds/test_route.py",
+        "Conditions on http-header, http-request-method, query-string, source-ip": LATER,
+        "Regular expressions in conditions": LATER,
+        "Paths normalised for matching, forwarded as sent": "xds/test_lua_request.py",
+        "Forward to one target group": "xds/test_route.py",
+        "Forward to several target groups by weight, with stickiness": LATER,
+        "Fixed responses": "xds/test_route.py",
+        "Redirects with keywords": "xds/test_lua_request.py",
+        "Authentication (OIDC, Cognito, JWT)": LATER,
+        "Transforms of host and URL": LATER,
+        "HTTPS listeners: certificates, SNI, security policies, client certificates": LATER,
+        "Attributes of listeners take effect (they are kept and shown)": LATER,
+        "Refusals with 400, 405, 408, 413, 414 and 501, and their pages": "xds/test_listener.py",
+        "WebSocket requests to a function answered with 400": "xds/test_listener.py",
+        "Desync mitigation by mode": LATER,
+        "Access logs, connection logs, CloudWatch metrics": LATER,
+        "Several load balancers on one port, told apart by name": "xds/test_route.py",
+    },
+    "Target groups": {
+        "Target type lambda, one function": "elbv2/test_targets.py",
+        "The function's policy is checked at registration": "elbv2/test_targets.py",
+        "The function's policy is checked at each request": "host/test_host.py",
+        "Defaults, limits and messages of the settings": "elbv2/test_target_groups.py",
+        "Attributes of target groups": "elbv2/test_attributes.py",
+        "Health checks (their settings are kept; none are made)": LATER,
+        "Target types instance, ip and alb": LATER,
+    },
+    "Lambda host": {
+        "Python functions on AWS's own runtime client": "host/test_host.py",
+        "Node.js functions": "host/test_node_bootstrap.py",
+        "Executables (provided.*) through the Runtime API": "host/test_host.py",
+        "Other runtimes, layers, container images, extensions": LATER,
+        "The variables that Lambda sets, and nothing of the server's": "host/test_host.py",
+        "A private /tmp, kept over a crash": "host/test_host.py",
+        "Environments are reused, started by need and ended when idle": "host/test_pool.py",
+        "The function's timeout": "host/test_host.py",
+        "Reserved concurrency and the account's 1,000": "host/test_pool.py",
+        "An init phase of 10 seconds, then within the function's timeout": "host/test_pool.py",
+        "New code without losing a request": "host/test_host.py",
+        "Logs with START, END and REPORT lines, in files": "host/test_host.py",
+        "Logs in CloudWatch Logs": LATER,
+        "Invoke: RequestResponse and DryRun": "e2e/test_serve.py",
+        "Invoke: Event, with retries and destinations": LATER,
+        "Versions, aliases, function URLs": LATER,
+        "Memory and ephemeral storage are enforced": LATER,
+    },
+    "Limits": {
+        "50 load balancers in a Region": "elbv2/test_load_balancers.py",
+        "50 listeners of a load balancer": "elbv2/test_listeners.py",
+        "100 rules of a load balancer": "elbv2/test_rules.py",
+        "3,000 target groups in a Region": "elbv2/test_target_groups.py",
+        "100 target groups of a load balancer": "elbv2/test_associations.py",
+        "1 function in a target group": "elbv2/test_targets.py",
+        "50 tags of a resource": "elbv2/test_tags.py",
+        "Values and wildcards of a rule": "elbv2/test_conditions.py",
+        "Request target, header lines, all headers": "xds/test_listener.py",
+        "Request body of 1 MB": "xds/test_listener.py",
+        "Result of 1 MB, response headers of 32 K": "host/test_response.py",
+        "30 addresses in X-Forwarded-For": "xds/test_lua_request.py",
+        "Location of 8 K": "xds/test_lua_request.py",
+        "Deployment package of 50 MB": "lambda_/test_code.py",
+        "250 MB of a package when unpacked": "store/test_packages.py",
+        "Environment variables of 4 KB": "lambda_/test_configuration.py",
+        "Policy of 20 KB": "lambda_/test_permissions.py",
+        "Result of 6 MB to Invoke": "host/test_host.py",
+        "Rates: calls of the API, new environments, requests a second": LATER,
+    },
+    "The server": {
+        "What was acknowledged survives a kill of every process": "e2e/test_serve.py",
+        "A process that dies is replaced": "test_supervisor.py",
+        "Stopping lets requests in flight finish": "e2e/test_serve.py",
+        "One command for one handler, reloaded when it changes": "e2e/test_run.py",
+        "The walk-through of the URL shortener": "e2e/test_walkthrough.py",
+        "A web console": LATER,
+        "PostgreSQL, several proxies, several hosts": LATER,
+        "Other AWS services (S3, DynamoDB, IAM, ...)": LATER,
+        "CloudFormation": LATER,
+    },
+}

@@ -1,0 +1,323 @@
+"""Every setting of the server: one frozen dataclass, whose field docs are docs/configuration.md and `--help`.
+
+A setting comes from a flag, else an `ALBATROSS_*` variable, else `albatross.toml`, else its default.
+Standard library only: the supervisor imports this module and stays small.
+"""
+
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any
+
+FILE_NAME = "albatross.toml"
+ENVIRONMENT_PREFIX = "ALBATROSS_"
+EXIT_CANNOT_BOOT = 3  # a process that says so is not replaced: the server stops
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+class ConfigError(Exception):
+    """A setting is wrong. The message names the place and the remedy."""
+
+
+def _number(low: float, high: float) -> Callable[[Any], str | None]:
+    def check(value: float) -> str | None:
+        return None if low <= value <= high else f"must be from {low:,} to {high:,}"
+
+    return check
+
+
+def _one_of(*choices: str) -> Callable[[Any], str | None]:
+    def check(value: str) -> str | None:
+        return None if value in choices else "must be one of " + ", ".join(choices)
+
+    return check
+
+
+def _matches(pattern: str, words: str) -> Callable[[Any], str | None]:
+    def check(value: str) -> str | None:
+        return None if re.fullmatch(pattern, value) else f"must be {words}"
+
+    return check
+
+
+def _is_address(value: str) -> str | None:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, value)
+        except OSError:
+            continue
+        return None
+    return "must be an IP address, for example 127.0.0.1 or 0.0.0.0"
+
+
+def _is_network(value: str) -> str | None:
+    from ipaddress import IPv4Network  # only when asked for: the supervisor stays small
+
+    try:
+        network = IPv4Network(value)
+    except ValueError:
+        return "must be an IPv4 network, for example 127.0.0.0/24"
+    return None if network.prefixlen <= 30 else "must have room: a prefix of at most 30 bits"
+
+
+def _setting(
+    default: Any,
+    doc: str,
+    *,
+    check: Callable[[Any], str | None] | None = None,
+    flag: bool = False,
+    metavar: str = "",
+    shown: str = "",
+) -> Any:
+    """Return a dataclass field. `flag`: `albatross serve` has an option for it. `shown`: its default in words."""
+    metadata = {"doc": doc, "check": check, "flag": flag, "metavar": metavar, "shown": shown}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _data_home() -> str:
+    home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(home, "albatross")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What `albatross run` serves: one function behind one load balancer. No setting: the command makes it."""
+
+    directory: str
+    handler: str
+    runtime: str
+    port: int
+    multi_value_headers: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold secrets
+    timeout_s: int = 30
+    memory_mb: int = 128
+    concurrency: int | None = None
+    verbose: bool = False
+    colour: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of one server."""
+
+    port: int = _setting(
+        4566,
+        "Port of the AWS API. 0 takes a free one.",
+        check=_number(0, 65_535),
+        flag=True,
+        metavar="PORT",
+    )
+    bind: str = _setting(
+        "127.0.0.1",
+        "IP address on which the API and the load balancers listen. Anyone who reaches the API may run code "
+        "here: bind elsewhere than to the loopback only in a network that you trust.",
+        check=_is_address,
+        flag=True,
+        metavar="ADDRESS",
+    )
+    data_dir: str = _setting(
+        _data_home,
+        "Directory of everything that survives a restart. One server at a time uses it.",
+        flag=True,
+        metavar="DIRECTORY",
+        shown="$XDG_DATA_HOME/albatross, or ~/.local/share/albatross",
+    )
+    region: str = _setting(
+        "us-east-1",
+        "Region of requests whose signature names none.",
+        check=_matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region, for example us-east-1"),
+        flag=True,
+        metavar="REGION",
+    )
+    account: str = _setting(
+        "123456789012",
+        "Account of requests whose access key id is not itself an account number.",
+        check=_matches(r"\d{12}", "12 digits (in albatross.toml: between quotes)"),
+    )
+    strict: bool = _setting(
+        False,
+        "Refuse what AWS refuses even where published walk-throughs do it, for example "
+        "`create-target-group --target-type lambda --protocol HTTP`.",
+        flag=True,
+    )
+    log_level: str = _setting(
+        "info",
+        "Least level of the server's own log lines: debug, info, warning or error.",
+        check=_one_of("debug", "info", "warning", "error"),
+        flag=True,
+        metavar="LEVEL",
+    )
+    hosts_file: str = _setting(
+        "",
+        "File in which to keep the load balancers' names current, between two marks, for example /etc/hosts.",
+        flag=True,
+        metavar="PATH",
+    )
+    addresses: str = _setting(
+        "",
+        "IPv4 network out of which each load balancer gets an address of its own, for example 127.0.0.0/24 "
+        "(Linux). Without it all listen on `bind` and share ports, told apart by the name in Host.",
+        check=_is_network,
+        flag=True,
+        metavar="CIDR",
+    )
+    lambda_idle_timeout: str = _setting(
+        "answer",
+        "What happens at the load balancer's idle timeout while a function works: `answer` with 504, or "
+        "`ignore` it and wait for the function.",
+        check=_one_of("answer", "ignore"),
+    )
+    publish_wait_s: float = _setting(
+        1.0,
+        "Longest time in seconds for which an API call waits until its change is in effect before it answers.",
+        check=_number(0, 60),
+    )
+    environments_max: int = _setting(
+        200,
+        "Most execution environments (processes of functions) at one time, over all functions.",
+        check=_number(1, 10_000),
+    )
+    environment_idle_s: float = _setting(
+        300.0,
+        "Seconds after which an execution environment without work is stopped.",
+        check=_number(1, 86_400),
+    )
+    grace_s: float = _setting(
+        25.0,
+        "Longest time in seconds that requests in flight get to finish when the server stops.",
+        check=_number(0, 3_600),
+    )
+    envoy_concurrency: int = _setting(
+        0,
+        "Worker threads of the proxy. 0: one for each core that the server may use.",
+        check=_number(0, 256),
+    )
+    run: RunSpec | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.bind == "::1" or self.bind.startswith("127.")
+
+
+def from_json(text: str) -> Config:
+    """Return the Config of which `text` is the `to_json()`."""
+    values = json.loads(text)
+    run = values.pop("run")
+    return Config(**values, run=RunSpec(**run) if run else None)
+
+
+def settings() -> "tuple[Field[Any], ...]":
+    """Return the fields of Config that a user sets."""
+    return tuple(field for field in fields(Config) if "doc" in field.metadata)
+
+
+def load(
+    flags: Mapping[str, object], environ: Mapping[str, str], file: str | None = None
+) -> Config:
+    """Return the settings: flags (None: not given) over `environ` over a file over the defaults.
+
+    `file` must exist; without it `albatross.toml` of the current directory counts if it is there.
+    Raises ConfigError.
+    """
+    values = _from_file(file or FILE_NAME, required=file is not None)
+    values |= _from_environment(environ)
+    for setting in settings():
+        if (given := flags.get(setting.name)) is not None:
+            values[setting.name] = _value(setting, given, "--" + setting.name.replace("_", "-"))
+    for key in ("data_dir", "hosts_file"):
+        if values.get(key):
+            values[key] = os.path.abspath(os.path.expanduser(values[key]))
+    return Config(**values)
+
+
+def _from_file(path: str, *, required: bool) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(
+                f"{path}: no such file. Name an existing one with --config."
+            ) from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    import tomllib  # only when there is a file
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    known = {setting.name: setting for setting in settings()}
+    values = {}
+    for key, value in table.items():
+        place = f"{path}:{_line_of(key, text)}"
+        if key not in known:
+            raise ConfigError(f"{place}: there is no setting {key!r}.{_did_you_mean(key, known)}")
+        values[key] = _value(known[key], value, f"{place}: {key}")
+    return values
+
+
+def _line_of(key: str, text: str) -> int:
+    """Return the number, from 1, of the line in which the TOML `text` sets `key`."""
+    match = re.search(rf"^[ \t]*[\[\"']*{re.escape(key)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Unknown variables pass, since others make some with our prefix, unless they look like a slip."""
+    known = {ENVIRONMENT_PREFIX + setting.name.upper(): setting for setting in settings()}
+    values = {}
+    for variable, text in environ.items():
+        if variable in known:
+            values[known[variable].name] = _value(known[variable], text, variable)
+        elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in _OTHER_VARIABLES:
+            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            if hint := _did_you_mean(name, {setting.name for setting in known.values()}):
+                raise ConfigError(f"{variable}: there is no such setting.{hint}")
+    return values
+
+
+_OTHER_VARIABLES = {"ALBATROSS_CONFIG", "ALBATROSS_ENDPOINT"}  # options of the command line
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # only for an error
+
+    close = get_close_matches(word, known, n=1, cutoff=0.7)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _value(setting: "Field[Any]", given: object, place: str) -> Any:
+    """Return `given` (text, or a TOML value) as the setting's type, checked. Raises ConfigError."""
+    kind = setting.type
+    assert isinstance(kind, type)
+    try:
+        value = _parse(kind, given)
+    except (ValueError, KeyError):
+        raise ConfigError(f"{place} must be {_KINDS[kind]}, not {given!r}.") from None
+    check = setting.metadata["check"]
+    # An empty text stands for "not set" where that is the default.
+    if check and not (value == "" and setting.default == "") and (fault := check(value)):
+        raise ConfigError(f"{place} {fault}, not {given!r}.")
+    return value
+
+
+def _parse(kind: type, given: object) -> Any:
+    if isinstance(given, str):
+        return _WORDS[given.lower()] if kind is bool else kind(given)
+    if kind is float and type(given) is int:
+        return float(given)
+    if type(given) is not kind:
+        raise ValueError
+    return given

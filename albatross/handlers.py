@@ -1,0 +1,139 @@
+"""Which handler the TARGET of `albatross run` means, and the runtime that fits it."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CANDIDATES = ("app.py", "lambda_function.py", "index.mjs", "index.js", "main.py")
+FUNCTIONS = ("handler", "lambda_handler")
+_EXTENSIONS = (".py", ".mjs", ".js", ".cjs")
+_FORMS = "TARGET is a file, a directory, or MODULE.FUNCTION, for example app.handler."
+_NODE_S = 10  # how long `node --version` may take
+
+
+class NoHandler(Exception):
+    """TARGET names no handler. The message says what was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function's code and entry point. `name` is Lambda's `Handler`: `app.handler`."""
+
+    directory: str
+    name: str
+    runtime: str
+
+
+def find(target: str) -> Handler:
+    """Return the handler that `target` means: a directory, a file, or `module.function`.
+
+    Raises NoHandler.
+    """
+    if os.path.isdir(target):
+        return _in_directory(target)
+    if os.path.isfile(target):
+        return _in_file(target)
+    return _named(target)
+
+
+def _in_directory(directory: str) -> Handler:
+    for name in CANDIDATES:
+        path = os.path.join(directory, name)
+        if os.path.isfile(path) and (function := _function_of(path)):
+            return _handler(path, function)
+    raise NoHandler(
+        f"{directory} has no handler. Looked for {_any_of(CANDIDATES)} with a function "
+        f"{_any_of(FUNCTIONS)}. Name the function: albatross run MODULE.FUNCTION"
+    )
+
+
+def _in_file(path: str) -> Handler:
+    if os.path.splitext(path)[1] not in _EXTENSIONS:
+        raise NoHandler(
+            f"{path} is neither Python nor JavaScript ({', '.join(_EXTENSIONS)}). "
+            "Other languages: compile them first, or deploy the function with `albatross serve`."
+        )
+    if function := _function_of(path):
+        return _handler(path, function)
+    stem = os.path.splitext(path)[0]
+    raise NoHandler(
+        f"{path} has no function {_any_of(FUNCTIONS)}. Name the one it has: albatross run {stem}.FUNCTION"
+    )
+
+
+def _named(target: str) -> Handler:
+    """`app.handler`, `src/app.handler`: a file there; `package.module.handler`: one in a package."""
+    stem, dot, function = target.rpartition(".")
+    folder, _, module = stem.rpartition("/")
+    if not (dot and module and function.isidentifier()):
+        raise NoHandler(f"{target}: no such file or directory. {_FORMS}")
+    if "." + function in _EXTENSIONS:
+        raise NoHandler(f"{target}: no such file. {_FORMS}")
+    paths = [os.path.join(folder, module.replace(".", "/") + end) for end in _EXTENSIONS]
+    for path in filter(os.path.isfile, paths):
+        return Handler(os.path.abspath(folder), f"{module}.{function}", _runtime(path))
+    raise NoHandler(f"{target}: no such handler. Looked for {_any_of(paths)}. {_FORMS}")
+
+
+def _handler(path: str, function: str) -> Handler:
+    folder, name = os.path.split(os.path.abspath(path))
+    module = os.path.splitext(name)[0]
+    if "." in module:
+        raise NoHandler(f"{path}: a module's name cannot hold a dot. Rename the file.")
+    return Handler(folder, f"{module}.{function}", _runtime(path))
+
+
+def _function_of(path: str) -> str | None:
+    """Return which of `FUNCTIONS` the file defines, without running it."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        source = file.read()
+    names = _python_names(source, path) if path.endswith(".py") else _exports(source)
+    return next((name for name in FUNCTIONS if name in names), None)
+
+
+def _python_names(source: str, path: str) -> set[str]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError as error:
+        raise NoHandler(f"{path}:{error.lineno}: {error.msg}") from None
+    names = set()
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                names.update(alias.asname or alias.name for alias in aliases)
+            case ast.Assign(targets=targets):
+                names.update(target.id for target in targets if isinstance(target, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+    return names
+
+
+def _exports(source: str) -> set[str]:
+    """Return which of `FUNCTIONS` a JavaScript module seems to export."""
+    exported = r"(?:export\b[^;=]*?|exports\s*\.\s*|module\.exports\s*=\s*\{{[^}}]*?)\b{}\b"
+    return {name for name in FUNCTIONS if re.search(exported.format(name), source)}
+
+
+def _runtime(path: str) -> str:
+    """Return the name of the runtime that is installed here for the file `path`."""
+    if path.endswith(".py"):
+        return f"python{sys.version_info.major}.{sys.version_info.minor}"
+    node = shutil.which("node")
+    if node is None:
+        raise NoHandler(f"{path} needs Node.js, and there is no `node` on PATH. Install it.")
+    printed = subprocess.run(
+        [node, "--version"], stdout=subprocess.PIPE, text=True, timeout=_NODE_S, check=True
+    ).stdout
+    return f"nodejs{printed.removeprefix('v').partition('.')[0]}.x"
+
+
+def _any_of(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,0 +1,57 @@
+"""From settings to a running server: take what only one can have, then become the supervisor.
+
+What is in the way (a port, the data directory) is said here, before any process is started.
+"""
+
+import os
+import socket
+import sys
+from dataclasses import replace
+from typing import NoReturn
+
+from albatross import ports, run_dir
+from albatross.config import Config, ConfigError
+from albatross.supervisor import CONFIG_FILE
+
+BACKLOG = 1024
+
+
+def launch(config: Config) -> NoReturn:
+    """Replace this process by the supervisor of a server. Raises ConfigError."""
+    if config.run is not None and (fault := ports.in_use(config.bind, config.run.port)):
+        raise ConfigError(fault)
+    api = _listen(config.bind, config.port)
+    folder = run_dir.temp_dir()
+    run_dir.sweep(folder)
+    if config.run is None:
+        locks = [run_dir.lock_data_dir(config.data_dir)]
+        path, lock = run_dir.create(folder)
+    else:
+        locks = []
+        path, lock = run_dir.create(folder)
+        config = replace(config, data_dir=os.path.join(path, "data"))
+        os.mkdir(config.data_dir, 0o700)
+    config = replace(config, port=api.getsockname()[1])
+    with open(os.path.join(path, CONFIG_FILE), "w", encoding="utf-8") as file:
+        file.write(config.to_json())
+    descriptors = [api.detach(), lock, *locks]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, True)
+    supervisor = [sys.executable, "-P", "-m", "albatross.supervisor", path]
+    os.execv(sys.executable, [*supervisor, *map(str, descriptors)])
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    """Return a listening socket. It outlives the control plane, so that clients wait while one is replaced."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    api = socket.socket(family, socket.SOCK_STREAM)
+    api.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        api.bind((address, port))
+        api.listen(BACKLOG)
+    except OSError as error:
+        api.close()
+        raise ConfigError(
+            ports.in_use(address, port) or f"Port {port}: {error.strerror}."
+        ) from error
+    return api

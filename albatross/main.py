@@ -1,0 +1,204 @@
+"""The control plane's process: `python -m albatross.main --run-dir DIR --config FILE --api-socket FD`.
+
+Wires the store, the AWS API, the publisher, the xDS server and the Lambda host's client together.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from albatross import config as configuration
+from albatross import elbv2, endpoints, hosts_file, invoke, lambda_, run, sts
+from albatross import log as log_format
+from albatross.aws.app import App
+from albatross.config import EXIT_CANNOT_BOOT, Config
+from albatross.host.client import HostClient
+from albatross.model.arn import Scope
+from albatross.model.errors import InvalidConfigurationRequest
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
+from albatross.model.operation import AsyncOperation, Operation
+from albatross.publish import Publisher
+from albatross.store.packages import Packages
+from albatross.store.schema import UnusableData
+from albatross.store.store import Store
+from albatross.store.transaction import Transaction
+from albatross.xds import admin
+from albatross.xds.bootstrap import XDS_SOCKET
+from albatross.xds.server import XdsServer
+
+READY_LOOK_S = 0.01  # how often to look whether everything has started
+
+log = logging.getLogger("albatross")
+
+
+class Api(uvicorn.Server):
+    """uvicorn without its signal handlers: what a signal means is decided here."""
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> None:
+    """Serve until SIGTERM, then drain. Raises UnusableData, OSError where it cannot start."""
+    xds = XdsServer(str(run_dir / XDS_SOCKET))
+    await xds.start()  # first, because the proxy is started when it listens
+    host = HostClient(str(run_dir / "control.sock"))
+    data_dir = Path(config.data_dir)
+    store = Store(
+        f"sqlite:///{data_dir / 'state.db'}",
+        Packages(data_dir),
+        strict=config.strict,
+        on_commit=lambda revision: publisher.changed(revision),
+    )
+    publisher = Publisher(config, run_dir, store, xds, host)
+    if config.run is not None:
+        spec = config.run
+        scope = Scope(config.account, config.region)
+        await store.write(scope, lambda tx: run.create(tx, spec))
+    app = App(
+        operations(store, host, publisher),
+        store,
+        region=config.region,
+        account=config.account,
+        after_write=publisher.wait_in_effect,
+        extra_routes=endpoints.routes(config, run_dir, store, publisher),
+    )
+    stopped = _on_signal()
+    async with asyncio.TaskGroup() as group:
+        background = [
+            group.create_task(publisher.run()),
+            group.create_task(_announce(config, publisher)),
+        ]
+        if config.run is not None:
+            background.append(group.create_task(_show(host, config.run)))
+        api = _api(app)
+        serving = group.create_task(api.serve(sockets=[api_socket]))
+        await stopped.wait()
+        await _drain(run_dir, config.grace_s)
+        api.should_exit = True
+        await serving
+        for task in background:
+            task.cancel()
+    if config.hosts_file:
+        with contextlib.suppress(OSError):
+            hosts_file.update(config.hosts_file, [])
+    await xds.stop(0)
+    await store.close()
+
+
+def operations(
+    store: Store, host: HostClient, publisher: Publisher
+) -> Mapping[str, Mapping[str, Operation | AsyncOperation]]:
+    """Return every operation of the API by service and name."""
+    elb = dict(elbv2.OPERATIONS)
+    for name in ("CreateListener", "ModifyListener"):
+        elb[name] = _only_where_it_can_listen(elb[name], publisher)
+    return {
+        "elasticloadbalancing": elb,
+        "lambda": {**lambda_.OPERATIONS, "Invoke": invoke.operation(store, host)},
+        "sts": sts.OPERATIONS,
+    }
+
+
+def _only_where_it_can_listen(operation: Operation, publisher: Publisher) -> Operation:
+    """Return `operation`, refusing a listener whose port is in use before anything is stored."""
+
+    def checked(tx: Transaction, params: Any) -> dict[str, Any]:
+        result = operation.run(tx, params)
+        for described in result["Listeners"]:
+            balancer = tx.get(LoadBalancer, described["LoadBalancerArn"])
+            assert balancer is not None
+            listeners = tx.list(Listener, parent=balancer.arn)
+            if fault := publisher.obstacle(balancer, listeners, described["ListenerArn"]):
+                raise InvalidConfigurationRequest(fault)
+        return result
+
+    # differs from AWS: a listener whose port another program holds is refused with
+    # InvalidConfigurationRequest.
+    return replace(operation, run=checked)
+
+
+def _api(app: App) -> Api:
+    return Api(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+async def _announce(config: Config, publisher: Publisher) -> None:
+    """Say once that everything runs."""
+    while await publisher.missing():
+        await asyncio.sleep(READY_LOOK_S)
+    api = f"http://{config.bind}:{config.port}"
+    if config.run is None:
+        log.info("ready: AWS API on %s, data in %s", api, config.data_dir)
+    else:
+        (place,) = publisher.places.values()
+        run.announce(config.run, f"http://{place.address}:{place.port}", api)
+
+
+async def _show(host: HostClient, spec: configuration.RunSpec) -> None:
+    """Show what happens in the host and in each that replaces it."""
+    while True:
+        with contextlib.suppress(OSError):
+            await run.show(host, spec)
+        await asyncio.sleep(READY_LOOK_S)
+
+
+async def _drain(run_dir: Path, grace_s: float) -> None:
+    """Let the proxy refuse connections and finish requests, for at most `grace_s`."""
+    try:
+        if not await admin.drain(run_dir, grace_s):
+            log.warning("requests were still in flight after %g s", grace_s)
+    except (OSError, admin.AdminError) as error:
+        log.info("the proxy cannot be drained: %s", error)
+
+
+def _on_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m albatross.main", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--api-socket", type=int, required=True, metavar="FD")
+    arguments = parser.parse_args()
+    config = configuration.from_json(arguments.config.read_text())
+    log_format.configure(config.log_level)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    api_socket = socket.socket(fileno=arguments.api_socket)
+    try:
+        uvloop.run(serve(config, arguments.run_dir, api_socket))
+    except (UnusableData, OSError) as error:
+        log.error("%s", error)
+        return EXIT_CANNOT_BOOT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

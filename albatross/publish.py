@@ -1,0 +1,239 @@
+"""From the store to what runs: each commit becomes one snapshot, handed to the Lambda host and the proxy.
+
+One loop owns that, at its own pace: many commits may become one publication. Whatever did not work
+(a host that is away, a port in use) is tried again.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from albatross import hosts_file, ports
+from albatross.config import Config
+from albatross.host.client import HostClient
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
+from albatross.model.snapshot import Snapshot
+from albatross.ports import Place, Wish
+from albatross.store.store import Store
+from albatross.xds import names
+from albatross.xds.server import XdsServer
+from albatross.xds.translate import Binding, DanglingName, translate
+
+RETRY_S = 2.0  # after a port in use or a refused configuration
+HOST_RETRY_S = 0.01  # how often to look for a host that is away
+APPLY_S = 5.0  # longest wait for the proxy's answer to one publication
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Keeps the proxy and the Lambda host at the store's revision."""
+
+    def __init__(
+        self, config: Config, run_dir: Path, store: Store, xds: XdsServer, host: HostClient
+    ) -> None:
+        self.snapshot = Snapshot(revision=-1)  # the last one published
+        self.places: Mapping[str, Place] = {}  # where listeners are, by ARN
+        self.in_effect = -1  # revision by which host and proxy work
+        self.host_is_there = False
+        self.problem: str | None = None  # why the last publication failed, for people
+        self._config = config
+        self._run_dir = run_dir
+        self._store = store
+        self._xds = xds
+        self._host = host
+        self._idle_timeout = config.lambda_idle_timeout == "answer"
+        self._held: set[tuple[str, int]] = set()  # open in the proxy
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._hosts_file_fault = ""
+
+    def changed(self, _revision: int = 0) -> None:
+        """There is something new to publish."""
+        self._wake.set()
+
+    async def wait_in_effect(self) -> None:
+        """Wait until what is committed now is in effect, at most `publish_wait_s`."""
+        wanted = self._store.revision
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._config.publish_wait_s):
+                await self._reach(wanted)
+
+    async def _reach(self, revision: int) -> None:
+        while self.in_effect < revision:
+            await self._progress.wait()
+
+    async def missing(self) -> list[str]:
+        """Return what is not ready yet, in words; nothing when requests are served."""
+        found = []
+        if not self.host_is_there:
+            found.append("the Lambda host has not started")
+        if not self._xds.connected:
+            found.append("the proxy has not connected")
+        elif not await self._xds.wait_applied(self.snapshot.revision, 0):
+            found.append("the proxy has not taken its configuration")
+        if self.in_effect < self._store.revision:
+            found.append("the configuration is not in effect yet")
+        return found
+
+    def refused(self) -> Mapping[str, str]:
+        """Return what the proxy refuses now: type of resource -> its words."""
+        return self._xds.nacks
+
+    def obstacle(
+        self, balancer: LoadBalancer, listeners: Iterable[Listener], arn: str
+    ) -> str | None:
+        """Return why the listener `arn`, one of `balancer`'s, cannot be opened, or None. Any thread."""
+        wishes = [_wish(self._config, balancer, listener) for listener in listeners]
+        return ports.choose(wishes, self._held, supervisor=os.getppid())[arn].error
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_host())
+            while True:
+                pause_s = RETRY_S if self._is_unsettled() else None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._wake.wait()
+                self._wake.clear()
+                await self._publish()
+
+    def _is_unsettled(self) -> bool:
+        return bool(
+            self.problem or self._xds.nacks or any(place.error for place in self.places.values())
+        )
+
+    async def _follow_host(self) -> None:
+        """Hold a connection to the host, so as to hear when it is replaced; each one is configured."""
+        path = str(self._run_dir / "control.sock")
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(path)
+            except OSError:
+                await asyncio.sleep(HOST_RETRY_S)
+                continue
+            self.host_is_there = True
+            self.changed()
+            with suppress(OSError):
+                await reader.read()  # it never says anything: this ends when the host does
+            writer.close()
+            self._lose_host()
+
+    def _lose_host(self) -> None:
+        self.host_is_there = False
+        self.in_effect = -1
+
+    async def _publish(self) -> None:
+        snapshot = await self._store.snapshot()
+        self._choose_places(snapshot)
+        self.problem = None
+        try:
+            # The host first: it must know a target group before the proxy sends it requests.
+            host_has_it = await self._publish_to_host(snapshot)
+            await self._publish_to_proxy(snapshot)
+        except (ValueError, DanglingName) as error:
+            self.problem = str(error)
+            log.error("revision %d cannot be published: %s", snapshot.revision, error)
+        self.snapshot = snapshot
+        if not self.problem and host_has_it:
+            self.in_effect = snapshot.revision
+            self._progress.set()
+            self._progress = asyncio.Event()
+        await self._update_hosts_file()
+
+    async def _publish_to_host(self, snapshot: Snapshot) -> bool:
+        """Return whether the host works by `snapshot`. One that is away hears of it when it is back."""
+        if self.host_is_there:
+            try:
+                await self._host.apply(snapshot, idle_timeout=self._idle_timeout)
+            except OSError as error:
+                log.info("the Lambda host has gone: %s", error)
+                self._lose_host()
+        return self.host_is_there
+
+    async def _publish_to_proxy(self, snapshot: Snapshot) -> None:
+        resources = translate(
+            snapshot,
+            {
+                arn: Binding(place.address, place.port)
+                for arn, place in self.places.items()
+                if place.error is None
+            },
+            lambda_socket=str(self._run_dir / "lambda.sock"),
+            lambda_idle_timeout=self._idle_timeout,
+        )
+        self._xds.publish(resources, snapshot.revision)
+        if not await self._xds.wait_applied(snapshot.revision, APPLY_S):
+            log.warning("the proxy has not answered revision %d yet", snapshot.revision)
+        refused = self._xds.nacks.get("Listener", "")
+        self._held = {
+            (place.address, place.port)
+            for place in self.places.values()
+            if place.error is None and names.socket(place.address, place.port) not in refused
+        }
+
+    def _choose_places(self, snapshot: Snapshot) -> None:
+        balancers = {balancer.arn: balancer for balancer in snapshot.load_balancers}
+        wishes = [
+            _wish(self._config, balancers[listener.load_balancer_arn], listener)
+            for listener in snapshot.listeners
+        ]
+        before = self.places
+        self.places = ports.choose(wishes, self._held, supervisor=os.getppid())
+        for listener in snapshot.listeners:
+            place = self.places[listener.arn]
+            if place != before.get(listener.arn):
+                _tell(balancers[listener.load_balancer_arn], listener, place)
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return each load balancer's DNS name and address."""
+        return [
+            (balancer.dns_name, _address(self._config, balancer))
+            for balancer in self.snapshot.load_balancers
+        ]
+
+    async def _update_hosts_file(self) -> None:
+        path = self._config.hosts_file
+        if not path:
+            return
+        try:
+            await asyncio.to_thread(hosts_file.update, path, hosts_file.lines(self.names()))
+            self._hosts_file_fault = ""
+        except OSError as error:
+            if str(error) != self._hosts_file_fault:
+                log.warning("%s; `albatross hosts` prints the lines to put there", error)
+            self._hosts_file_fault = str(error)
+
+
+def _tell(balancer: LoadBalancer, listener: Listener, place: Place) -> None:
+    if place.error:
+        log.error("listener %d of %s does not listen: %s", listener.port, balancer.name, place.error)
+        return
+    url = f"http://{names.socket(place.address, place.port)}"
+    if place.port == listener.port:
+        log.info("listener %d of %s: %s (%s)", listener.port, balancer.name, url, balancer.dns_name)
+    else:
+        log.warning(
+            "listener %d of %s listens on port %d, %s: ports below 1024 take rights that this "
+            "server does not have",
+            *(listener.port, balancer.name, place.port, url),
+        )
+
+
+def _wish(config: Config, balancer: LoadBalancer, listener: Listener) -> Wish:
+    return Wish(listener.arn, balancer.arn, _address(config, balancer), listener.port)
+
+
+def _address(config: Config, balancer: LoadBalancer) -> str:
+    """Return the address on which `balancer` listens."""
+    if not config.addresses:
+        return config.bind
+    network = IPv4Network(config.addresses)
+    # The network's own address and its broadcast address are nobody's.
+    return str(network[1 + balancer.slot % (network.num_addresses - 2)])

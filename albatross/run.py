@@ -1,0 +1,199 @@
+"""`albatross run`: one function behind one load balancer, and what the terminal shows of its requests."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+from albatross.config import RunSpec
+from albatross.elbv2 import OPERATIONS
+from albatross.host.client import HostClient
+from albatross.model import arn
+from albatross.model.function import ELB_SERVICE, Directory, Function, Secrets, Statement
+from albatross.store.transaction import Transaction
+
+FUNCTION = "app"
+HOLD_S = 0.2  # how long what a function prints waits for its request's line
+_HELD_CHARACTERS_MAX = 10_000
+_BODY_CHARACTERS_MAX = 2_000  # of a body shown with -v
+_RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
+_RED, _GREEN, _YELLOW, _CYAN = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
+
+
+def create(tx: Transaction, spec: RunSpec) -> None:
+    """Make function, target group, load balancer and listener, as a user would through the API.
+
+    Nothing happens where they are there already: this control plane has replaced one that died.
+    """
+    function_arn = arn.function(tx.scope, FUNCTION)
+    if tx.get(Function, function_arn):
+        return
+    function = Function(
+        arn=function_arn,
+        name=FUNCTION,
+        runtime=spec.runtime,
+        handler=spec.handler,
+        role=f"arn:aws:iam::{tx.scope.account}:role/{FUNCTION}",
+        code=Directory(path=spec.directory),
+        last_modified=tx.now,
+        revision_id=tx.new_id(),
+        timeout_s=spec.timeout_s,
+        memory_mb=spec.memory_mb,
+        environment=Secrets(spec.environment),
+        reserved_concurrency=spec.concurrency,
+        policy=(Statement(sid="run", action="lambda:InvokeFunction", principal=ELB_SERVICE),),
+    )
+    tx.put(function)
+    group = _call(tx, "CreateTargetGroup", Name=FUNCTION, TargetType="lambda")
+    group_arn = group["TargetGroups"][0]["TargetGroupArn"]
+    if spec.multi_value_headers:
+        attribute = {"Key": "lambda.multi_value_headers.enabled", "Value": "true"}
+        _call(
+            tx, "ModifyTargetGroupAttributes", TargetGroupArn=group_arn, Attributes=[attribute]
+        )
+    _call(tx, "RegisterTargets", TargetGroupArn=group_arn, Targets=[{"Id": function.arn}])
+    subnets = ["subnet-00000001", "subnet-00000002"]
+    balancer = _call(tx, "CreateLoadBalancer", Name=FUNCTION, Subnets=subnets)
+    _call(
+        tx,
+        "CreateListener",
+        LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=spec.port,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group_arn}],
+    )
+
+
+def _call(tx: Transaction, operation: str, **params: Any) -> dict[str, Any]:
+    return OPERATIONS[operation].run(tx, params)
+
+
+def announce(spec: RunSpec, url: str, api: str, out: TextIO = sys.stdout) -> None:
+    """Say that requests are served at `url`."""
+    view = View(verbose=spec.verbose, colour=spec.colour)
+    _write(out, view.greeting(spec, url, api))
+
+
+async def show(host: HostClient, spec: RunSpec, out: TextIO = sys.stdout) -> None:
+    """Write what happens in `host` to `out` until the host ends."""
+    view = View(verbose=spec.verbose, colour=spec.colour)
+    events = host.events(verbose=spec.verbose)
+    coming = asyncio.ensure_future(anext(events))
+    try:
+        while True:
+            done, _ = await asyncio.wait([coming], timeout=HOLD_S)
+            _write(out, view.text(coming.result()) if done else view.flush())
+            if done:
+                coming = asyncio.ensure_future(anext(events))
+    except StopAsyncIteration:
+        _write(out, view.flush())
+    finally:
+        coming.cancel()
+
+
+def _write(out: TextIO, text: str) -> None:
+    if text:
+        with suppress(BrokenPipeError):
+            out.write(text)
+            out.flush()
+
+
+class View:
+    """Turns the host's events into text for a terminal.
+
+    A function prints before it answers. What it prints is held back for a moment, so that the
+    request's line comes first; `flush` gives up waiting.
+    """
+
+    def __init__(self, *, verbose: bool, colour: bool) -> None:
+        self._verbose = verbose
+        self._colour = colour
+        self._held: dict[str | None, str] = {}  # printed, by request; None: outside of any
+
+    def greeting(self, spec: RunSpec, url: str, api: str) -> str:
+        lines = [f"{spec.handler} ({spec.runtime}) answers on {self._paint(_BOLD, url)}"]
+        if self._verbose:
+            lines.append(self._paint(_DIM, f"AWS API on {api}, code in {spec.directory}"))
+        return "\n".join(lines) + "\n"
+
+    def text(self, event: Mapping[str, Any]) -> str:
+        """Return what to write for `event`, whole lines, or nothing."""
+        match event["type"]:
+            case "request":
+                return self._release(None) + self._request(event) + self._release(event["id"])
+            case "log":
+                return self._hold(event["request_id"], event["text"])
+            case "reload":
+                return self._paint(_DIM, "code has changed: loading it anew") + "\n"
+            case "init_error":
+                return self._init_error(event["error"])
+            case _:
+                return ""
+
+    def _request(self, event: Mapping[str, Any]) -> str:
+        status = event["status"]
+        line = (
+            f"{self._paint(_BOLD, event['method'])} {event['path']} "
+            f"{self._paint(_status_colour(status), str(status))} "
+            f"{event['duration_ms']:.0f} ms"
+        )
+        if event["cold"]:
+            line += self._paint(_CYAN, " cold")
+        lines = [line]
+        if event["error_reason"] or event["detail"]:
+            why = ": ".join(part for part in (event["error_reason"], event["detail"]) if part)
+            lines.append(self._paint(_RED, f"  {why}"))
+        if self._verbose:
+            for name in ("event", "response"):
+                if event.get(name):
+                    lines.append(self._paint(_DIM, f"  {name}"))
+                    lines.append(_indented(_shortened(event[name])))
+        return "\n".join(lines) + "\n"
+
+    def flush(self) -> str:
+        """Return what is held back."""
+        return "".join([self._release(request_id) for request_id in list(self._held)])
+
+    def _hold(self, request_id: str | None, text: str) -> str:
+        self._held[request_id] = self._held.get(request_id, "") + text
+        return self.flush() if sum(map(len, self._held.values())) > _HELD_CHARACTERS_MAX else ""
+
+    def _release(self, request_id: str | None) -> str:
+        text = self._held.pop(request_id, "").replace("\xa0", " ")  # runtimes indent with those
+        kept = [line for line in text.splitlines() if not _is_platform_line(line)]
+        return "".join(f"  {self._paint(_DIM, '|')} {line}\n" for line in kept)
+
+    def _init_error(self, error: object) -> str:
+        if not isinstance(error, Mapping):
+            return self._paint(_RED, f"the function cannot start: {error}") + "\n"
+        kind, message = error.get("errorType"), error.get("errorMessage")
+        head = self._paint(_RED, f"the function cannot start: {kind}: {message}")
+        trace = "".join(str(line) for line in error.get("stackTrace") or ())
+        return "\n".join([head, *(f"  {line}" for line in trace.splitlines())]) + "\n"
+
+    def _paint(self, colour: str, text: str) -> str:
+        return f"{colour}{text}{_RESET}" if self._colour else text
+
+
+def _status_colour(status: int) -> str:
+    return _GREEN if status < 400 else _YELLOW if status < 500 else _RED
+
+
+def _is_platform_line(line: str) -> bool:
+    """Tell whether `line` is one of Lambda's own about an invocation: the request's line says the same."""
+    return line.startswith(("START RequestId: ", "END RequestId: ", "REPORT RequestId: "))
+
+
+def _shortened(document: Mapping[str, Any]) -> dict[str, Any]:
+    body = document.get("body")
+    if isinstance(body, str) and len(body) > _BODY_CHARACTERS_MAX:
+        cut = len(body) - _BODY_CHARACTERS_MAX
+        return {**document, "body": f"{body[:_BODY_CHARACTERS_MAX]}... ({cut:,} characters more)"}
+    return dict(document)
+
+
+def _indented(document: object) -> str:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return "\n".join(f"  {line}" for line in text.splitlines())

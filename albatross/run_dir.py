@@ -1,0 +1,104 @@
+"""The run directory of a server: sockets and files that live as long as its processes. And who holds which.
+
+A file `lock` in it is locked (flock) by the supervisor, so it ends with it, however it ends: what is
+not locked is stale and swept away by the next start. The data directory has such a lock too.
+"""
+
+import fcntl
+import os
+import shutil
+import stat
+import time
+
+from albatross.config import ConfigError
+
+PREFIX = "albatross-"
+SOCKET_PATH_BYTES_MAX = 100  # unix sockets take 104 (macOS) or 108 (Linux), with the closing zero
+_LONGEST_SOCKET = "/envoy-admin.sock"
+_MADE_AT_LEAST_S = 60.0  # a directory without a lock younger than this is just being made
+
+
+def temp_dir() -> str:
+    """Return the directory in which run directories lie. Raises ConfigError where paths get too long."""
+    folder = os.path.abspath(os.environ.get("TMPDIR") or "/tmp")
+    length = len(os.fsencode(folder)) + 1 + len(PREFIX) + 8 + len(_LONGEST_SOCKET)
+    if length >= SOCKET_PATH_BYTES_MAX:
+        raise ConfigError(
+            f"TMPDIR: {folder} is too long a path for unix sockets. Set TMPDIR to a shorter one."
+        )
+    return folder
+
+
+def create(folder: str) -> tuple[str, int]:
+    """Make a private run directory in `folder`. Return its path and the descriptor that keeps it locked."""
+    path = os.path.join(folder, PREFIX + os.urandom(4).hex())
+    try:
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        raise ConfigError(f"TMPDIR: {folder} cannot be written: {error.strerror}.") from error
+    descriptor = _lock(os.path.join(path, "lock"))
+    assert descriptor is not None
+    return path, descriptor
+
+
+def sweep(folder: str) -> list[str]:
+    """Remove the run directories in `folder` whose server is gone, and return their paths."""
+    swept = []
+    for entry in os.scandir(folder):
+        if not entry.name.startswith(PREFIX):
+            continue
+        status = entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and _is_stale(entry.path):
+            shutil.rmtree(entry.path, ignore_errors=True)
+            swept.append(entry.path)
+    return swept
+
+
+def _is_stale(path: str) -> bool:
+    lock = os.path.join(path, "lock")
+    try:
+        if not os.path.exists(lock):
+            return time.time() - os.stat(path).st_mtime > _MADE_AT_LEAST_S
+        descriptor = _lock(lock)
+    except OSError:  # gone meanwhile
+        return False
+    if descriptor is None:
+        return False
+    os.close(descriptor)
+    return True
+
+
+def lock_data_dir(path: str) -> int:
+    """Make the data directory if need be and lock it. Return the descriptor that keeps it locked.
+
+    Raises ConfigError where another server has it.
+    """
+    lock = os.path.join(path, "lock")
+    try:
+        os.makedirs(path, 0o700, exist_ok=True)
+        descriptor = _lock(lock)
+    except OSError as error:
+        raise ConfigError(
+            f"The data directory {path} cannot be used: {error.strerror}. Choose another with --data-dir."
+        ) from error
+    if descriptor is None:
+        with open(lock, encoding="ascii") as file:
+            pid = file.read().strip() or "unknown"
+        raise ConfigError(
+            f"The data directory {path} is in use by another server (pid {pid}). "
+            "Stop it or choose another with --data-dir."
+        )
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _lock(path: str) -> int | None:
+    """Return a descriptor that holds the lock on the file `path`, or None where someone else does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

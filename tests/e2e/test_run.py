@@ -1,0 +1,152 @@
+"""`albatross run` as a user sees it: the first answer, the terminal, a change of code, the end."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Place, free_port, get, is_alive, listens, place, until
+
+pytestmark = pytest.mark.timeout(60)
+
+FIRST_ANSWER_S = 1.5  # on the machine the project is built on
+CODE = """
+import os
+print("loaded")
+def handler(event, context):
+    print("asked for", event["path"])
+    if event["path"] == "/boom":
+        raise ValueError("on purpose")
+    keys = "multiValueHeaders" if "multiValueHeaders" in event else "headers"
+    return {"statusCode": 200, "body": os.environ.get("GREETING", "none") + " " + keys}
+"""
+
+
+class Running:
+    """`albatross run`, whose output goes to a file."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, output: Path) -> None:
+        self.process = process
+        self.port = port
+        self._output = output
+
+    def printed(self) -> str:
+        return self._output.read_text()
+
+
+@contextmanager
+def running(where: Place, *arguments: str) -> Iterator[Running]:
+    port = free_port()
+    output = where.folder / "output"
+    with output.open("w") as file:
+        process = where.start("run", *arguments, "--port", str(port), stdout=file, stderr=file)
+    try:
+        yield Running(process, port, output)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(15)
+
+
+@pytest.fixture
+def where() -> Iterator[Place]:
+    with place() as where:
+        (where.folder / "app.py").write_text(CODE)
+        yield where
+
+
+def test_the_first_answer_comes_soon(where):
+    started = time.monotonic()
+    with running(where, "app.py") as command:
+        until(lambda: get(command.port) == (200, "none headers"))
+        assert time.monotonic() - started <= FIRST_ANSWER_S
+
+
+def test_the_terminal_shows_requests_with_what_they_printed(where):
+    with running(where, "app.handler") as command:
+        until(lambda: "answers on" in command.printed())
+        assert get(command.port, "/a?b=c") == (200, "none headers")
+        assert get(command.port, "/boom")[0] == 502
+        until(lambda: "Traceback" in command.printed())
+    text = command.printed()
+    assert text.startswith(f"app.handler (python3.{sys.version_info.minor}) answers on http://")
+    ok, boom = text.index("GET /a?b=c 200 "), text.index("GET /boom 502 ")
+    assert ok < text.index("  | asked for /a\n") < boom
+    assert boom < text.index("  LambdaUnhandled: ValueError: on purpose\n")
+    assert boom < text.index("  | asked for /boom\n")
+    assert "\x1b" not in text, "no colours where the output is no terminal"
+
+
+def test_options_reach_the_function(where):
+    with running(
+        where, ".", "--env", "GREETING=hello", "--multi-value-headers", "-v"
+    ) as command:
+        until(lambda: get(command.port)[0] == 200)
+        assert get(command.port) == (200, "hello multiValueHeaders")
+        until(lambda: '"multiValueHeaders"' in command.printed())
+        assert "AWS API on http://127.0.0.1:" in command.printed()
+
+
+def test_a_change_of_the_code_is_served_by_the_next_requests(where):
+    with running(where, "app.py") as command:
+        until(lambda: get(command.port)[0] == 200)
+        (where.folder / "app.py").write_text(CODE.replace('"none"', '"changed"'))
+        until(lambda: get(command.port) == (200, "changed headers"))
+        assert "code has changed" in command.printed()
+
+
+def test_code_that_cannot_be_loaded_is_explained_and_can_be_mended(where):
+    (where.folder / "app.py").write_text("import nothing_like_this\n" + CODE)
+    with running(where, "app.py") as command:
+        until(lambda: get(command.port)[0] == 502)
+        until(lambda: "No module named 'nothing_like_this'" in command.printed())
+        (where.folder / "app.py").write_text(CODE)
+        until(lambda: get(command.port)[0] == 200)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+def test_a_javascript_module_is_served(where):
+    (where.folder / "index.mjs").write_text(
+        "export const handler = async (event) => ({statusCode: 201, body: event.httpMethod})\n"
+    )
+    with running(where, "index.mjs") as command:
+        until(lambda: get(command.port) == (201, "GET"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_end_leaves_no_process_and_no_file(where, number):
+    with running(where, "app.py") as command:
+        until(lambda: get(command.port)[0] == 200)
+        (run_dir,) = where.run_directories()
+        pids = [one["pid"] for one in json.loads((run_dir / "processes.json").read_text()).values()]
+        command.process.send_signal(number)
+        assert command.process.wait(10) == 0
+    assert not any(map(is_alive, pids))
+    assert where.run_directories() == []
+    assert not listens(command.port)
+
+
+def test_a_port_in_use_is_refused_with_its_owner(where):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = where.call("run", "app.py", "--port", str(port))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: Port {port} on 127.0.0.1 is in use by ")
+    assert f"(pid {os.getpid()})" in done.stderr
+    assert where.run_directories() == []
+
+
+def test_modules_of_the_users_directory_do_not_shadow_ours(where):
+    for name in ("click", "uvicorn", "grpc", "sqlalchemy", "h11", "uvloop"):
+        (where.folder / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    with running(where, "app.py") as command:
+        until(lambda: get(command.port)[0] == 200)

@@ -1,0 +1,382 @@
+"""`albatross serve` as a whole: boto3 on one side, HTTP on the other, processes that come and go."""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from albatross.host.client import HostClient
+from tests.support.command import (
+    Place,
+    Server,
+    fixed,
+    free_port,
+    get,
+    is_alive,
+    listens,
+    make_balancer,
+    make_function,
+    make_listener,
+    place,
+    serve_function,
+    serving,
+    until,
+)
+
+pytestmark = pytest.mark.timeout(60)
+
+FUNCTION = """
+import sys, time
+def handler(event, context):
+    print("seen by the log")
+    if event.get("raise"):
+        raise ValueError("on purpose")
+    time.sleep(event.get("sleep", 0))
+    return {"event": event, "client": context.client_context.custom if context.client_context else None}
+"""
+SLOW = """
+import time
+def handler(event, context):
+    time.sleep(1)
+    return {"statusCode": 200, "body": "finished"}
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with place() as where, serving(where) as server:
+        yield server
+
+
+@pytest.fixture
+def own_place() -> Iterator[Place]:
+    with place() as where:
+        yield where
+
+
+def test_a_request_reaches_a_function_through_a_load_balancer(server):
+    port = serve_function(server, "hello")
+    assert get(port, "/world") == (200, "hello /world")
+
+
+def test_a_change_is_in_force_when_the_api_answers(server):
+    elb = server.client("elbv2")
+    port = free_port()
+    listener = make_listener(server, make_balancer(server, "force"), port, fixed("default"))
+    assert get(port) == (200, "default")
+    for n in range(1, 11):
+        rule = elb.create_rule(
+            ListenerArn=listener,
+            Priority=n,
+            Conditions=[{"Field": "path-pattern", "Values": [f"/{n}"]}],
+            Actions=fixed(f"rule {n}"),
+        )["Rules"][0]["RuleArn"]
+        assert get(port, f"/{n}") == (200, f"rule {n}")
+        elb.delete_rule(RuleArn=rule)
+        assert get(port, f"/{n}") == (200, "default")
+    elb.delete_listener(ListenerArn=listener)
+    assert get(port)[0] == 0
+
+
+def test_a_port_in_use_is_refused_with_its_owner_and_nothing_is_stored(server):
+    elb = server.client("elbv2")
+    balancer = make_balancer(server, "taken")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(elb.exceptions.InvalidConfigurationRequestException) as caught:
+            make_listener(server, balancer, port, fixed("x"))
+    message = caught.value.response["Error"]["Message"]
+    assert message.startswith(f"Port {port} on 127.0.0.1 is in use by ")
+    assert f"(pid {os.getpid()})" in message
+    assert elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"] == []
+    make_listener(server, balancer, port, fixed("x"))
+    assert get(port) == (200, "x")
+
+
+def test_a_listener_cannot_have_the_apis_own_port(server):
+    with pytest.raises(ClientError, match="is in use by"):
+        make_listener(server, make_balancer(server, "api"), server.port, fixed("x"))
+
+
+def test_load_balancers_on_one_port_are_told_apart_by_name(server):
+    port = free_port()
+    for name in ("one", "two"):
+        make_listener(server, make_balancer(server, name), port, fixed(name))
+    found = server.client("elbv2").describe_load_balancers(Names=["one", "two"])["LoadBalancers"]
+    for balancer in found:
+        assert get(port, Host=balancer["DNSName"]) == (200, balancer["LoadBalancerName"])
+
+
+@pytest.fixture(scope="module")
+def invoke(server):
+    make_function(server, "invoked", FUNCTION)
+    functions = server.client("lambda")
+    return lambda **params: functions.invoke(FunctionName="invoked", **params)
+
+
+def test_invoke_answers_with_the_functions_result(invoke):
+    context = base64.b64encode(json.dumps({"custom": {"a": "b"}}).encode()).decode()
+    answer = invoke(Payload=b'{"k": [1]}', ClientContext=context, LogType="Tail")
+    assert answer["StatusCode"] == 200
+    assert json.load(answer["Payload"]) == {"event": {"k": [1]}, "client": {"a": "b"}}
+    assert answer["ExecutedVersion"] == "$LATEST"
+    assert "FunctionError" not in answer
+    assert b"seen by the log" in base64.b64decode(answer["LogResult"])
+
+
+def test_invoke_says_when_the_function_has_failed(invoke):
+    answer = invoke(Payload=b'{"raise": true}')
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    assert json.load(answer["Payload"])["errorMessage"] == "on purpose"
+    assert "LogResult" not in answer
+
+
+def test_invoke_without_a_payload_hands_over_an_empty_object(invoke):
+    assert json.load(invoke()["Payload"])["event"] == {}
+
+
+def test_a_dry_run_invokes_nothing(invoke):
+    answer = invoke(InvocationType="DryRun")
+    assert answer["StatusCode"] == 204
+    assert answer["Payload"].read() == b""
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "status"),
+    [
+        pytest.param({"Payload": b"{"}, "InvalidRequestContentException", 400, id="not JSON"),
+        pytest.param(
+            {"Payload": b'"' + b"x" * 6 * 1024 * 1024 + b'"'},
+            "RequestTooLargeException",
+            413,
+            id="above 6 MB",
+        ),
+        pytest.param({"ClientContext": "*"}, "InvalidRequestContentException", 400, id="not Base64"),
+        pytest.param({"Qualifier": "7"}, "ResourceNotFoundException", 404, id="unknown version"),
+        pytest.param({"InvocationType": "Event"}, "NotImplemented", 501, id="not implemented"),
+    ],
+)
+def test_invoke_refuses(invoke, params, code, status):
+    with pytest.raises(ClientError) as caught:
+        invoke(**params)
+    assert caught.value.response["Error"]["Code"] == code
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_an_unknown_function_cannot_be_invoked(server):
+    functions = server.client("lambda")
+    with pytest.raises(functions.exceptions.ResourceNotFoundException):
+        functions.invoke(FunctionName="nobody")
+
+
+def test_a_function_out_of_concurrency_is_throttled(server):
+    make_function(server, "none")
+    functions = server.client("lambda")
+    functions.put_function_concurrency(FunctionName="none", ReservedConcurrentExecutions=0)
+    with pytest.raises(functions.exceptions.TooManyRequestsException) as caught:
+        functions.invoke(FunctionName="none")
+    assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+@pytest.mark.parametrize("name", ["control", "host", "proxy"])
+def test_a_process_that_is_killed_is_replaced_and_serves_as_before(server, name):
+    port = serve_function(server, f"kill-{name}")
+    assert get(port, "/a") == (200, "hello /a")
+    before = server.pids()[name]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: server.pids()[name] not in (0, before))
+    server.until_ready()
+    assert get(port, "/b") == (200, "hello /b")
+
+
+def test_listeners_keep_their_ports_while_the_control_plane_is_replaced(server):
+    port = free_port()
+    make_listener(server, make_balancer(server, "keep"), port, fixed("kept"))
+    before = server.pids()["control"]
+    os.kill(before, signal.SIGKILL)
+    while server.pids()["control"] in (0, before):
+        assert get(port) == (200, "kept")
+    server.until_ready()
+    errors = [one["error"] for lb in server.status()["load_balancers"] for one in lb["listeners"]]
+    assert errors and not any(errors)
+
+
+def test_status_and_hosts_show_what_is_served(server):
+    port = free_port()
+    make_listener(server, make_balancer(server, "shown"), port, fixed("x"))
+    make_function(server, "shown")
+    name = server.client("elbv2").describe_load_balancers(Names=["shown"])["LoadBalancers"][0]
+    printed = server.place.call("status", "--endpoint", server.url).stdout
+    assert ", ready\n" in printed
+    assert f"load balancer shown: {name['DNSName']}\n" in printed
+    assert f"  HTTP {port}: http://127.0.0.1:{port}\n" in printed
+    assert "function shown: python3" in printed
+    as_json = json.loads(server.place.call("status", "--json", "--endpoint", server.url).stdout)
+    assert as_json["ready"] is True
+    hosts = server.place.call("hosts", "--endpoint", server.url).stdout.splitlines()
+    assert f"127.0.0.1 {name['DNSName']}" in hosts
+
+
+def test_all_processes_together_are_small_when_idle(own_place):
+    with serving(own_place) as server:
+        sizes = {
+            pid: int(line.split()[1]) // 1024
+            for pid in [server.process.pid, *server.pids().values()]
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if line.startswith("VmRSS")
+        }
+        assert sizes[server.process.pid] <= 15, sizes
+        assert sum(sizes.values()) <= 200, sizes
+
+
+def test_everything_acknowledged_survives_a_kill_of_every_process(own_place):
+    with serving(own_place) as server:
+        port = serve_function(server, "durable")
+        pids = [server.process.pid, *server.pids().values()]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        server.process.wait()
+        until(lambda: not any(map(is_alive, pids)))
+        left = own_place.run_directories()
+        assert len(left) == 1
+    with serving(own_place):
+        assert get(port, "/again") == (200, "hello /again")
+        assert left[0] not in own_place.run_directories(), "what a dead server left is swept"
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(own_place):
+    with serving(own_place) as server:
+        port = serve_function(server, "orphan")
+        assert get(port)[0] == 200
+        pids = [*server.pids().values()]
+        server.process.kill()
+        server.process.wait()
+        until(lambda: not any(map(is_alive, pids)))
+        assert get(port)[0] == 0
+
+
+def test_a_stop_lets_requests_in_flight_finish_and_leaves_nothing(own_place):
+    with serving(own_place) as server:
+        port = serve_function(server, "slow", SLOW)
+        assert get(port) == (200, "finished")
+        pids = [*server.pids().values()]
+        answers: list[tuple[int, str]] = []
+        client = threading.Thread(target=lambda: answers.append(get(port)))
+        client.start()
+        until(lambda: is_busy(server))
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: not listens(port), seconds=0.9)
+        assert server.process.wait(10) == 0
+        client.join()
+    assert answers == [(200, "finished")]
+    assert not any(map(is_alive, pids))
+    assert own_place.run_directories() == []
+
+
+def is_busy(server: Server) -> bool:
+    """Tell whether a function is at work."""
+    (run_dir,) = server.place.run_directories()
+    statistics = asyncio.run(HostClient(str(run_dir / "control.sock")).statistics())
+    return any(pool["running"] for pool in statistics["pools"])
+
+
+def test_a_second_interrupt_stops_at_once(own_place):
+    with serving(own_place) as server:
+        port = serve_function(server, "stuck", SLOW.replace("sleep(1)", "sleep(20)"), Timeout=60)
+        client = threading.Thread(target=lambda: get(port))
+        client.start()
+        until(lambda: is_busy(server))
+        pids = [*server.pids().values()]
+        server.process.send_signal(signal.SIGINT)
+        until(lambda: not listens(port))
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(3) == 0
+        client.join()
+    assert not any(map(is_alive, pids))
+    assert own_place.run_directories() == []
+
+
+def test_a_second_server_on_the_same_data_is_refused_with_the_firsts_pid(server):
+    second = server.place.call("serve", "--port", "0", "--data-dir", str(server.place.data))
+    assert second.returncode == 1
+    assert f"is in use by another server (pid {server.process.pid})" in second.stderr
+    assert len(server.place.run_directories()) == 1
+
+
+def test_an_api_port_in_use_is_refused_with_its_owner(server, own_place):
+    second = own_place.call("serve", "--port", str(server.port), "--data-dir", str(own_place.data))
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Error: Port {server.port} on 127.0.0.1 is in use by ")
+    assert "(pid " in second.stderr
+    assert own_place.run_directories() == []
+
+
+def test_a_stored_listener_whose_port_is_in_use_is_said_and_served_once_it_is_free(own_place):
+    with serving(own_place) as server:
+        taken, fine = free_port(), free_port()
+        balancer = make_balancer(server, "later")
+        make_listener(server, balancer, taken, fixed("taken"))
+        make_listener(server, balancer, fine, fixed("fine"))
+        server.stop()
+    with socket.create_server(("127.0.0.1", taken)) as other, serving(own_place) as server:
+        assert get(fine) == (200, "fine")
+        shown = own_place.call("status", "--endpoint", server.url).stdout
+        assert f"HTTP {taken}: does not listen: Port {taken} on 127.0.0.1 is in use by" in shown
+        other.close()
+        until(lambda: get(taken) == (200, "taken"), seconds=5)
+
+
+def test_reset_forgets_every_account_and_region(own_place):
+    with serving(own_place) as server:
+        port = serve_function(server, "gone")
+        server.client("elbv2", "210987654321").create_target_group(Name="x", TargetType="lambda")
+        assert _post(server, "/_albatross/reset", Origin="http://example.com") == 403
+        assert get(port)[0] == 200
+        assert _post(server, "/_albatross/reset") == 200
+        assert get(port)[0] == 0
+        for account in ("123456789012", "210987654321"):
+            elb = server.client("elbv2", account)
+            assert elb.describe_target_groups()["TargetGroups"] == []
+        assert server.client("lambda").list_functions()["Functions"] == []
+
+
+def _post(server: Server, path: str, **headers: str) -> int:
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("POST", path, headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_the_hosts_file_is_kept_current_and_cleaned_up(own_place):
+    hosts = own_place.folder / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n")
+    with serving(own_place, "--hosts-file", str(hosts)) as server:
+        make_balancer(server, "named")
+        (found,) = server.client("elbv2").describe_load_balancers()["LoadBalancers"]
+        until(lambda: f"127.0.0.1 {found['DNSName']}\n" in hosts.read_text())
+        server.stop()
+    assert hosts.read_text() == "127.0.0.1 localhost\n"
+
+
+def test_each_load_balancer_can_have_an_address_of_its_own(own_place):
+    port = free_port()
+    with serving(own_place, "--addresses", "127.0.9.0/24") as server:
+        for name in ("first", "second"):
+            make_listener(server, make_balancer(server, name), port, fixed(name))
+        for address, name in (("127.0.9.1", "first"), ("127.0.9.2", "second")):
+            with socket.create_connection((address, port)) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = b"".join(iter(lambda: client.recv(4096), b""))
+            assert answer.endswith(name.encode())

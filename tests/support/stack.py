@@ -1,0 +1,254 @@
+"""The whole product for tests of its traffic: `albatross serve`, functions, and bytes on sockets.
+
+Each load balancer has a loopback address of its own, so listeners may have any port, 80 included.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+from tests.support.command import (
+    Server,
+    is_alive,
+    make_balancer,
+    make_function,
+    make_target_group,
+    place,
+    serving,
+    until,
+)
+from tests.support.envoy import Answer, Client
+
+# What it does with a request is in the path; see `Stack.echo` and `Stack.reply`.
+FUNCTION = """
+import base64, hashlib, json, os, time
+
+seen = {}
+
+def handler(event, context):
+    path, body = event["path"], event["body"]
+    if not path.startswith("/-/"):
+        return answer(event)
+    if event["isBase64Encoded"]:
+        body = base64.b64decode(body)
+    if path == "/-/reply":
+        return json.loads(body)
+    if path == "/-/python":
+        return eval(body)
+    if path == "/-/digest":
+        data = body.encode() if isinstance(body, str) else body
+        return answer({"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+    if path.startswith("/-/sleep/"):
+        _, key, seconds = path.rsplit("/", 2)
+        seen[key] = "started"
+        time.sleep(float(seconds))
+        seen[key] = "finished"
+        return answer(key)
+    if path.startswith("/-/seen/"):
+        return answer(seen.get(path.rsplit("/", 1)[1]))
+    if path.startswith("/-/count/"):
+        seen[path] = seen.get(path, 0) + 1
+        return {"statusCode": 503, "body": str(seen[path])}
+    if path == "/-/raise":
+        raise ValueError("on purpose")
+    if path == "/-/crash":
+        os._exit(1)
+
+def answer(document):
+    return {"statusCode": 200, "body": json.dumps(document)}
+"""
+
+
+@dataclass
+class Front:
+    """A load balancer with one listener. `port` is the listener's, `real_port` where it is."""
+
+    stack: "Stack"
+    balancer: str
+    listener: str
+    dns_name: str
+    address: str
+    port: int
+    real_port: int
+
+    def connect(self) -> Client:
+        return Client(self.real_port, self.address)
+
+    def send(self, data: str | bytes, *, head: bool = False) -> Answer:
+        """Send `data` on a connection of its own and return the first answer."""
+        with self.connect() as client:
+            client.write(data)
+            return client.read(head=head)
+
+    def get(self, target: str = "/", *lines: str, host: str = "example.com") -> Answer:
+        return self.send(request(f"GET {target}", *lines, host=host))
+
+    def post(
+        self, target: str = "/", *lines: str, body: str | bytes = b"", method: str = "POST"
+    ) -> Answer:
+        return self.send(request(f"{method} {target}", *lines, body=body))
+
+    def reply(self, result: object, *lines: str, method: str = "POST") -> Answer:
+        """Have the function return `result` and tell what the client gets."""
+        body = json.dumps(result)
+        data = request(f"{method} /-/reply", *lines, body=body)
+        return self.send(data, head=method == "HEAD")
+
+    def evaluate(self, expression: str) -> Answer:
+        """Have the function return what a Python expression is."""
+        return self.send(request("POST /-/python", body=expression))
+
+    def set(self, **attributes: str) -> None:
+        """Change attributes of the load balancer; in their names `__` stands for a dot."""
+        self.stack.elb.modify_load_balancer_attributes(
+            LoadBalancerArn=self.balancer,
+            Attributes=[
+                {"Key": name.replace("__", "."), "Value": value}
+                for name, value in attributes.items()
+            ],
+        )
+
+    def default(self, *actions: Mapping[str, Any]) -> None:
+        self.stack.elb.modify_listener(ListenerArn=self.listener, DefaultActions=list(actions))
+
+    @contextmanager
+    def rule(self, action: Mapping[str, Any], priority: int = 1, **values: Sequence[str]) -> Iterator[str]:
+        """Have a rule for a while: `host_header=[...]`, `path_pattern=[...]`."""
+        made = self.stack.elb.create_rule(
+            ListenerArn=self.listener,
+            Priority=priority,
+            Conditions=[
+                {"Field": name.replace("_", "-"), "Values": list(of)} for name, of in values.items()
+            ],
+            Actions=[action],
+        )
+        arn = made["Rules"][0]["RuleArn"]
+        try:
+            yield arn
+        finally:
+            self.stack.elb.delete_rule(RuleArn=arn)
+
+
+def request(
+    line: str, *lines: str, host: str | None = "example.com", body: str | bytes | None = None
+) -> bytes:
+    """Return an HTTP/1.1 request. `line`: method and target. A body brings its Content-Length."""
+    head = [f"{line} HTTP/1.1"]
+    if host is not None:
+        head.append(f"Host: {host}")
+    head += lines
+    data = body.encode() if isinstance(body, str) else body
+    if data is not None and not any(one.lower().startswith("transfer-encoding") for one in lines):
+        head.append(f"Content-Length: {len(data)}")
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + (data or b"")
+
+
+def chunked(*chunks: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
+
+
+def event(answer: Answer) -> dict[str, Any]:
+    """Return the event that the function was invoked with."""
+    assert answer.status == 200, answer
+    document: dict[str, Any] = json.loads(answer.body)
+    assert "requestContext" in document, document
+    return document
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class Stack:
+    """One server. What tests make in it stays until its end."""
+
+    server: Server
+    _names: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @cached_property
+    def elb(self) -> Any:
+        return self.server.client("elbv2")
+
+    @cached_property
+    def functions(self) -> Any:
+        return self.server.client("lambda")
+
+    @cached_property
+    def function(self) -> str:
+        return make_function(self.server, "traffic", FUNCTION, Timeout=30)
+
+    def name(self) -> str:
+        return f"t{next(self._names)}"
+
+    def group(self, *, multi_value: bool = False, function: str | None = None) -> str:
+        """Make a target group for the function that all tests share, or another one."""
+        arn = make_target_group(self.server, self.name(), function or self.function)
+        if multi_value:
+            self.elb.modify_target_group_attributes(
+                TargetGroupArn=arn,
+                Attributes=[{"Key": "lambda.multi_value_headers.enabled", "Value": "true"}],
+            )
+        return arn
+
+    def front(
+        self, action: Mapping[str, Any] | None = None, *, port: int = 80, **attributes: str
+    ) -> Front:
+        """Make a load balancer whose listener performs `action`, or forwards to a new group."""
+        action = action or forward(self.group())
+        balancer = make_balancer(self.server, self.name())
+        listener = self.elb.create_listener(
+            LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=[action]
+        )["Listeners"][0]["ListenerArn"]
+        (shown,) = [one for one in self.server.status()["load_balancers"] if one["arn"] == balancer]
+        (place,) = shown["listeners"]
+        assert place["error"] is None, place
+        front = Front(
+            stack=self,
+            balancer=balancer,
+            listener=listener,
+            dns_name=shown["dns_name"],
+            address=shown["address"],
+            port=port,
+            real_port=place["real_port"],
+        )
+        if attributes:
+            front.set(**attributes)
+        return front
+
+
+def forward(target_group: str) -> dict[str, Any]:
+    return {"Type": "forward", "TargetGroupArn": target_group}
+
+
+def fixed(status: int = 200, body: str | None = None, content_type: str | None = None) -> dict[str, Any]:
+    config = {"StatusCode": str(status)}
+    if body is not None:
+        config["MessageBody"] = body
+    if content_type is not None:
+        config["ContentType"] = content_type
+    return {"Type": "fixed-response", "FixedResponseConfig": config}
+
+
+def redirect(status: int = 302, **parts: str) -> dict[str, Any]:
+    config = {name.capitalize(): value for name, value in parts.items()}
+    return {"Type": "redirect", "RedirectConfig": {"StatusCode": f"HTTP_{status}", **config}}
+
+
+@contextmanager
+def stack() -> Iterator[Stack]:
+    """Run a server; afterwards none of its processes and files may be left."""
+    network = f"127.{random.randrange(64, 255)}.{random.randrange(256)}.0/24"
+    with place() as where:
+        with serving(where, "--addresses", network) as server:
+            pids = server.pids().values()
+            yield Stack(server)
+            assert server.stop() == 0
+        until(lambda: not any(map(is_alive, pids)))
+        assert where.run_directories() == []

@@ -1,0 +1,166 @@
+"""What the terminal shows of requests."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import pytest
+
+from albatross import run
+from albatross.config import RunSpec
+from albatross.run import View
+
+SPEC = RunSpec(directory="/code", handler="app.handler", runtime="python3.11", port=8080)
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    event = {
+        "type": "request",
+        "id": "r1",
+        "function": "app",
+        "method": "GET",
+        "path": "/a?b=c",
+        "status": 200,
+        "duration_ms": 12.34,
+        "cold": False,
+        "error_reason": None,
+        "detail": None,
+    }
+    return event | changes
+
+
+def log(text: str, request_id: str | None = "r1") -> dict[str, Any]:
+    return {"type": "log", "function": "app", "request_id": request_id, "text": text}
+
+
+def shown(*events: dict[str, Any], verbose: bool = False, colour: bool = False) -> str:
+    view = View(verbose=verbose, colour=colour)
+    return "".join(map(view.text, events)) + view.flush()
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        pytest.param(request(), "GET /a?b=c 200 12 ms\n", id="a request"),
+        pytest.param(request(cold=True), "GET /a?b=c 200 12 ms cold\n", id="a cold start"),
+        pytest.param(
+            request(status=502, error_reason="LambdaUnhandled", detail="ValueError: no"),
+            "GET /a?b=c 502 12 ms\n  LambdaUnhandled: ValueError: no\n",
+            id="a failure with its reason",
+        ),
+        pytest.param(
+            request(status=503, id=None, detail="no target"),
+            "GET /a?b=c 503 12 ms\n  no target\n",
+            id="no function was asked",
+        ),
+        pytest.param(log("loading\n", None), "  | loading\n", id="printed outside of a request"),
+        pytest.param(
+            log("START RequestId: x Version: $LATEST\nmine\nEND RequestId: x\nREPORT RequestId: x\n"),
+            "  | mine\n",
+            id="Lambda's own lines are left out",
+        ),
+        pytest.param(
+            {"type": "reload", "function": "app"},
+            "code has changed: loading it anew\n",
+            id="a reload",
+        ),
+        pytest.param(
+            {
+                "type": "init_error",
+                "function": "app",
+                "error": {
+                    "errorType": "Runtime.ImportModuleError",
+                    "errorMessage": "No module named 'x'",
+                    "stackTrace": ['  File "app.py", line 1\n    import x\n'],
+                },
+            },
+            "the function cannot start: Runtime.ImportModuleError: No module named 'x'\n"
+            '    File "app.py", line 1\n      import x\n',
+            id="a module that cannot be loaded",
+        ),
+        pytest.param(
+            {"type": "init_error", "function": "app", "error": "it died"},
+            "the function cannot start: it died\n",
+            id="an environment that died",
+        ),
+        pytest.param({"type": "news"}, "", id="an event of a later version"),
+    ],
+)
+def test_each_event_is_shown(event, text):
+    assert shown(event) == text
+
+
+def test_what_a_function_prints_comes_below_its_requests_line():
+    text = shown(
+        *(log("one\n", "r1"), log("two\n", "r2"), log("thr", "r1"), log("ee\n", "r1")),
+        request(id="r1"),
+    )
+    assert text == "GET /a?b=c 200 12 ms\n  | one\n  | three\n  | two\n"
+
+
+def test_a_flood_of_output_is_not_held_back():
+    view = View(verbose=False, colour=False)
+    text = "".join(view.text(log("x" * 99 + "\n")) for _ in range(1_000))
+    assert text.count("\n") > 900
+    assert (text + view.flush()).count("\n") == 1_000
+
+
+def test_verbose_shows_event_and_response():
+    text = shown(request(event={"path": "/ä"}, response={"statusCode": 200}), verbose=True)
+    assert '  event\n  {\n    "path": "/ä"\n  }\n  response\n  {\n    "statusCode": 200\n  }\n' in text
+
+
+def test_long_bodies_are_shortened():
+    text = shown(request(event={"body": "x" * 5_000}, response={}), verbose=True)
+    assert "x" * 2_000 + "... (3,000 characters more)" in text
+    assert "x" * 2_001 not in text
+
+
+def test_colours_are_there_only_when_asked_for():
+    assert "\x1b[32m200\x1b[0m" in shown(request(), colour=True)
+    assert "\x1b[31m502\x1b[0m" in shown(request(status=502), colour=True)
+    assert "\x1b" not in shown(request(status=502, error_reason="X"), log("y"))
+
+
+def test_the_greeting_names_the_address_and_verbosely_the_api():
+    quiet, verbose = View(verbose=False, colour=False), View(verbose=True, colour=False)
+    assert quiet.greeting(SPEC, "http://a:1", "http://b:2") == (
+        "app.handler (python3.11) answers on http://a:1\n"
+    )
+    assert "AWS API on http://b:2, code in /code\n" in verbose.greeting(SPEC, "x", "http://b:2")
+
+
+class Host:
+    """Says `events`, then whatever it is told to do, as a HostClient does."""
+
+    def __init__(self, events: Iterable[dict[str, Any]], then: asyncio.Event | None = None) -> None:
+        self._events, self._then = events, then
+
+    async def events(self, *, verbose: bool) -> AsyncIterator[dict[str, Any]]:
+        for event in self._events:
+            yield event
+        if self._then:
+            await self._then.wait()
+
+
+def test_events_are_written_until_the_host_ends():
+    out = io.StringIO()
+    asyncio.run(run.show(Host([log("x"), request(id="r2")]), SPEC, out))
+    assert out.getvalue() == "GET /a?b=c 200 12 ms\n  | x\n"
+
+
+def test_what_a_slow_request_prints_is_shown_before_it_ends(monkeypatch):
+    monkeypatch.setattr(run, "HOLD_S", 0.0)
+    out = io.StringIO()
+
+    async def main() -> None:
+        never = asyncio.Event()
+        task = asyncio.ensure_future(run.show(Host([log("working")], never), SPEC, out))
+        while not out.getvalue():
+            await asyncio.sleep(0)
+        never.set()
+        await task
+
+    asyncio.run(main())
+    assert out.getvalue() == "  | working\n"
