@@ -120,6 +120,7 @@ class App:
     async def _perform(
         self, target: Service, scope: Scope, call: Call, request_id: str
     ) -> Response:
+        # differs from AWS: calls of the API are not throttled.
         operation = self._operations.get(target.name, {}).get(call.operation.name)
         match operation:
             case None:

@@ -111,6 +111,8 @@ def _redirect(config: Mapping[str, Any], order: int | None) -> Redirect:
         **{part.lower(): config[part] for part in _KEYWORDS if part in config},
     )
     same_address = Redirect(status_code=redirect.status_code, query=redirect.query, order=order)
+    # AWS is silent: a redirect that changes neither protocol, host, port nor path is refused with
+    # InvalidLoadBalancerAction.
     if redirect == same_address:
         raise InvalidLoadBalancerAction(
             "The redirect configuration is not valid because it creates a loop."

@@ -67,6 +67,8 @@ def modify_target_group_attributes(tx: "Transaction", params: Mapping[str, Any])
     """
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
     new = _wanted(params)
+    # AWS is silent: an attribute of other target types is refused with InvalidConfigurationRequest,
+    # one that does not exist with ValidationError.
     for key in new:
         if key in attributes.TARGET_GROUP and key not in attributes.supported(group):
             raise InvalidConfigurationRequest(

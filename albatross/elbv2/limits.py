@@ -18,10 +18,11 @@ RULES_MAX = 100  # per load balancer, default rules not counted
 TARGET_GROUPS_MAX = 3000  # per account and Region
 UNIQUE_TARGET_GROUPS_MAX = 100  # per load balancer
 LAMBDA_TARGETS_MAX = 1  # per target group
-# differs from AWS: one condition may have all five values of its rule; AWS's guide says three.
+# differs from AWS: one condition may have all five values that its rule may have; AWS says three.
 CONDITION_VALUES_MAX = 5  # per rule
 # AWS is silent: a rule may have six wildcards, as the page of quotas says; other pages say five.
 CONDITION_WILDCARDS_MAX = 6  # per rule
+# AWS is silent: a resource may have 50 tags.
 TAGS_MAX = 50  # per resource
 ARNS_MAX = 20  # in one call of DescribeLoadBalancers or DescribeTags
 

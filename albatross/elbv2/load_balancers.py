@@ -29,7 +29,8 @@ from albatross.model.load_balancer import LoadBalancer, Zone
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
-# differs from AWS: every load balancer is in this VPC, and in this security group unless told so.
+# differs from AWS: every load balancer is in one made-up VPC and, unless told otherwise, in one
+# made-up security group. Security groups have no effect.
 VPC_ID = "vpc-0a1ba7055a1ba7055"
 SECURITY_GROUP_ID = "sg-0a1ba7055a1ba7055"
 ZONES = "abcdef"
@@ -136,6 +137,7 @@ def set_subnets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
 def set_ip_address_type(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """SetIpAddressType. It has no effect here. Raises LoadBalancerNotFound."""
     balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
+    # differs from AWS: the IP address type is kept and shown, but has no effect.
     tx.put(replace(balancer, ip_address_type=params["IpAddressType"]))
     return {"IpAddressType": params["IpAddressType"]}
 
@@ -151,7 +153,7 @@ def _load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> LoadBalancer
     return LoadBalancer(
         arn=arns.load_balancer(tx.scope, name, tx.new_id()),
         name=name,
-        # differs from AWS: DNS names end with elb.localhost, which resolves to this machine.
+        # differs from AWS: DNS names end with elb.localhost instead of elb.amazonaws.com.
         dns_name=f"{prefix}{name}-{number}.{tx.scope.region}.elb.localhost",
         scheme=scheme,
         ip_address_type=params.get("IpAddressType", "ipv4"),
@@ -205,7 +207,8 @@ def _zones(region: str, params: Mapping[str, Any]) -> tuple[Zone, ...]:
         raise ValidationError(
             "At least two subnets in two different Availability Zones must be specified"
         )
-    # differs from AWS: subnets are not looked up; each stands for the next zone of the Region.
+    # differs from AWS: subnets need not exist; each stands for the next Availability Zone of the
+    # Region.
     return tuple(
         Zone(subnet_id=subnet, name=region + letter)
         for subnet, letter in zip(subnets, ZONES, strict=False)

@@ -157,7 +157,8 @@ def _check_protocol(name: str, params: Mapping[str, Any], *, strict: bool) -> No
         return
     if strict:
         raise _refused("Protocol")
-    # differs from AWS: without --strict, Protocol is ignored for a Lambda target group.
+    # differs from AWS: CreateTargetGroup ignores Protocol for the target type lambda; AWS refuses
+    # it, and so does the setting `strict`.
     log.warning(
         "target group %r: protocol %s is ignored, since its target type is lambda; AWS refuses it",
         name,

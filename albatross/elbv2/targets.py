@@ -62,6 +62,7 @@ def register_targets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Docum
             f"Up to '{LAMBDA_TARGETS_MAX}' Lambda function target(s) can be registered, "
             f"but '{len(targets)}' were specified"
         )
+    # AWS is silent: registering a function again changes nothing.
     for id_ in ids:
         _check_function(tx, group, id_)
     tx.put(replace(group, targets=tuple(targets.values())))
@@ -72,6 +73,8 @@ def deregister_targets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Doc
     """DeregisterTargets. One that is not registered is no error. Raises TargetGroupNotFound."""
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
     gone = _ids(params)
+    # differs from AWS: requests that a function works on when it is deregistered are answered as
+    # usual; AWS answers them with a 5XX.
     kept = tuple(target for target in group.targets if target.id not in gone)
     tx.put(replace(group, targets=kept))
     return {}
@@ -100,6 +103,7 @@ def _health(group: TargetGroup, *, used: bool) -> dict[str, str]:
     # AWS is silent: a function whose target group no rule uses is `unused`, health checks or not.
     if not used:
         return dict(_NOT_IN_USE)
+    # differs from AWS: a target with health checks stays `initial`: there are no health checks yet.
     return dict(_FIRST_CHECKS if group.health_check.enabled else _NOT_CHECKED)
 
 
@@ -118,6 +122,7 @@ def _check_function(tx: "Transaction", group: TargetGroup, id_: str) -> None:
     if named.scope == tx.scope and named.qualifier in (None, "$LATEST"):
         function = tx.get(Function, arns.function(tx.scope, named.name))
     if function is None:
+        # AWS is silent: a function that does not exist is refused with InvalidTarget.
         raise InvalidTarget(f"The Lambda function '{id_}' does not exist")
     if not function.may_be_invoked_from(group.arn):
         raise AccessDenied(

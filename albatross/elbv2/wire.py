@@ -20,7 +20,7 @@ from albatross.model.target_group import HealthCheck, TargetGroup
 
 Document = dict[str, Any]
 
-# differs from AWS: every Region has the hosted zone of us-east-1's load balancers.
+# differs from AWS: CanonicalHostedZoneId is that of us-east-1 in every Region.
 HOSTED_ZONE_ID = "Z35SXDOTRQ7X7K"
 
 

@@ -91,6 +91,8 @@ class LambdaConnection(HttpConnection):
 
     def _trace_id(self, invocation_id: str) -> str | None:
         """Return Lambda's tracing header: the request's root, a parent of its own, not sampled."""
+        # AWS is silent: the trace id that Lambda hands to a function has the Root of
+        # X-Amzn-Trace-Id.
         for name, value in self.headers:
             if name.lower() == _TRACE_ID:
                 root = value.decode("latin-1").partition("Root=")[2].partition(";")[0]
@@ -107,6 +109,8 @@ class LambdaConnection(HttpConnection):
         if outcome.api_error is not None:
             reason = responses.from_error_type(outcome.api_error)
             response = responses.failure(reason, f"{outcome.api_error} {outcome.payload.decode()}")
+        # AWS is silent: a function that times out, crashes or cannot start is logged as
+        # LambdaUnhandled.
         elif outcome.function_error is not None:
             response = responses.failure("LambdaUnhandled", _error_text(outcome.payload))
         else:
@@ -166,8 +170,9 @@ class LambdaConnection(HttpConnection):
             self._arm()
             return
         invocation, self._invocation = self._invocation, None
-        # differs from AWS: The idle timeout answers 504 while the function goes on.
-        # (ALB user guide: the load balancer waits. `lambda_idle_timeout = "ignore"` does so here.)
+        # differs from AWS: the idle timeout ends a request with 504 while the function goes on;
+        # AWS's guide says that the load balancer waits for the function. The setting
+        # `lambda_idle_timeout = "ignore"` does as the guide says.
         detail = "the idle timeout of the load balancer has passed; the function goes on"
         self._answer(responses.error_page(504, detail), invocation)
 

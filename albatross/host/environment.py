@@ -48,6 +48,8 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     State.INIT: {Event.NEXT: State.IDLE, Event.INIT_ERROR: State.EXITED},
     State.IDLE: {Event.ASSIGN: State.BUSY},
     State.BUSY: {Event.RESPONSE: State.ANSWERED},
+    # differs from AWS: a function is not frozen between invocations: what it does in the background
+    # goes on.
     State.ANSWERED: {Event.NEXT: State.IDLE},
     State.EXITED: {},
 }
@@ -340,6 +342,7 @@ def exit_reason(returncode: int | None) -> str:
         return "Runtime exited without providing a reason"
     if returncode > 0:
         return f"Runtime exited with error: exit status {returncode}"
+    # AWS is silent: how a function ended is said in the words that are known from Lambda's logs.
     names = {9: "killed", 11: "segmentation fault", 6: "aborted", 15: "terminated"}
     return f"Runtime exited with error: signal: {names.get(-returncode, str(-returncode))}"
 
@@ -350,6 +353,7 @@ def error_document(error_type: str, message: str) -> bytes:
 
 def timeout_document(request_id: str, timeout_s: float) -> bytes:
     """Return the payload of an invocation that outlived the function's timeout."""
+    # AWS is silent: of two known forms, the error of a function that timed out has the newer one.
     message = f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
     return error_document("Sandbox.Timedout", message)
 

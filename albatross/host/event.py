@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 
-# AWS is silent: the limit of 1 MB is 1,048,576 bytes of the request body before any Base64.
+# AWS is silent: a request body may have 1,048,576 bytes (AWS: 1 MB), before any Base64.
 BODY_BYTES_MAX = 1024 * 1024
 
 # The names under which the proxy tells the host what a request's own headers cannot.
@@ -100,7 +100,6 @@ def _path(path: str) -> str:
 
     Sources: ALB user guide, host header of absolute-form requests; live events for the encoding.
     """
-    # AWS is silent: the path of `OPTIONS *` is "*".
     # AWS is silent: the path is the one the client sent, not the normalised one that rules look at.
     if path.startswith("/") or "://" not in path:
         return path
@@ -109,6 +108,7 @@ def _path(path: str) -> str:
 
 def _parameters(query: str) -> list[tuple[str, str]]:
     """Return the query's names and values in order, still percent-encoded, without empty pairs."""
+    # AWS is silent: no character of a query is encoded or decoded, parentheses included.
     parameters = []
     for pair in query.split(_PARAMETER_SEPARATOR):
         if pair:
@@ -119,6 +119,7 @@ def _parameters(query: str) -> list[tuple[str, str]]:
 
 def _header_lines(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """Return the header lines that the event shows, in order, names in lower case."""
+    # AWS is silent: a header without a value is in the event, with the value "".
     lines = []
     try:
         for raw_name, raw_value in headers:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+# differs from AWS: a function has at most 1,024 open files, as in AWS, but any number of processes.
 OPEN_FILES_MAX = 1024  # Lambda quotas: file descriptors
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
@@ -50,6 +51,8 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     for path in exposed:
         Path(launch.tmp, path.relative_to("/tmp")).mkdir(parents=True, exist_ok=True)
     tmp = Path("/tmp") if launch.private_tmp else launch.tmp
+    # differs from AWS: functions also have HOME and TMPDIR. Where the kernel does not give each
+    # environment a /tmp of its own (macOS, some containers), TMPDIR is its own directory.
     environment = {"HOME": str(tmp), "TMPDIR": str(tmp), **launch.environment}
     host = os.getpid()
 

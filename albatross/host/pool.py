@@ -21,6 +21,8 @@ from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
 
+# differs from AWS: a request that finds every environment busy waits for one to be freed, and only
+# after some milliseconds for a new one, so that fewer are started than in AWS.
 STALL_S = 0.010
 BACKLOG_S = 0.100
 CORES = os.cpu_count() or 1
@@ -44,6 +46,8 @@ class Engine(Protocol):
 class Account:
     """The concurrency that functions without a reservation share. Source: Lambda quotas."""
 
+    # differs from AWS: the rates of AWS are not enforced: 1,000 new environments in 10 seconds, and
+    # 10 requests a second for each environment.
     CONCURRENCY = 1000
 
     def __init__(self) -> None:
@@ -261,6 +265,8 @@ class Pool:
         """Start what the queue calls for, and look again as long as somebody waits."""
         if self._held or not self.waiting:
             return
+        # differs from AWS: requests wait while the server has `environments_max` environments (a
+        # setting).
         if self._wants_start() and self._engine.has_room():
             self._start()
         if not self._ticking:

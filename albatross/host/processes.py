@@ -188,6 +188,8 @@ def variables(
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        # differs from AWS: a function is told its memory but can use more, and more of /tmp than
+        # its ephemeral storage.
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
@@ -197,9 +199,13 @@ def variables(
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         "AWS_SESSION_TOKEN": secrets.token_urlsafe(60),
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+        # differs from AWS: a function's code lies where LAMBDA_TASK_ROOT says, not in /var/task,
+        # and there is no /var/runtime.
         "LAMBDA_TASK_ROOT": str(task_root),
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
+    # differs from AWS: a function runs on the processor that this machine has, whatever its
+    # architecture.
     if not provided:
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     if isinstance(function.code, Directory):

@@ -17,18 +17,22 @@ import orjson
 
 from albatross.model import pages
 
-# AWS is silent: the limit of 1 MB is 1,048,576 bytes of the function's result as it was returned.
+# AWS is silent: a function's result may have 1,048,576 bytes (AWS: 1 MB), as it was returned.
 RESULT_BYTES_MAX = 1024 * 1024
-# AWS is silent: 32 K of headers is 32,768 bytes of the function's `name: value` lines with CR LF.
+# AWS is silent: response headers may have 32,768 bytes (AWS: 32 K), as `name: value` with CR LF.
 HEADERS_BYTES_MAX = 32 * 1024
 # AWS is silent: a `statusCode` below 200 or above 599 is refused with 502.
 STATUS_MIN, STATUS_MAX = 200, 599
-# AWS is silent: a response without Content-Type gets this one, except 204 and 304 (None: none).
+# AWS is silent: a response without Content-Type gets `application/octet-stream`, unless it is a 204
+# or 304.
 DEFAULT_CONTENT_TYPE: str | None = "application/octet-stream"
 # AWS is silent: a 204 or 304 loses its body and has no Content-Length.
 BODILESS = frozenset({204, 304})
 
 # Not taken from a function: hop-by-hop headers, and what is computed here.
+# AWS is silent: a Content-Length of the function's is replaced by the real one.
+# AWS is silent: besides Connection and Transfer-Encoding, a function's Keep-Alive, Proxy-*, TE,
+# Trailer and Upgrade are dropped.
 _DROPPED = frozenset(
     {
         "connection",
@@ -88,7 +92,7 @@ _REASON_BY_ERROR_TYPE = {
     # AWS is silent: Lambda's InvalidRequestContentException is logged as LambdaBadRequest.
     "InvalidRequestContentException": "LambdaBadRequest",
 }
-# AWS is silent: an error of the Lambda service without a reason of its own is this one.
+# AWS is silent: other errors of the Lambda service are logged as LambdaServiceException.
 _OTHER_REASON = "LambdaServiceException"
 
 Document = dict[str, Any]
@@ -255,7 +259,8 @@ def _headers(lines: Iterable[tuple[str, str]], status: int) -> Lines:
         )
     if DEFAULT_CONTENT_TYPE and "content-type" not in names and status not in BODILESS:
         headers.append(("Content-Type", DEFAULT_CONTENT_TYPE))
-    # AWS is silent: a Server header of the function's own is kept.
+    # AWS is silent: a Server or Date header of the function's own is kept; else there is the usual
+    # one.
     if "server" not in names:
         headers.append(("Server", pages.SERVER))
     return headers
@@ -295,6 +300,7 @@ def _body(document: Document) -> bytes:
 
 def _ignored(document: Document, multi_value: bool) -> str | None:
     """Return a warning when the only headers are those of the other mode, a common mistake."""
+    # AWS is silent: headers in the other mode's member are ignored, even where there are no others.
     own, other, state = "headers", "multiValueHeaders", "off"
     if multi_value:
         own, other, state = other, own, "on"

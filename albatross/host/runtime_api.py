@@ -41,6 +41,7 @@ class RuntimeConnection(HttpConnection):
     def send_event(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
         """Answer `next`: hand the runtime its event."""
         event = invocation.event
+        # differs from AWS: runtimes are not sent Lambda-Runtime-Invocation-Id.
         head = (
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
             f"Lambda-Runtime-Aws-Request-Id: {invocation.id}\r\n"
@@ -103,11 +104,14 @@ class RuntimeConnection(HttpConnection):
         invocation_id, _, what = target.removeprefix(_INVOCATION).partition("/")
         if what == "response":
             mode = self.header(b"lambda-runtime-function-response-mode")
+            # differs from AWS: a result that a runtime streams is passed on when it is complete,
+            # and an error that the runtime reports at its end is not seen.
             if mode not in (None, b"streaming"):
                 self._error(400, "InvalidFunctionResponseMode", "the response mode is not known")
                 return
             outcome = Outcome(self.body())
         elif what == "error":
+            # AWS is silent: an error that a runtime reports is always shown as Unhandled.
             outcome = Outcome(self.body(), function_error="Unhandled")
         else:
             self._error(404, "ResourceNotFound", f"no such path in the Runtime API: {target}")

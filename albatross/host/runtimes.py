@@ -81,6 +81,8 @@ def _interpreter(name: str, cache: Path) -> tuple[str, Path | None]:
         packages = _client(candidate, cache / name)
         if packages is not None:
             return candidate, packages
+    # differs from AWS: a Python or Node.js that is not installed is replaced by the nearest one
+    # that is, with a warning in the log.
     log.warning("%s is not installed here: its functions run on %s instead", name, _OWN_PYTHON)
     return sys.executable, None
 

@@ -16,7 +16,6 @@ from albatross.model.function import Package
 from albatross.store.transaction import Transaction
 
 ZIP_BYTES_MAX = 50 * 1024 * 1024
-# differs from AWS: The code of all functions together may take more than 300 GB.
 _REQUEST_BYTES_MAX = 70_167_211  # the limit as AWS words it: of the request, the zip in Base64
 _ELSEWHERE = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 
@@ -61,6 +60,7 @@ def package(tx: Transaction, code: Mapping[str, Any], *, operation: str) -> Pack
         raise InvalidParameterValueException(
             "Please do not provide other FunctionCode parameters when providing a ZipFile."
         )
+    # differs from AWS: the code of all functions together may take more than 300 GB.
     archive: bytes = code["ZipFile"]
     if len(archive) > ZIP_BYTES_MAX:
         raise RequestEntityTooLargeException(

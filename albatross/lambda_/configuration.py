@@ -132,6 +132,8 @@ _MEMBERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 
 def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members without an effect here. An empty one takes back what was set before."""
+    # differs from AWS: DeadLetterConfig, FileSystemConfigs, KMSKeyArn, LoggingConfig, SnapStart and
+    # TracingConfig are kept and shown, but have no effect.
     extra = dict(before)
     for member in ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn"):
         if member in params:
@@ -142,7 +144,7 @@ def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, An
         if member in params:
             extra[member] = params[member]
     if "VpcConfig" in params:
-        # differs from AWS: A function is in no VPC: its VpcConfig is shown, without a VpcId.
+        # differs from AWS: a function is in no VPC: VpcConfig is shown as given, without a VpcId.
         nothing = {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False}
         extra["VpcConfig"] = {**nothing, **params["VpcConfig"], "VpcId": ""}
     if "Environment" in params:

@@ -113,7 +113,7 @@ def _new_name(scope: arn.Scope, params: Mapping[str, Any]) -> str:
         "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: "
     )
     if called.qualifier is not None:
-        # AWS is silent: CreateFunction refuses a name with a qualifier by the pattern of names.
+        # AWS is silent: CreateFunction refuses a function name with a version or alias.
         raise ValidationException(
             wrong.format(params["FunctionName"])
             + "Member must satisfy regular expression pattern: [a-zA-Z0-9-_]+"
@@ -132,5 +132,5 @@ def _name_in_marker(marker: str | None) -> str:
     try:
         return base64.b64decode(marker, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        # AWS is silent: A Marker that was never handed out is refused.
+        # AWS is silent: ListFunctions refuses a Marker that no answer contained.
         raise InvalidParameterValueException(f"Invalid Marker: {marker}") from None

@@ -34,7 +34,7 @@ def address(scope: arn.Scope, params: Mapping[str, Any]) -> arn.FunctionName:
             f"('{scope.region}')"
         )
     if parsed.scope is not None and parsed.scope.account != scope.account:
-        # AWS is silent: A function of another account is answered like one that does not exist.
+        # AWS is silent: a function of another account is answered for like one that does not exist.
         raise not_found(text)
     if qualifier and parsed.qualifier and qualifier != parsed.qualifier:
         raise InvalidParameterValueException(

@@ -12,7 +12,7 @@ CURRENT = (
     *("java8.al2", "java11", "java17", "java21", "java25", "dotnet8", "dotnet10"),
     *("ruby3.2", "ruby3.3", "ruby3.4", "provided.al2", "provided.al2023"),
 )
-# differs from AWS: A function may be created with a runtime that AWS has retired or only announced.
+# differs from AWS: a function may be created with a runtime that AWS has retired or announced.
 OTHERS = (
     *("nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x"),
     *("nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs26.x"),

@@ -14,7 +14,6 @@ from albatross.store.packages import Packages
 
 # What a configuration says of its state. A function is in fact ready when its creation is answered;
 # the first answer says what AWS's says, and whoever waits finds the function active at once.
-# differs from AWS: A function keeps its RevisionId when it becomes active after a change.
 _WHY = "The function is being created."  # AWS's words for an update as well
 CREATED = {"State": "Pending", "StateReason": _WHY, "StateReasonCode": "Creating"}
 UPDATED = {
@@ -30,6 +29,7 @@ def configuration(
     function: Function, state: dict[str, str], qualifier: str | None = None
 ) -> dict[str, Any]:
     """Return `FunctionConfiguration`; its ARN has the qualifier that the caller gave, if any."""
+    # differs from AWS: a function keeps its RevisionId when it becomes active after a change.
     summary = listed(function, qualifier)
     return summary | {"RuntimeVersionConfig": _runtime_version(function)} | state
 
@@ -70,7 +70,8 @@ def code_location(function: Function, packages: Packages) -> dict[str, str]:
     match function.code:
         case Package():
             path = packages.archive(function.code)
-            # differs from AWS: Code.Location is a file: URL, which never expires.
+            # differs from AWS: GetFunction gives a file: URL as the code's location, and it never
+            # expires.
             return {"RepositoryType": "S3", "Location": path.absolute().as_uri()}
         case Directory(path=directory):
             return {"RepositoryType": "Directory", "Location": Path(directory).as_uri()}
@@ -114,6 +115,8 @@ def statement(function_arn: str, statement: Statement) -> dict[str, Any]:
         via = str(statement.invoked_via_function_url).lower()
         conditions["Bool"] = {"lambda:InvokedViaFunctionUrl": via}
     if statement.source_arn is not None:
+        # AWS is silent: the source ARN of a permission becomes an ArnLike condition, not
+        # StringLike.
         conditions["ArnLike"] = {"AWS:SourceArn": statement.source_arn}
     return document | ({"Condition": conditions} if conditions else {})
 

@@ -93,6 +93,9 @@ def _logs(name: str) -> dict[str, Attribute]:
     }
 
 
+# differs from AWS: load balancers keep and show every attribute, but only these have an effect:
+# `idle_timeout`, `client_keep_alive`, `deletion_protection`, `preserve_host_header`,
+# `drop_invalid_header_fields`, `xff_header_processing` and `xff_client_port`.
 LOAD_BALANCER: Mapping[str, Attribute] = {
     **_logs("access_logs"),
     "idle_timeout.timeout_seconds": Attribute("60", Between(1, 4000)),
@@ -117,6 +120,7 @@ LOAD_BALANCER: Mapping[str, Attribute] = {
     **_logs("health_check_logs"),
 }
 
+# AWS is silent: a Lambda target group has only the attribute `lambda.multi_value_headers.enabled`.
 LAMBDA_TARGET_GROUP: Mapping[str, Attribute] = {"lambda.multi_value_headers.enabled": _OFF}
 
 _HEALTHY = "target_group_health"
@@ -173,6 +177,7 @@ RESPONSE_HEADERS: Mapping[str, str] = {
     )
 }
 
+# differs from AWS: attributes of listeners are kept and shown, but have no effect yet.
 HTTP_LISTENER: Mapping[str, Attribute] = {
     "routing.http.response.server.enabled": _ON,
     **{key: Attribute("", Text(HEADER_VALUE)) for key in RESPONSE_HEADERS},

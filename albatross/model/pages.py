@@ -1,8 +1,9 @@
 """The HTML pages that a load balancer answers with by itself, and their status lines.
 
-The 502 and 503 pages are known from live load balancers, byte for byte; the others follow the same template.
+The 502 and 503 pages are known from live load balancers, byte for byte.
 """
 
+# AWS is silent: pages other than those of 502 and 503 look like these two, with nginx's titles.
 TITLES = {
     301: "301 Moved Permanently",
     302: "302 Found",
@@ -14,7 +15,7 @@ TITLES = {
     408: "408 Request Time-out",
     413: "413 Request Entity Too Large",
     414: "414 Request-URI Too Large",
-    # AWS is silent: the pages of 463, 464, 507, 561 and 562 carry the number and a plain reason.
+    # AWS is silent: the pages of 463, 464, 507, 561 and 562 carry the number and plain words.
     463: "463 Too Many Forwarded Addresses",
     464: "464 Incompatible Protocol Versions",
     500: "500 Internal Server Error",

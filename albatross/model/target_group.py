@@ -17,6 +17,7 @@ class HealthCheck:
     interval_s: int = 35  # 5..300
     timeout_s: int = 30  # 2..120
     healthy_threshold: int = 5  # 2..10
+    # AWS is silent: for a Lambda target group UnhealthyThresholdCount is 2; one page of AWS says 5.
     unhealthy_threshold: int = 2  # 2..10
     path: str = "/"
     http_codes: str = "200"  # matcher: codes and ranges, comma separated

@@ -29,7 +29,7 @@ from albatross.model.errors import InvalidParameterValueException
 from albatross.model.function import Package
 
 UNZIPPED_BYTES_MAX = 250 * 1024 * 1024
-ENTRIES_MAX = 100_000  # AWS is silent: A package may hold at most 100,000 files and directories.
+ENTRIES_MAX = 100_000  # AWS is silent: a package may hold 100,000 files and directories.
 _STALE_S = 3600  # what lies in tmp/ for longer than this was left by a crash
 _COPY_BYTES = 256 * 1024
 

@@ -47,7 +47,9 @@ async function handle(handler, { headers, body }) {
   phase = { name: 'invoke', requestId };
   let outcome = await invoke(handler, () => [JSON.parse(body), contextOf(headers)], callbacks);
   if (!outcome.error) outcome = serialize(outcome.result, callbacks);
-  // differs from AWS: With Node.js 22 and older, a promise that is rejected without a handler in the very turn in which the function answers fails the invocation, as it does on AWS from Node.js 24 on.
+  // differs from AWS: up to Node.js 22, a promise that is rejected without a handler in the same
+  // turn of the event loop in which the function answers fails the invocation, as in AWS from
+  // Node.js 24 on.
   await turn();
   if (phase.name === 'dying') return;
   phase = { name: 'between' };

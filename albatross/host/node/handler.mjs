@@ -17,7 +17,8 @@ import {
   UserCodeSyntaxError,
 } from './errors.mjs';
 
-// differs from AWS: A Node.js function that streams its response (awslambda.streamifyResponse) is not supported; a load balancer would get the response as a whole anyway.
+// differs from AWS: Node.js functions cannot stream (awslambda.streamifyResponse); a load balancer
+// would wait for the whole response anyway.
 
 // The file need not exist: its name ends the "Require stack" of a module that is not found.
 const runtimeFolder = process.env.LAMBDA_RUNTIME_DIR ?? '/var/runtime';
