@@ -110,7 +110,8 @@ def run(target: str, **options: Any) -> None:
     """Serve one handler behind a load balancer, and reload it when its code changes.
 
     TARGET is a file, a directory with app.py, lambda_function.py, index.mjs, index.js or main.py,
-    or MODULE.FUNCTION. The function is called handler or lambda_handler unless TARGET says otherwise.
+    or MODULE.FUNCTION. The function is called handler or lambda_handler unless TARGET says
+    otherwise.
 
     \b
     Examples:
@@ -240,29 +241,79 @@ def hosts(endpoint: str) -> None:
         click.echo(line)
 
 
+@cli.command()
+@_endpoint
+@click.option(
+    "--export", "file", metavar="FILE", help="Write the certificate there; - writes it here."
+)
+def ca(endpoint: str, file: str | None) -> None:
+    """Show the local certificate authority, which issues what RequestCertificate asks for.
+
+    No program trusts it until it is told to. Whoever trusts it trusts every certificate that this
+    server issues: its key is in the data directory and readable by you only.
+
+    \b
+    Examples:
+      albatross ca
+      albatross ca --export root.pem
+      albatross ca --export - | openssl x509 -noout -text
+    """
+    path = os.path.join(_ask(endpoint)["data_dir"], "ca", "root.pem")
+    pem = _get(endpoint, "ca").decode()
+    if file == "-":
+        click.echo(pem, nl=False)
+        return
+    if file is not None:
+        try:
+            with open(file, "w", encoding="ascii") as target:
+                target.write(pem)
+        except OSError as error:
+            raise click.ClickException(f"--export {file}: {error.strerror}") from error
+        path = file
+    for line in (path, f"curl --cacert {path} https://NAME/", f"export SSL_CERT_FILE={path}"):
+        click.echo(line)
+
+
 def _ask(endpoint: str) -> dict[str, Any]:
     """Return the status of the server at `endpoint`."""
     try:
-        with urllib.request.urlopen(f"{endpoint}/_albatross/status", timeout=STATUS_S) as answer:
-            found: dict[str, Any] = json.load(answer)
+        found: dict[str, Any] = json.loads(_get(endpoint, "status"))
+    except ValueError as error:
+        raise _no_server(endpoint, error) from error
+    return found
+
+
+def _get(endpoint: str, name: str) -> bytes:
+    """Return what the server at `endpoint` answers below /_albatross/."""
+    try:
+        with urllib.request.urlopen(f"{endpoint}/_albatross/{name}", timeout=STATUS_S) as answer:
+            body: bytes = answer.read()
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise click.ClickException(
-            f"No server answers at {endpoint}: {reason}. Start one with `albatross serve`, or name "
-            "another with --endpoint."
-        ) from error
-    return found
+        raise _no_server(endpoint, reason) from error
+    return body
+
+
+def _no_server(endpoint: str, reason: object) -> click.ClickException:
+    return click.ClickException(
+        f"No server answers at {endpoint}: {reason}. Start one with `albatross serve`, or name "
+        "another with --endpoint."
+    )
 
 
 def _status_lines(found: dict[str, Any]) -> list[str]:
     state = "ready" if found["ready"] else "not ready: " + "; ".join(found["missing"])
-    lines = [f"albatross {found['version']}, {state}", f"API {found['api']}", f"data {found['data_dir']}"]
-    for problem in filter(None, [found["problem"], *found["refused_by_proxy"].values()]):
-        lines.append(f"problem: {problem}")
+    lines = [
+        f"albatross {found['version']}, {state}",
+        f"API {found['api']}",
+        f"data {found['data_dir']}",
+    ]
+    problems = filter(None, [found["problem"], *found["refused_by_proxy"].values()])
+    lines += [f"problem: {problem}" for problem in problems]
     for balancer in found["load_balancers"]:
         lines.append(f"load balancer {balancer['name']}: {balancer['dns_name']}")
-        for listener in balancer["listeners"]:
-            lines.append("  " + _listener_line(listener, balancer["address"]))
+        address = balancer["address"]
+        lines += ["  " + _listener_line(listener, address) for listener in balancer["listeners"]]
     lines += [
         f"function {function['name']}: {function['runtime']}, {function['handler']}"
         for function in found["functions"]

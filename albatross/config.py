@@ -1,6 +1,7 @@
-"""Every setting of the server: one frozen dataclass, whose field docs are docs/configuration.md and `--help`.
+"""Every setting of the server: one frozen dataclass.
 
-A setting comes from a flag, else an `ALBATROSS_*` variable, else `albatross.toml`, else its default.
+Its fields' docs are docs/configuration.md and the options of `albatross serve --help`. A setting
+comes from a flag, else an `ALBATROSS_*` variable, else `albatross.toml`, else its default.
 Standard library only: the supervisor imports this module and stays small.
 """
 
@@ -74,7 +75,10 @@ def _setting(
     metavar: str = "",
     shown: str = "",
 ) -> Any:
-    """Return a dataclass field. `flag`: `albatross serve` has an option for it. `shown`: its default in words."""
+    """Return a dataclass field.
+
+    `flag`: `albatross serve` has an option for it. `shown`: its default in words.
+    """
     metadata = {"doc": doc, "check": check, "flag": flag, "metavar": metavar, "shown": shown}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -88,7 +92,7 @@ def _data_home() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """What `albatross run` serves: one function behind one load balancer. No setting: the command makes it."""
+    """What `albatross run` serves: one function behind one load balancer."""
 
     directory: str
     handler: str
@@ -116,8 +120,8 @@ class Config:
     )
     bind: str = _setting(
         "127.0.0.1",
-        "IP address on which the API and the load balancers listen. Anyone who reaches the API may run code "
-        "here: bind elsewhere than to the loopback only in a network that you trust.",
+        "IP address on which the API and the load balancers listen. Anyone who reaches the API may "
+        "run code here: bind elsewhere than to the loopback only in a network that you trust.",
         check=_is_address,
         flag=True,
         metavar="ADDRESS",
@@ -156,27 +160,30 @@ class Config:
     )
     hosts_file: str = _setting(
         "",
-        "File in which to keep the load balancers' names current, between two marks, for example /etc/hosts.",
+        "File in which to keep the load balancers' names current, between two marks, for example "
+        "/etc/hosts.",
         flag=True,
         metavar="PATH",
     )
     addresses: str = _setting(
         "",
-        "IPv4 network out of which each load balancer gets an address of its own, for example 127.0.0.0/24 "
-        "(Linux). Without it all listen on `bind` and share ports, told apart by the name in Host.",
+        "IPv4 network out of which each load balancer gets an address of its own, for example "
+        "127.0.0.0/24 (Linux). Without it all listen on `bind` and share ports, "
+        "told apart by the name in Host.",
         check=_is_network,
         flag=True,
         metavar="CIDR",
     )
     lambda_idle_timeout: str = _setting(
         "answer",
-        "What happens at the load balancer's idle timeout while a function works: `answer` with 504, or "
-        "`ignore` it and wait for the function.",
+        "What happens at the load balancer's idle timeout while a function works: `answer` with "
+        "504, or `ignore` it and wait for the function.",
         check=_one_of("answer", "ignore"),
     )
     publish_wait_s: float = _setting(
         1.0,
-        "Longest time in seconds for which an API call waits until its change is in effect before it answers.",
+        "Longest time in seconds for which an API call waits until its change is in effect before "
+        "it answers.",
         check=_number(0, 60),
     )
     environments_max: int = _setting(
@@ -275,7 +282,10 @@ def _line_of(key: str, text: str) -> int:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Unknown variables pass, since others make some with our prefix, unless they look like a slip."""
+    """Return what variables set. Unknown ones pass unless they look like a slip.
+
+    Others make variables with our prefix: Kubernetes does for a service named `albatross`.
+    """
     known = {ENVIRONMENT_PREFIX + setting.name.upper(): setting for setting in settings()}
     values = {}
     for variable, text in environ.items():

@@ -1,12 +1,14 @@
-"""What the API's port serves besides AWS, below /_albatross/: health, status, reset.
+"""What the API's port serves besides AWS, below /_albatross/: health, status, reset, ca.
 
-    GET  /_albatross/health   200 when requests are served, else 503 and what is missing
-    GET  /_albatross/status   load balancers, where they listen, functions, processes, as JSON
-    POST /_albatross/reset    forget all resources of all accounts and Regions
+GET  /_albatross/health   200 when requests are served, else 503 and what is missing
+GET  /_albatross/status   load balancers, where they listen, functions, processes, as JSON
+POST /_albatross/reset    forget all resources of all accounts and Regions
+GET  /_albatross/ca       the certificate of the local authority, in PEM
 """
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from albatross import __version__
 from albatross.aws.http import Request, Response
 from albatross.config import Config
 from albatross.model.arn import Scope
+from albatross.model.certificate import Certificate
 from albatross.model.function import Directory
 from albatross.model.snapshot import Snapshot
 from albatross.publish import Publisher
@@ -38,17 +41,27 @@ def routes(config: Config, run_dir: Path, store: Store, publisher: Publisher) ->
 
     async def reset(request: Request) -> Response:
         if not config.is_loopback:
-            return _json(403, {"message": "Reset is only there while `bind` is a loopback address."})
+            return _json(
+                403, {"message": "Reset is only there while `bind` is a loopback address."}
+            )
         if "origin" in request.headers:  # a page of some site, in a browser of this machine
             return _json(403, {"message": "Reset is not for browsers."})
         await forget_everything(store)
         await publisher.wait_in_effect()
         return _json(200, {})
 
+    async def ca(_: Request) -> Response:
+        from albatross.acm import authority  # memory: only who asks needs cryptography
+
+        scope = Scope(config.account, config.region)
+        pem = await store.write(scope, lambda tx: authority.root_pem(tx.keys, tx.now))
+        return Response(200, {"Content-Type": "application/x-pem-file"}, pem.encode())
+
     return {
         ("GET", "/_albatross/health"): health,
         ("GET", "/_albatross/status"): status,
         ("POST", "/_albatross/reset"): reset,
+        ("GET", "/_albatross/ca"): ca,
     }
 
 
@@ -116,21 +129,14 @@ def _processes(run_dir: Path) -> dict[str, Any]:
 async def forget_everything(store: Store) -> None:
     """Delete all resources of all accounts and Regions."""
     snapshot = await store.snapshot()
-    arns = [
-        resource.arn
-        for resources in (
-            snapshot.rules,
-            snapshot.listeners,
-            snapshot.load_balancers,
-            snapshot.target_groups,
-            snapshot.functions,
-        )
-        for resource in resources
-    ]
+    values = [getattr(snapshot, field.name) for field in fields(snapshot)]
+    arns = [one.arn for resources in values if isinstance(resources, tuple) for one in resources]
     scopes = {Scope(arn.split(":")[4], arn.split(":")[3]) for arn in arns}
     for scope in sorted(scopes, key=lambda scope: (scope.account, scope.region)):
 
         def forget(tx: Transaction) -> None:
+            for certificate in tx.list(Certificate):
+                tx.drop_key(certificate.key_id)
             for arn in arns:
                 tx.delete(arn)  # those of other scopes are out of its reach
 

@@ -62,12 +62,13 @@ def _in_file(path: str) -> Handler:
         return _handler(path, function)
     stem = os.path.splitext(path)[0]
     raise NoHandler(
-        f"{path} has no function {_any_of(FUNCTIONS)}. Name the one it has: albatross run {stem}.FUNCTION"
+        f"{path} has no function {_any_of(FUNCTIONS)}. Name the one it has: "
+        f"albatross run {stem}.FUNCTION"
     )
 
 
 def _named(target: str) -> Handler:
-    """`app.handler`, `src/app.handler`: a file there; `package.module.handler`: one in a package."""
+    """`app.handler`, `src/app.handler`: a file; `package.module.handler`: one in a package."""
     stem, dot, function = target.rpartition(".")
     folder, _, module = stem.rpartition("/")
     if not (dot and module and function.isidentifier()):

@@ -1,6 +1,6 @@
-"""Lines for a hosts file, so that programs whose resolver does not know `*.localhost` find load balancers.
+"""Lines for a hosts file, so that every program finds load balancers by their names.
 
-Resolvers of browsers and curl answer those names themselves; the system's resolver does not everywhere.
+Browsers and curl resolve names below `localhost` themselves; the system's resolver may not.
 """
 
 import os
@@ -17,7 +17,7 @@ def lines(names: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def render(text: str, entries: Iterable[str]) -> str:
-    """Return the hosts file `text` with `entries` between our marks; without entries, without marks."""
+    """Return the hosts file `text` with `entries` between our marks; without any, without marks."""
     before, found, rest = text.partition(BEGIN)
     _, ended, after = rest.partition(END) if found else ("", "", "")
     if (
@@ -45,7 +45,7 @@ def update(path: str, entries: Iterable[str]) -> bool:
 
 
 def _replace(path: str, text: str) -> None:
-    """Atomic where the file can be replaced; in place where it is a mount of its own (in a container)."""
+    """Atomic where the file can be replaced; in place where it is a mount (in a container)."""
     data = text.encode(errors="surrogateescape")
     path = os.path.realpath(path)
     try:

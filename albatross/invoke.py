@@ -92,7 +92,9 @@ def _client_context(text: str | None) -> str | None:
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise InvalidRequestContentException("Client context must be a valid Base64-encoded JSON object") from None
+        raise InvalidRequestContentException(
+            "Client context must be a valid Base64-encoded JSON object"
+        ) from None
 
 
 def _api_error(code: str, reason: str, arn: str) -> AwsError:

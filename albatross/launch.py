@@ -42,7 +42,7 @@ def launch(config: Config) -> NoReturn:
 
 
 def _listen(address: str, port: int) -> socket.socket:
-    """Return a listening socket. It outlives the control plane, so that clients wait while one is replaced."""
+    """Return a listening socket. It outlives control planes: clients wait while one is replaced."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     api = socket.socket(family, socket.SOCK_STREAM)
     api.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The control plane's process: `python -m albatross.main --run-dir DIR --config FILE --api-socket FD`.
+"""The control plane's process, started by the supervisor.
 
 Wires the store, the AWS API, the publisher, the xDS server and the Lambda host's client together.
 """
@@ -10,7 +10,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from albatross import acm, elbv2, endpoints, hosts_file, invoke, lambda_, lambda_check, run, sts
 from albatross import config as configuration
-from albatross import elbv2, endpoints, hosts_file, invoke, lambda_, run, sts
 from albatross import log as log_format
 from albatross.aws.app import App
 from albatross.config import EXIT_CANNOT_BOOT, Config
+from albatross.health.checker import Health
 from albatross.host.client import HostClient
 from albatross.model.arn import Scope
 from albatross.model.errors import InvalidConfigurationRequest
@@ -30,6 +31,7 @@ from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.operation import AsyncOperation, Operation
 from albatross.publish import Publisher
+from albatross.store.keys import Keys
 from albatross.store.packages import Packages
 from albatross.store.schema import UnusableData
 from albatross.store.store import Store
@@ -46,8 +48,9 @@ log = logging.getLogger("albatross")
 class Api(uvicorn.Server):
     """uvicorn without its signal handlers: what a signal means is decided here."""
 
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> None:
@@ -56,13 +59,19 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     await xds.start()  # first, because the proxy is started when it listens
     host = HostClient(str(run_dir / "control.sock"))
     data_dir = Path(config.data_dir)
+    health = Health(
+        invoke=lambda_check.probe(host, lambda: health.snapshot),
+        changed=lambda: publisher.changed(),
+    )
     store = Store(
         f"sqlite:///{data_dir / 'state.db'}",
         Packages(data_dir),
+        Keys(data_dir),
         strict=config.strict,
         on_commit=lambda revision: publisher.changed(revision),
+        health=health,
     )
-    publisher = Publisher(config, run_dir, store, xds, host)
+    publisher = Publisher(config, run_dir, store, xds, host, health)
     if config.run is not None:
         spec = config.run
         scope = Scope(config.account, config.region)
@@ -79,6 +88,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     async with asyncio.TaskGroup() as group:
         background = [
             group.create_task(publisher.run()),
+            group.create_task(health.run()),
             group.create_task(_announce(config, publisher)),
         ]
         if config.run is not None:
@@ -106,6 +116,7 @@ def operations(
     for name in ("CreateListener", "ModifyListener"):
         elb[name] = _only_where_it_can_listen(elb[name], publisher)
     return {
+        "acm": acm.OPERATIONS,
         "elasticloadbalancing": elb,
         "lambda": {**lambda_.OPERATIONS, "Invoke": invoke.operation(store, host)},
         "sts": sts.OPERATIONS,
@@ -147,7 +158,8 @@ def _api(app: App) -> Api:
 
 async def _announce(config: Config, publisher: Publisher) -> None:
     """Say once that everything runs."""
-    while await publisher.missing():
+    # Three processes: there is no one event to wait for.
+    while await publisher.missing():  # noqa: ASYNC110
         await asyncio.sleep(READY_LOOK_S)
     api = f"http://{config.bind}:{config.port}"
     if config.run is None:

@@ -1,6 +1,6 @@
 """Where listeners really listen, and who is in the way of a port.
 
-A listener's port is the real port. One below 1024 that this user may not bind is moved up by 8000 (80 -> 8080).
+A listener's port is the real port. One below 1024 that this user may not bind is moved up by 8000.
 """
 
 import errno
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 # differs from AWS: a listener whose port this server may not bind (most often one below 1024) is
 # reached at that port plus 8000; the API shows the port that was asked for.
-MAPPED_BY = 8000  # what is added to a port that takes rights to bind
+MAPPED_BY = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _probe(address: str, port: int) -> int | None:
 
 
 def owner(address: str, port: int) -> Owner | None:
-    """Return who listens on TCP `port` of `address`, as /proc says (Linux). None where it cannot be known."""
+    """Return who listens on TCP `port` of `address`, as /proc says (Linux). None: not known."""
     if not sys.platform.startswith("linux"):
         return None
     sockets = _listening(address, port)
@@ -139,7 +139,7 @@ def owner(address: str, port: int) -> Owner | None:
 
 
 def _listening(address: str, port: int) -> Mapping[str, int]:
-    """Return the inodes of the sockets in the way of `address` and `port`, and their owners' user ids."""
+    """Return inode and owner's user id of each socket in the way of `address` and `port`."""
     wanted, sockets = _hex(address), {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

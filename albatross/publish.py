@@ -1,4 +1,4 @@
-"""From the store to what runs: each commit becomes one snapshot, handed to the Lambda host and the proxy.
+"""From the store to what runs: a commit becomes a snapshot for the Lambda host and the proxy.
 
 One loop owns that, at its own pace: many commits may become one publication. Whatever did not work
 (a host that is away, a port in use) is tried again.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from albatross import hosts_file, ports
 from albatross.config import Config
+from albatross.health.checker import Health
 from albatross.host.client import HostClient
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
@@ -22,7 +23,7 @@ from albatross.ports import Place, Wish
 from albatross.store.store import Store
 from albatross.xds import names
 from albatross.xds.server import XdsServer
-from albatross.xds.translate import Binding, DanglingName, translate
+from albatross.xds.translate import Binding, translate
 
 RETRY_S = 2.0  # after a port in use or a refused configuration
 HOST_RETRY_S = 0.01  # how often to look for a host that is away
@@ -35,7 +36,13 @@ class Publisher:
     """Keeps the proxy and the Lambda host at the store's revision."""
 
     def __init__(
-        self, config: Config, run_dir: Path, store: Store, xds: XdsServer, host: HostClient
+        self,
+        config: Config,
+        run_dir: Path,
+        store: Store,
+        xds: XdsServer,
+        host: HostClient,
+        health: Health,
     ) -> None:
         self.snapshot = Snapshot(revision=-1)  # the last one published
         self.places: Mapping[str, Place] = {}  # where listeners are, by ARN
@@ -47,6 +54,7 @@ class Publisher:
         self._store = store
         self._xds = xds
         self._host = host
+        self._health = health
         self._idle_timeout = config.lambda_idle_timeout == "answer"
         self._held: set[tuple[str, int]] = set()  # open in the proxy
         self._wake = asyncio.Event()
@@ -88,7 +96,7 @@ class Publisher:
     def obstacle(
         self, balancer: LoadBalancer, listeners: Iterable[Listener], arn: str
     ) -> str | None:
-        """Return why the listener `arn`, one of `balancer`'s, cannot be opened, or None. Any thread."""
+        """Return why the listener `arn`, one of `listeners`, cannot be opened, or None."""
         wishes = [_wish(self._config, balancer, listener) for listener in listeners]
         return ports.choose(wishes, self._held, supervisor=os.getppid())[arn].error
 
@@ -110,7 +118,7 @@ class Publisher:
         )
 
     async def _follow_host(self) -> None:
-        """Hold a connection to the host, so as to hear when it is replaced; each one is configured."""
+        """Hold a connection to the host, to hear when it is replaced; configure each that comes."""
         path = str(self._run_dir / "control.sock")
         while True:
             try:
@@ -136,10 +144,12 @@ class Publisher:
         try:
             # The host first: it must know a target group before the proxy sends it requests.
             host_has_it = await self._publish_to_host(snapshot)
+            if host_has_it:  # else functions would fail their first check
+                self._health.update(snapshot)
             await self._publish_to_proxy(snapshot)
-        except (ValueError, DanglingName) as error:
-            self.problem = str(error)
-            log.error("revision %d cannot be published: %s", snapshot.revision, error)
+        except Exception as error:  # the API must live on, or nobody could mend what is wrong
+            self.problem = f"revision {snapshot.revision} cannot be published: {error!r}"
+            log.exception("revision %d cannot be published", snapshot.revision)
         self.snapshot = snapshot
         if not self.problem and host_has_it:
             self.in_effect = snapshot.revision
@@ -148,7 +158,7 @@ class Publisher:
         await self._update_hosts_file()
 
     async def _publish_to_host(self, snapshot: Snapshot) -> bool:
-        """Return whether the host works by `snapshot`. One that is away hears of it when it is back."""
+        """Return whether the host works by `snapshot`. One that is away gets it when it is back."""
         if self.host_is_there:
             try:
                 await self._host.apply(snapshot, idle_timeout=self._idle_timeout)
@@ -213,7 +223,9 @@ class Publisher:
 
 def _tell(balancer: LoadBalancer, listener: Listener, place: Place) -> None:
     if place.error:
-        log.error("listener %d of %s does not listen: %s", listener.port, balancer.name, place.error)
+        log.error(
+            "listener %d of %s does not listen: %s", listener.port, balancer.name, place.error
+        )
         return
     url = f"http://{names.socket(place.address, place.port)}"
     if place.port == listener.port:

@@ -16,8 +16,8 @@ _CONFIGURATION = """\
 
 <!-- Made by `make docs` from albatross/config.py: change it there. -->
 
-A setting comes from, in this order: a flag of `albatross serve`, a variable of the environment, the
-file `albatross.toml` (that of the current directory, or the one named with `--config`), its default.
+A setting comes from, in this order: a flag of `albatross serve`, a variable of the environment,
+the file `albatross.toml` (of the current directory, or the one named with `--config`), its default.
 
     albatross serve --region eu-west-1
     ALBATROSS_REGION=eu-west-1 albatross serve
@@ -60,7 +60,7 @@ def cli_page() -> str:
     """Return docs/cli.md."""
     parts = [_CLI]
     for name, command in cli.cli.commands.items():
-        context = click.Context(command, info_name=f"albatross {name}", max_content_width=90)
+        context = click.Context(command, info_name=f"albatross {name}", terminal_width=90)
         context.help_option_names = ["-h", "--help"]
         text = "\n".join(f"    {line}".rstrip() for line in command.get_help(context).splitlines())
         parts.append(f"## albatross {name}\n\n{text}\n")

@@ -1,7 +1,8 @@
-"""`albatross run`: one function behind one load balancer, and what the terminal shows of its requests."""
+"""`albatross run`: one function behind one load balancer, and what the terminal shows of it."""
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ FUNCTION = "app"
 HOLD_S = 0.2  # how long what a function prints waits for its request's line
 _HELD_CHARACTERS_MAX = 10_000
 _BODY_CHARACTERS_MAX = 2_000  # of a body shown with -v
+_JSON_KEY = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(?=: )', re.MULTILINE)
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
 _RED, _GREEN, _YELLOW, _CYAN = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
 
@@ -50,9 +52,7 @@ def create(tx: Transaction, spec: RunSpec) -> None:
     group_arn = group["TargetGroups"][0]["TargetGroupArn"]
     if spec.multi_value_headers:
         attribute = {"Key": "lambda.multi_value_headers.enabled", "Value": "true"}
-        _call(
-            tx, "ModifyTargetGroupAttributes", TargetGroupArn=group_arn, Attributes=[attribute]
-        )
+        _call(tx, "ModifyTargetGroupAttributes", TargetGroupArn=group_arn, Attributes=[attribute])
     _call(tx, "RegisterTargets", TargetGroupArn=group_arn, Targets=[{"Id": function.arn}])
     subnets = ["subnet-00000001", "subnet-00000002"]
     balancer = _call(tx, "CreateLoadBalancer", Name=FUNCTION, Subnets=subnets)
@@ -149,7 +149,7 @@ class View:
             for name in ("event", "response"):
                 if event.get(name):
                     lines.append(self._paint(_DIM, f"  {name}"))
-                    lines.append(_indented(_shortened(event[name])))
+                    lines.append(self._document(_shortened(event[name])))
         return "\n".join(lines) + "\n"
 
     def flush(self) -> str:
@@ -173,6 +173,12 @@ class View:
         trace = "".join(str(line) for line in error.get("stackTrace") or ())
         return "\n".join([head, *(f"  {line}" for line in trace.splitlines())]) + "\n"
 
+    def _document(self, document: object) -> str:
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        if self._colour:
+            text = _JSON_KEY.sub(rf"\1{_CYAN}\2{_RESET}", text)
+        return "\n".join(f"  {line}" for line in text.splitlines())
+
     def _paint(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_RESET}" if self._colour else text
 
@@ -182,18 +188,16 @@ def _status_colour(status: int) -> str:
 
 
 def _is_platform_line(line: str) -> bool:
-    """Tell whether `line` is one of Lambda's own about an invocation: the request's line says the same."""
+    """Tell whether `line` is Lambda's own about an invocation: the request's line says the same."""
     return line.startswith(("START RequestId: ", "END RequestId: ", "REPORT RequestId: "))
 
 
 def _shortened(document: Mapping[str, Any]) -> dict[str, Any]:
-    body = document.get("body")
+    """Return an event or response with a body of bearable length, and headers a line each."""
+    shown, body, headers = dict(document), document.get("body"), document.get("headers")
     if isinstance(body, str) and len(body) > _BODY_CHARACTERS_MAX:
         cut = len(body) - _BODY_CHARACTERS_MAX
-        return {**document, "body": f"{body[:_BODY_CHARACTERS_MAX]}... ({cut:,} characters more)"}
-    return dict(document)
-
-
-def _indented(document: object) -> str:
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    return "\n".join(f"  {line}" for line in text.splitlines())
+        shown["body"] = f"{body[:_BODY_CHARACTERS_MAX]}... ({cut:,} characters more)"
+    if isinstance(headers, list):  # of a response: pairs, in order
+        shown["headers"] = [f"{name}: {value}" for name, value in headers]
+    return shown

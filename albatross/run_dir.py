@@ -1,7 +1,8 @@
-"""The run directory of a server: sockets and files that live as long as its processes. And who holds which.
+"""The run directory of a server: sockets and files that live as long as its processes.
 
-A file `lock` in it is locked (flock) by the supervisor, so it ends with it, however it ends: what is
-not locked is stale and swept away by the next start. The data directory has such a lock too.
+The supervisor holds a lock on a file in it (flock) that ends with the supervisor, however it ends.
+A run directory without a locker is stale: the next start sweeps it away. The data directory has
+such a lock too.
 """
 
 import fcntl
@@ -19,7 +20,7 @@ _MADE_AT_LEAST_S = 60.0  # a directory without a lock younger than this is just 
 
 
 def temp_dir() -> str:
-    """Return the directory in which run directories lie. Raises ConfigError where paths get too long."""
+    """Return where run directories lie. Raises ConfigError where its path is too long."""
     folder = os.path.abspath(os.environ.get("TMPDIR") or "/tmp")
     length = len(os.fsencode(folder)) + 1 + len(PREFIX) + 8 + len(_LONGEST_SOCKET)
     if length >= SOCKET_PATH_BYTES_MAX:
@@ -30,7 +31,7 @@ def temp_dir() -> str:
 
 
 def create(folder: str) -> tuple[str, int]:
-    """Make a private run directory in `folder`. Return its path and the descriptor that keeps it locked."""
+    """Make a private run directory in `folder`. Return it and the descriptor that locks it."""
     path = os.path.join(folder, PREFIX + os.urandom(4).hex())
     try:
         os.mkdir(path, 0o700)
@@ -79,7 +80,8 @@ def lock_data_dir(path: str) -> int:
         descriptor = _lock(lock)
     except OSError as error:
         raise ConfigError(
-            f"The data directory {path} cannot be used: {error.strerror}. Choose another with --data-dir."
+            f"The data directory {path} cannot be used: {error.strerror}. "
+            "Choose another with --data-dir."
         ) from error
     if descriptor is None:
         with open(lock, encoding="ascii") as file:
@@ -94,7 +96,7 @@ def lock_data_dir(path: str) -> int:
 
 
 def _lock(path: str) -> int | None:
-    """Return a descriptor that holds the lock on the file `path`, or None where someone else does."""
+    """Return a descriptor that locks the file `path`, or None where someone else does."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

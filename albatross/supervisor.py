@@ -1,6 +1,6 @@
-"""The process that starts and supervises the others: control plane, Lambda host and proxy as one thing.
+"""The process that starts and supervises control plane, Lambda host and proxy as one thing.
 
-After gunicorn's arbiter: signal handlers only wake the loop, every turn compares wanted with actual.
+After gunicorn's arbiter: signal handlers only wake the loop; each turn compares wanted with actual.
 It imports little, because it is there all the time: its memory counts.
 
     python -P -m albatross.supervisor RUN_DIR API_SOCKET_FD LOCK_FD...
@@ -35,10 +35,10 @@ log = logging.getLogger("albatross.supervisor")  # which runs as __main__
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is to run. `argv` is called in the new process, so what it imports costs the supervisor nothing."""
+    """What is to run. `argv` is called in the new process: its imports cost this one nothing."""
 
     name: str
-    argv: Callable[[], Sequence[str]]
+    argv: Callable[[], list[str]]
     after_socket: str | None = None  # started once this unix socket accepts connections
     descriptors: tuple[int, ...] = ()  # left open in the new process
 
@@ -55,7 +55,7 @@ class Life:
 
 
 class Supervisor:
-    """Keeps `programs` running until told to stop. The first is asked first and gets `grace_s`: it drains."""
+    """Keeps `programs` running until told to stop; then the first may take `grace_s` to drain."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Supervisor:
         return self._stop_by_s is not None
 
     def run(self) -> int:
-        """Supervise until stopped, and return the exit status: 0, or 1 where a program could not boot."""
+        """Supervise until stopped. Return the exit status: 1 where a program could not boot."""
         wake = self._install_signals()
         while True:
             self.converge()
@@ -275,10 +275,10 @@ def leash(lifeline: int) -> None:
 
 def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
     """Return what makes up a server. The control plane is first: it drains when asked to stop."""
-    python = (sys.executable, "-P", "-m")  # -P: no file of the current directory shadows a module
-    common = ("--run-dir", run_dir, "--config", os.path.join(run_dir, CONFIG_FILE))
+    python = [sys.executable, "-P", "-m"]  # -P: no file of the current directory shadows a module
+    common = ["--run-dir", run_dir, "--config", os.path.join(run_dir, CONFIG_FILE)]
 
-    def proxy() -> Sequence[str]:
+    def proxy() -> list[str]:
         from pathlib import Path  # these two in the new process only
 
         from albatross.xds import bootstrap
@@ -291,10 +291,10 @@ def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
             log_level="info" if config.log_level == "debug" else "error",  # it is talkative
         )
 
-    control = (*python, "albatross.main", *common, "--api-socket", str(api_socket))
+    control = [*python, "albatross.main", *common, "--api-socket", str(api_socket)]
     return [
         Program("control", lambda: control, descriptors=(api_socket,)),
-        Program("host", lambda: (*python, "albatross.host", *common)),
+        Program("host", lambda: [*python, "albatross.host", *common]),
         Program("proxy", proxy, after_socket=os.path.join(run_dir, "xds.sock")),
     ]
 

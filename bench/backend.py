@@ -5,6 +5,7 @@ python bench/backend.py SOCKET
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -16,8 +17,7 @@ class Backend(asyncio.Protocol):
     """Answers each request the same. Requests have no body."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.rest = b""
 
     def data_received(self, data: bytes) -> None:

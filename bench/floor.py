@@ -2,14 +2,15 @@
 
     python bench/floor.py CLIENT_PORT RUNTIME_PORT
 
-No proxy in front, no limits, no logs, no time-outs, no errors: one loop hands each request as an ALB
-event to the next free `awslambdaric` and sends back the function's body. HTTP is read with `find`.
+No proxy in front, no limits, no logs, no time-outs, no errors: one loop hands each request as an
+ALB event to the next free `awslambdaric` and sends back the function's body. HTTP is cut by `find`.
 """
 
 import asyncio
 import sys
 from collections import deque
 from itertools import count
+from typing import cast
 
 import orjson
 import uvloop
@@ -59,8 +60,7 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -98,7 +98,9 @@ class Client(Connection):
         self.floor.match()
 
     def answer(self, body: bytes) -> None:
-        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        if not self.transport.is_closing():
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+            self.transport.write(head + body)
 
 
 class Runtime(Connection):

@@ -71,7 +71,9 @@ def test_binding_to_the_network_prints_a_warning(launched):
 
 def test_run_makes_a_spec_of_the_handler(launched):
     Path("app.py").write_text("def handler(event, context): ...\n")
-    Path("vars").write_text('# a comment\n\nexport ONE=1\nTWO = two words \nTHREE="a = b"\nFOUR=file\n')
+    Path("vars").write_text(
+        '# a comment\n\nexport ONE=1\nTWO = two words \nTHREE="a = b"\nFOUR=file\n'
+    )
     result = call(
         *("run", "app.py", "--port", "3000", "--multi-value-headers", "--env", "FOUR=' flag '"),
         *("--env-file", "vars", "--timeout", "5", "--memory", "256", "--concurrency", "3"),

@@ -77,7 +77,10 @@ def test_paths_are_made_absolute(tmp_path):
             id="type in the file",
         ),
         pytest.param(
-            {}, {}, "port = true\n", "albatross.toml:1: port must be a whole number, not True.",
+            {},
+            {},
+            "port = true\n",
+            "albatross.toml:1: port must be a whole number, not True.",
             id="a boolean is no number",
         ),
         pytest.param(
@@ -167,7 +170,8 @@ def test_every_setting_has_a_doc_that_is_a_sentence():
 
 
 @pytest.mark.parametrize(
-    ("bind", "loopback"), [("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("0.0.0.0", False)]
+    ("bind", "loopback"),
+    [("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("0.0.0.0", False)],
 )
 def test_loopback_addresses_are_known(bind, loopback):
     assert Config(bind=bind).is_loopback is loopback

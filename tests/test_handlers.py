@@ -34,7 +34,9 @@ def write(path: str, text: str) -> None:
         pytest.param("src/app.py", "src/app.run", "src", "app.run", id="with a path"),
         pytest.param("pkg/app.py", "pkg.app.run", "", "pkg.app.run", id="in a package"),
         pytest.param("src/app.py", "src", "src", "app.handler", id="a directory"),
-        pytest.param("src/main.py", "src/", "src", "main.handler", id="a directory's last candidate"),
+        pytest.param(
+            "src/main.py", "src/", "src", "main.handler", id="a directory's last candidate"
+        ),
         pytest.param("lambda_function.py", ".", "", "lambda_function.handler", id="here"),
     ],
 )
@@ -97,8 +99,8 @@ def test_how_javascript_may_export_the_function(source):
         pytest.param(
             {},
             "app.handler",
-            "app.handler: no such handler. Looked for app.py, app.mjs, app.js or app.cjs. TARGET is a "
-            "file, a directory, or MODULE.FUNCTION, for example app.handler.",
+            "app.handler: no such handler. Looked for app.py, app.mjs, app.js or app.cjs. TARGET "
+            "is a file, a directory, or MODULE.FUNCTION, for example app.handler.",
             id="no module",
         ),
         pytest.param({}, "src/app.py", "src/app.py: no such file.", id="no file"),
@@ -106,8 +108,8 @@ def test_how_javascript_may_export_the_function(source):
         pytest.param(
             {"src/util.py": ""},
             "src",
-            "src has no handler. Looked for app.py, lambda_function.py, index.mjs, index.js or main.py "
-            "with a function handler or lambda_handler.",
+            "src has no handler. Looked for app.py, lambda_function.py, index.mjs, index.js "
+            "or main.py with a function handler or lambda_handler.",
             id="an empty directory",
         ),
         pytest.param(

@@ -56,7 +56,9 @@ def shown(*events: dict[str, Any], verbose: bool = False, colour: bool = False) 
         ),
         pytest.param(log("loading\n", None), "  | loading\n", id="printed outside of a request"),
         pytest.param(
-            log("START RequestId: x Version: $LATEST\nmine\nEND RequestId: x\nREPORT RequestId: x\n"),
+            log(
+                "START RequestId: x Version: $LATEST\nmine\nEND RequestId: x\nREPORT RequestId: x\n"
+            ),
             "  | mine\n",
             id="Lambda's own lines are left out",
         ),
@@ -108,7 +110,14 @@ def test_a_flood_of_output_is_not_held_back():
 
 def test_verbose_shows_event_and_response():
     text = shown(request(event={"path": "/ä"}, response={"statusCode": 200}), verbose=True)
-    assert '  event\n  {\n    "path": "/ä"\n  }\n  response\n  {\n    "statusCode": 200\n  }\n' in text
+    assert (
+        '  event\n  {\n    "path": "/ä"\n  }\n  response\n  {\n    "statusCode": 200\n  }\n' in text
+    )
+
+
+def test_headers_of_a_response_are_shown_a_line_each():
+    text = shown(request(event={}, response={"headers": [["Set-Cookie", "a"]]}), verbose=True)
+    assert '"Set-Cookie: a"' in text
 
 
 def test_long_bodies_are_shortened():
@@ -120,6 +129,8 @@ def test_long_bodies_are_shortened():
 def test_colours_are_there_only_when_asked_for():
     assert "\x1b[32m200\x1b[0m" in shown(request(), colour=True)
     assert "\x1b[31m502\x1b[0m" in shown(request(status=502), colour=True)
+    with_event = request(event={"path": 'a "b": c'}, response={})
+    assert '\x1b[36m"path"\x1b[0m: "a' in shown(with_event, verbose=True, colour=True)
     assert "\x1b" not in shown(request(status=502, error_reason="X"), log("y"))
 
 
@@ -157,8 +168,8 @@ def test_what_a_slow_request_prints_is_shown_before_it_ends(monkeypatch):
     async def main() -> None:
         never = asyncio.Event()
         task = asyncio.ensure_future(run.show(Host([log("working")], never), SPEC, out))
-        while not out.getvalue():
-            await asyncio.sleep(0)
+        while not out.getvalue():  # noqa: ASYNC110
+            await asyncio.sleep(0)  # a turn of the loop, no time
         never.set()
         await task
 

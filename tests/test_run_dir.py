@@ -42,7 +42,7 @@ def test_a_directory_that_never_got_its_lock_is_stale_after_a_while(tmp_path):
 
 def test_a_temporary_directory_too_deep_for_sockets_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path / ("d" * 80)))
-    with pytest.raises(ConfigError, match="TMPDIR: .* is too long a path for unix sockets"):
+    with pytest.raises(ConfigError, match=r"TMPDIR: .* is too long a path for unix sockets"):
         run_dir.temp_dir()
 
 
@@ -75,5 +75,5 @@ def test_a_second_server_on_a_data_directory_is_told_the_first_ones_pid(tmp_path
 
 def test_a_data_directory_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be used: Not a directory"):
+    with pytest.raises(ConfigError, match=r"cannot be used: Not a directory"):
         run_dir.lock_data_dir(str(tmp_path / "file" / "data"))

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from albatross.aws import query, rest_json
+from albatross.aws import json_rpc, query, rest_json
 from albatross.aws.errors import (
     InvalidAction,
     MissingAction,
@@ -31,6 +31,7 @@ UPLOAD_BYTES_MAX = 70_167_211
 _UPLOADS = frozenset({"CreateFunction", "UpdateFunctionCode", "PublishLayerVersion"})
 _REST_PATH = re.compile(r"/20[0-9]{2}-[0-9]{2}-[0-9]{2}/")
 _FORM = "application/x-www-form-urlencoded"
+_TARGETS = {"CertificateManager": "acm"}  # prefix of X-Amz-Target -> signing name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,13 @@ def is_rest(request: Request) -> bool:
 def guess_service(request: Request, fields: Mapping[str, str]) -> str | None:
     """Return the signing name of the service that an unsigned request is for, or None.
 
-    By the path of Lambda's REST API, else by the Action and Version of a form.
+    By the path of Lambda's REST API, by X-Amz-Target, else by the Action and Version of a form.
     """
     if is_rest(request):
         return "lambda"
+    prefix, _ = json_rpc.target(request)
+    if prefix:
+        return _TARGETS.get(prefix)
     for name in ("elasticloadbalancing", "sts"):
         model = service(name).model
         is_version = fields.get("Version", model.api_version) == model.api_version
@@ -94,20 +98,39 @@ def parse(target: Service, request: Request) -> Call:
 
     Raises an AwsError for whatever is wrong with it: nothing a client sends raises anything else.
     """
-    if target.is_query:
-        operation = _action(target, request)
-        params = query.parse(operation, fields_of(request))
-    else:
-        route = _router().find(request)
-        if route is None:
-            raise UnknownOperationException(
-                f"{request.method} {request.path[:256]} is no operation of the "
-                f"{target.model.service_name} API"
-            )
-        operation = route.operation
-        params = rest_json.parse(route, request)
+    match target.protocol:
+        case "query":
+            operation = _action(target, request)
+            params = query.parse(operation, fields_of(request))
+        case "json":
+            operation = _targeted(target, request)
+            params = json_rpc.parse(operation, request)
+        case _:
+            route = _route(target, request)
+            operation = route.operation
+            params = rest_json.parse(route, request)
     validate(operation.input_shape, params, is_query=target.is_query)
     return Call(operation, params)
+
+
+def _route(target: Service, request: Request) -> rest_json.Route:
+    route = _router().find(request)
+    if route is None:
+        raise UnknownOperationException(
+            f"{request.method} {request.path[:256]} is no operation of the "
+            f"{target.model.service_name} API"
+        )
+    return route
+
+
+def _targeted(target: Service, request: Request) -> OperationModel:
+    prefix, name = json_rpc.target(request)
+    if prefix != target.model.metadata["targetPrefix"] or name not in target.model.operation_names:
+        raise UnknownOperationException(
+            f"X-Amz-Target '{prefix[:128]}.{name[:128]}' is no operation of the "
+            f"{target.model.service_name} API"
+        )
+    return target.operation(name)
 
 
 def _action(target: Service, request: Request) -> OperationModel:
@@ -138,20 +161,30 @@ def answer(
     target: Service, call: Call, result: dict[str, Any], status: int | None, request_id: str
 ) -> Response:
     """Return the answer for what an operation returned; `status` where it is not the model's."""
-    if target.is_query:
-        body = query.serialize(call.operation, result, request_id)
-        return Response(status or 200, {"Content-Type": "text/xml"}, body)
-    return rest_json.serialize(call.operation, result, status)
+    match target.protocol:
+        case "query":
+            body = query.serialize(call.operation, result, request_id)
+            return Response(status or 200, {"Content-Type": "text/xml"}, body)
+        case "json":
+            return json_rpc.serialize(target, call.operation, result)
+        case _:
+            return rest_json.serialize(call.operation, result, status)
 
 
 def answer_error(target: Service, error: AwsError, request_id: str) -> Response:
     """Return the answer for `error`, in the form and with the status of the service."""
     status = target.status(error.code)
-    if target.is_query:
-        namespace = target.model.metadata["xmlNamespace"]
-        body = query.serialize_error(namespace, error.code, error.message, status, request_id)
-        return Response(status, {"Content-Type": "text/xml"}, body)
-    return rest_json.serialize_error(target, error.code, error.message, status, error.details)
+    match target.protocol:
+        case "query":
+            namespace = target.model.metadata["xmlNamespace"]
+            body = query.serialize_error(namespace, error.code, error.message, status, request_id)
+            return Response(status, {"Content-Type": "text/xml"}, body)
+        case "json":
+            return json_rpc.serialize_error(target, error.code, error.message, status)
+        case _:
+            return rest_json.serialize_error(
+                target, error.code, error.message, status, error.details
+            )
 
 
 def is_known(name: str | None) -> bool:

@@ -1,23 +1,20 @@
 """The REST-JSON protocol: path, query, headers and JSON in; status, headers and JSON out."""
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import orjson
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
+from albatross.aws import json_values
 from albatross.aws.errors import SerializationException
 from albatross.aws.http import Request, Response
-from albatross.aws.scalars import from_base64, from_text, in_range
 from albatross.aws.service import Service
 
 _FIELDS_MAX = 1_000  # of a query string
-_JSON_NAMES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +99,20 @@ def parse(route: Route, request: Request) -> dict[str, Any]:
         sent_as = member.serialization.get("name", name)
         match member.serialization.get("location"):
             case "uri":
-                parsed[name] = _from_text(member, route.labels[sent_as], sent_as)
+                parsed[name] = json_values.from_text(member, route.labels[sent_as], sent_as)
             case "querystring" if sent_as in query:
                 parsed[name] = _from_query(member, query[sent_as], sent_as)
             case "header" if sent_as.lower() in request.headers:
-                parsed[name] = _from_text(member, request.headers[sent_as.lower()], sent_as)
+                parsed[name] = json_values.from_text(
+                    member, request.headers[sent_as.lower()], sent_as
+                )
     return parsed
 
 
 def _from_query(shape: Shape, values: list[str], name: str) -> Any:
     if isinstance(shape, ListShape):
-        return [_from_text(shape.member, value, name) for value in values]
-    return _from_text(shape, values[-1], name)
-
-
-def _from_text(shape: Shape, text: str, name: str) -> Any:
-    try:
-        return from_text(shape, text)
-    except ValueError as error:
-        raise SerializationException(f"Value '{text[:256]}' at '{name}' {error}") from None
+        return [json_values.from_text(shape.member, value, name) for value in values]
+    return json_values.from_text(shape, values[-1], name)
 
 
 def _from_body(shape: StructureShape, request: Request) -> dict[str, Any]:
@@ -129,80 +121,11 @@ def _from_body(shape: StructureShape, request: Request) -> dict[str, Any]:
         return {payload: request.body} if request.body else {}
     if not request.body:
         return {}
-    document = _load(request)
+    document = json_values.load(request)
     if payload is not None:
-        return {payload: _value(shape.members[payload], document, payload)}
-    parsed: dict[str, Any] = _value(shape, document, "")
+        return {payload: json_values.read(shape.members[payload], document, payload)}
+    parsed: dict[str, Any] = json_values.read(shape, document, "")
     return parsed
-
-
-def _load(request: Request) -> Any:
-    try:
-        return orjson.loads(request.body)
-    except orjson.JSONDecodeError as error:
-        sent_as = request.headers.get("content-type", "application/json")
-        hint = "" if "json" in sent_as else f" It was sent as {sent_as[:128]}."
-        where = f"line {error.lineno}, column {error.colno}"
-        raise SerializationException(
-            f"Could not parse request body into json: {error.msg} ({where}).{hint}"
-        ) from None
-
-
-def _value(shape: Shape, value: Any, path: str) -> Any:
-    match shape:
-        case StructureShape():
-            _expect(dict, value, path)
-            return {
-                name: _value(member, value[sent_as], f"{path}.{sent_as}" if path else sent_as)
-                for name, member in shape.members.items()
-                if "location" not in member.serialization
-                and value.get(sent_as := member.serialization.get("name", name)) is not None
-            }
-        case ListShape():
-            _expect(list, value, path)
-            return [
-                _value(shape.member, item, f"{path}.{number}.member")
-                for number, item in enumerate(value, 1)
-            ]
-        case MapShape():
-            _expect(dict, value, path)
-            return {key: _value(shape.value, item, f"{path}.{key}") for key, item in value.items()}
-        case _:
-            return _scalar(shape, value, path)
-
-
-def _scalar(shape: Shape, value: Any, path: str) -> Any:
-    match shape.type_name:
-        case "string":
-            return _expect(str, value, path)
-        case "boolean":
-            return _expect(bool, value, path)
-        case "integer" | "long":
-            if not in_range(shape.type_name, _expect(int, value, path)):
-                raise SerializationException(f"The number at '{path}' is too large")
-            return value
-        case "float" | "double" if type(value) in (int, float):
-            return value
-        case "timestamp" if type(value) in (int, float):
-            return _from_text(shape, repr(value), path)
-        case "blob":
-            _expect(str, value, path)
-            try:
-                return from_base64(value)
-            except ValueError as error:
-                raise SerializationException(f"The value at '{path}' {error}") from None
-        case _:
-            return _from_text(shape, _expect(str, value, path), path)
-
-
-def _expect(kind: type, value: Any, path: str) -> Any:
-    """Return `value` where it is of `kind` itself: JSON's true is no number."""
-    if type(value) is not kind:
-        found = "null" if value is None else f"a {_JSON_NAMES.get(type(value), 'number')}"
-        raise SerializationException(
-            f"Expected a {_JSON_NAMES[kind]} at '{path or '/'}', found {found}"
-        )
-    return value
 
 
 def serialize(operation: OperationModel, result: dict[str, Any], status: int | None) -> Response:
@@ -234,9 +157,9 @@ def serialize(operation: OperationModel, result: dict[str, Any], status: int | N
         return Response(status, headers)
     if payload is not None:
         return Response(
-            status, headers, orjson.dumps(_plain(shape.members[payload], body[payload]))
+            status, headers, orjson.dumps(json_values.write(shape.members[payload], body[payload]))
         )
-    return Response(status, headers, orjson.dumps(_plain(shape, body)))
+    return Response(status, headers, orjson.dumps(json_values.write(shape, body)))
 
 
 def serialize_error(
@@ -261,24 +184,3 @@ def serialize_error(
 def _header(value: Any) -> str:
     text = str(value).encode("latin-1", "replace").decode("latin-1")
     return re.sub(r"[\r\n\0]+", " ", text)
-
-
-def _plain(shape: Shape, value: Any) -> Any:
-    match shape:
-        case StructureShape():
-            assert value.keys() <= shape.members.keys(), (shape.name, value.keys())
-            return {
-                member.serialization.get("name", name): _plain(member, value[name])
-                for name, member in shape.members.items()
-                if value.get(name) is not None
-            }
-        case ListShape():
-            return [_plain(shape.member, item) for item in value]
-        case MapShape():
-            return {key: _plain(shape.value, item) for key, item in value.items()}
-        case _ if isinstance(value, datetime):
-            return value.timestamp()
-        case _ if isinstance(value, bytes):
-            return base64.b64encode(value).decode()
-        case _:
-            return value

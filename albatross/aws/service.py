@@ -9,7 +9,12 @@ from botocore.model import OperationModel, ServiceModel, StructureShape
 from albatross.aws.errors import STATUS
 
 # Signing name -> botocore's name of the service.
-SERVICES = {"elasticloadbalancing": "elbv2", "lambda": "lambda", "sts": "sts"}
+SERVICES = {
+    "acm": "acm",
+    "elasticloadbalancing": "elbv2",
+    "lambda": "lambda",
+    "sts": "sts",
+}
 
 
 class Service:
@@ -24,7 +29,8 @@ class Service:
         _forget_documentation(description)
         self.name = name
         self.model = ServiceModel(description, SERVICES[name])
-        self.is_query = self.model.metadata["protocol"] == "query"
+        self.protocol: str = self.model.metadata["protocol"]  # query | rest-json | json
+        self.is_query = self.protocol == "query"
         self.error_shapes: dict[str, StructureShape] = {
             shape.error_code: shape
             for shape in self.model.error_shapes
@@ -38,9 +44,10 @@ class Service:
     def status(self, code: str) -> int:
         """Return the HTTP status of error `code`: the model's, else that of the common errors."""
         shape = self.error_shapes.get(code)
-        if shape is not None:
-            return int(shape.metadata["error"]["httpStatusCode"])
-        return STATUS.get(code, 400)
+        if shape is None:
+            return STATUS.get(code, 400)
+        of_model = shape.metadata.get("error", {}).get("httpStatusCode")
+        return int(of_model or (500 if shape.metadata.get("fault") else 400))
 
 
 @cache

@@ -11,33 +11,13 @@ from albatross.elbv2.limits import LAMBDA_TARGETS_MAX
 from albatross.model import arn as arns
 from albatross.model.errors import AccessDenied, InvalidTarget, TooManyTargets, ValidationError
 from albatross.model.function import Function
+from albatross.model.health import TargetHealth, because, shown
 from albatross.model.target_group import Target, TargetGroup
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
 ALL_ZONES = "all"  # a function is in no Availability Zone
-
-_NOT_REGISTERED = {
-    "State": "unused",
-    "Reason": "Target.NotRegistered",
-    "Description": "Target is not registered to the target group",
-}
-_NOT_IN_USE = {
-    "State": "unused",
-    "Reason": "Target.NotInUse",
-    "Description": "Target group is not configured to receive traffic from the load balancer",
-}
-_NOT_CHECKED = {
-    "State": "unavailable",
-    "Reason": "Target.HealthCheckDisabled",
-    "Description": "Health checks are not enabled for this target",
-}
-_FIRST_CHECKS = {
-    "State": "initial",
-    "Reason": "Elb.InitialHealthChecking",
-    "Description": "Initial health checks in progress",
-}
 
 
 def register_targets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
@@ -84,27 +64,28 @@ def describe_target_health(tx: "Transaction", params: Mapping[str, Any]) -> wire
     """DescribeTargetHealth: of all targets or of those asked for. Raises TargetGroupNotFound."""
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
     used = group.arn in associations.load_balancers(tx)
-    registered = [target.id for target in group.targets]
+    registered = {target.id: target for target in group.targets}
     return {
         "TargetHealthDescriptions": [
             {
                 "Target": {"Id": id_, "AvailabilityZone": ALL_ZONES},
-                "TargetHealth": _health(group, used=used)
-                if id_ in registered
-                else dict(_NOT_REGISTERED),
+                "TargetHealth": wire.from_target_health(
+                    _health(tx, group, registered.get(id_), used=used)
+                ),
             }
             for id_ in (_ids(params) if params.get("Targets") else registered)
         ]
     }
 
 
-def _health(group: TargetGroup, *, used: bool) -> dict[str, str]:
-    """Return the health of a registered target of `group`."""
-    # AWS is silent: a function whose target group no rule uses is `unused`, health checks or not.
-    if not used:
-        return dict(_NOT_IN_USE)
-    # differs from AWS: a target with health checks stays `initial`: there are no health checks yet.
-    return dict(_FIRST_CHECKS if group.health_check.enabled else _NOT_CHECKED)
+def _health(
+    tx: "Transaction", group: TargetGroup, target: Target | None, *, used: bool
+) -> TargetHealth:
+    """Return the health of a target of `group`; None is one that is not registered."""
+    if target is None:
+        return because("Target.NotRegistered")
+    found = tx.health.health(group.arn, target.key)
+    return shown(group, target, found, used=used, now=tx.now)
 
 
 def _ids(params: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@
 
 from typing import Any, assert_never
 
+from albatross.model.health import TargetHealth
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer, Zone
 from albatross.model.rule import (
@@ -124,6 +125,11 @@ def from_target_group(group: TargetGroup) -> Document:
         "TargetType": group.target_type,
         "IpAddressType": "ipv4",
     }
+
+
+def from_target_health(health: TargetHealth) -> Document:
+    members = {"State": health.state, "Reason": health.reason, "Description": health.description}
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _from_health_check(check: HealthCheck) -> Document:

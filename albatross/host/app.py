@@ -9,8 +9,11 @@ import orjson
 from albatross.host import response as responses
 from albatross.host.event import (
     BODY_BYTES_MAX,
+    METHOD_HEADER,
+    STAND_IN_METHOD,
     TARGET_GROUP_HEADER,
     BadRequest,
+    IncompatibleProtocol,
     Request,
     to_event,
 )
@@ -21,6 +24,7 @@ from albatross.host.response import Response
 from albatross.host.view import TargetGroupView
 
 _TARGET_GROUP = TARGET_GROUP_HEADER.encode()
+_METHOD = METHOD_HEADER.encode()
 _TRACE_ID = b"x-amzn-trace-id"
 
 
@@ -41,6 +45,13 @@ class LambdaConnection(HttpConnection):
         self._timer_s = 0.0  # when it fires
 
     # HttpConnection
+
+    @property
+    def method(self) -> str:
+        method = super().method
+        if method == STAND_IN_METHOD and (real := self.header(_METHOD)):
+            return real.decode("latin-1")
+        return method
 
     def received(self) -> None:
         self._started_s = time.monotonic()
@@ -63,6 +74,9 @@ class LambdaConnection(HttpConnection):
             self._event = to_event(request, group.arn, multi_value=group.multi_value)
         except BadRequest as error:
             self._answer(responses.failure("LambdaBadRequest", str(error)))
+            return
+        except IncompatibleProtocol:
+            self._answer(responses.error_page(464, "functions do not speak gRPC"))
             return
         invocation = Invocation(orjson.dumps(self._event), self._done)
         invocation.trace_id = self._trace_id(invocation.id)

@@ -102,7 +102,10 @@ async def _parts(
 ) -> AsyncIterator[h11.Response | bytes]:
     """Yield the response's head, then its body as it comes. Raises OSError when it breaks off."""
     while True:
-        event = connection.next_event()
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError as error:
+            raise ConnectionResetError(f"the Lambda host broke off: {error}") from error
         if event is h11.NEED_DATA:
             connection.receive_data(await reader.read(_READ_BYTES))
         elif isinstance(event, h11.Response):

@@ -5,6 +5,7 @@ this module gives the request the shape in which functions see it.
 Source: ALB user guide, "Use Lambda functions as targets of an Application Load Balancer".
 """
 
+import re
 from binascii import b2a_base64
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ BODY_BYTES_MAX = 1024 * 1024
 # The names under which the proxy tells the host what a request's own headers cannot.
 TARGET_GROUP_HEADER = "x-albatross-target-group"
 CONNECTION_HEADER = "x-albatross-connection"
+METHOD_HEADER = "x-albatross-method"  # with the method below: the one that the client sent
+STAND_IN_METHOD = "DELETE"
 
 # What the event calls a header, where that is not its own name. None: the event does not have it.
 _SHOWN_AS: dict[str, str | None] = {
@@ -25,6 +28,7 @@ _SHOWN_AS: dict[str, str | None] = {
     "connection": None,  # the proxy's own hop; the client's value comes in CONNECTION_HEADER
     CONNECTION_HEADER: "connection",
     TARGET_GROUP_HEADER: None,
+    METHOD_HEADER: None,
 }
 
 # AWS is silent: `;` does not separate query parameters.
@@ -35,6 +39,9 @@ _VALUE_SEPARATOR = "="
 # Media types whose body is text, besides text/*. The list is closed: no +json, no +xml.
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 
+# AWS is silent: whether a request is gRPC is told by its content-type, also in HTTP/1.1.
+_GRPC = re.compile(r"application/grpc(?![\w-])", re.IGNORECASE)
+
 _HEALTH_CHECKER = (b"user-agent", b"ELB-HealthChecker/2.0")
 
 
@@ -42,12 +49,16 @@ class BadRequest(Exception):
     """The request cannot be an event: `LambdaBadRequest`. The message says why, for the log."""
 
 
+class IncompatibleProtocol(Exception):
+    """The request is gRPC, which functions do not speak: HTTP 464."""
+
+
 @dataclass(slots=True)
 class Request:
     """An HTTP request as the host received it from the proxy.
 
     `target` is the request target, path and query, byte for byte (it is ASCII). `headers` are all
-    lines, order and case kept; the proxy's two internal headers may be among them.
+    lines, order and case kept; the proxy's internal headers may be among them.
     """
 
     method: str
@@ -60,13 +71,16 @@ def to_event(request: Request, target_group_arn: str, *, multi_value: bool) -> d
     """Return the event with which the target group's function is invoked for `request`.
 
     Exactly one family of fields is present: with `multi_value` every value of a repeated header or
-    query parameter, else the last one. Raises BadRequest where text is not UTF-8.
+    query parameter, else the last one. Raises BadRequest where text is not UTF-8, and
+    IncompatibleProtocol.
     """
     assert len(request.body) <= BODY_BYTES_MAX  # the caller has answered 413 before this
     path, _, query = request.target.partition("?")
     parameters = _parameters(query)
     lines = _header_lines(request.headers)
     headers = dict(lines)
+    if _GRPC.match(headers.get("content-type", "")):
+        raise IncompatibleProtocol
     body, is_base64 = _body(request.body, headers)
     event: dict[str, object] = {
         "requestContext": {"elb": {"targetGroupArn": target_group_arn}},

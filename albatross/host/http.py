@@ -78,8 +78,6 @@ class HttpConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        # differs from AWS: only methods known to the parser (those of HTTP, WebDAV and a few more)
-        # reach a function; others are refused with 400.
         except httptools.HttpParserError as error:
             log.info("closing a connection that does not speak HTTP/1.1: %s", error)
             self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

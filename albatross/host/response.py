@@ -44,7 +44,9 @@ _DROPPED = frozenset(
         "upgrade",
     }
 )
-_DROPPED_PREFIX = "proxy-"
+# differs from AWS: a function's x-envoy-* and x-albatross-* headers are not sent: the proxy would
+# take some of them as meant for itself.
+_DROPPED_PREFIXES = ("proxy-", "x-envoy-", "x-albatross-")
 # The characters of a header name (RFC 9110, `token`).
 _TOKEN = ("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters).encode()
 # AWS is silent: besides CR, LF and NUL no control character but tab may be in a header's value.
@@ -249,7 +251,7 @@ def _headers(lines: Iterable[tuple[str, str]], status: int) -> Lines:
         name, value = line
         bytes_total += _checked_bytes(name, value)
         key = name.lower()
-        if key in _DROPPED or key.startswith(_DROPPED_PREFIX):
+        if key in _DROPPED or key.startswith(_DROPPED_PREFIXES):
             continue
         names.add(key)
         headers.append(line)

@@ -65,6 +65,10 @@ def function(scope: Scope, name: str, qualifier: str | None = None) -> str:
     return f"{arn}:{qualifier}" if qualifier else arn
 
 
+def certificate(scope: Scope, id_: str) -> str:
+    return f"arn:aws:acm:{scope.region}:{scope.account}:certificate/{id_}"
+
+
 def elb_kind(arn: str) -> str | None:
     """Return `loadbalancer`, `targetgroup`, `listener`, `listener-rule`, or None for anything else."""
     parts = arn.split(":", 5)

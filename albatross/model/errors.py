@@ -195,3 +195,38 @@ class PreconditionFailedException(AwsError):
 
 class ServiceException(AwsError):
     code = "ServiceException"
+
+
+# acm
+
+
+class InvalidArnException(AwsError):
+    code = "InvalidArnException"
+
+
+class InvalidArgsException(AwsError):
+    code = "InvalidArgsException"
+
+
+class InvalidParameterException(AwsError):
+    code = "InvalidParameterException"
+
+
+class InvalidDomainValidationOptionsException(AwsError):
+    code = "InvalidDomainValidationOptionsException"
+
+
+class InvalidStateException(AwsError):
+    code = "InvalidStateException"
+
+
+class LimitExceededException(AwsError):
+    code = "LimitExceededException"
+
+
+class TooManyTagsException(AwsError):
+    code = "TooManyTagsException"
+
+
+class ResourceInUseException(AwsError):
+    code = "ResourceInUseException"

@@ -15,6 +15,7 @@ class Listener:
     load_balancer_arn: str
     port: int  # 1..65535
     protocol: str  # HTTP; HTTPS follows
+    certificates: tuple[str, ...] = ()  # ARNs; the first is the default one
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property

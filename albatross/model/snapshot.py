@@ -1,8 +1,10 @@
 """All resources of all accounts and Regions at one revision: what the proxy and the host are built from."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from albatross.model.certificate import Certificate, PrivateBytes, ServerCertificate, for_server
 from albatross.model.function import Function
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
@@ -20,6 +22,8 @@ class Snapshot:
     rules: tuple[Rule, ...] = ()
     target_groups: tuple[TargetGroup, ...] = ()
     functions: tuple[Function, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    keys: Mapping[str, PrivateBytes] = field(default_factory=dict, repr=False)  # by `key_id`
 
     def rules_by_listener(self) -> dict[str, list[Rule]]:
         """Return each listener's rules in the order in which they are tried."""
@@ -27,6 +31,14 @@ class Snapshot:
         for rule in self.rules:
             rules[rule.listener_arn].append(rule)
         return {arn: in_order(group) for arn, group in rules.items()}
+
+    def server_certificates(self) -> dict[str, ServerCertificate]:
+        """Return each certificate with its key, by ARN. One whose key is lost is absent."""
+        return {
+            certificate.arn: for_server(certificate, key)
+            for certificate in self.certificates
+            if (key := self.keys.get(certificate.key_id)) is not None
+        }
 
     def load_balancer_of_target_group(self) -> dict[str, LoadBalancer]:
         """Return, by target group ARN, the load balancer that uses it. Unused groups are absent."""

@@ -11,6 +11,7 @@ from cattrs import Converter
 from cattrs.preconf.orjson import make_converter
 from cattrs.strategies import configure_tagged_union
 
+from albatross.model.certificate import Certificate
 from albatross.model.function import Code, Function, Secrets
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
@@ -34,7 +35,7 @@ class Resource(Protocol):
 
 
 CLASSES: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (LoadBalancer, Listener, Rule, TargetGroup, Function)
+    cls.kind: cls for cls in (LoadBalancer, Listener, Rule, TargetGroup, Function, Certificate)
 }
 
 

@@ -1,7 +1,8 @@
 """All state that survives a restart: one writer, one reader, each with a connection of its own."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,15 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Connection, func, select
 
 from albatross.model.arn import Scope
+from albatross.model.certificate import Certificate, PrivateBytes
+from albatross.model.health import HealthReader, NothingChecked
 from albatross.model.snapshot import Snapshot
 from albatross.store import codec
 from albatross.store.schema import open_engine, prepare, resources, state
 from albatross.store.transaction import Transaction
 
 if TYPE_CHECKING:
+    from albatross.store.keys import Keys
     from albatross.store.packages import Packages
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _SNAPSHOT_FIELDS = {
     "load-balancer": "load_balancers",
@@ -25,6 +31,7 @@ _SNAPSHOT_FIELDS = {
     "rule": "rules",
     "target-group": "target_groups",
     "function": "functions",
+    "certificate": "certificates",
 }
 
 
@@ -43,21 +50,26 @@ class Store:
         self,
         url: str,
         packages: "Packages",
+        keys: "Keys",
         *,
         strict: bool,
         on_commit: Callable[[int], None],
         clock: Callable[[], datetime] = _utc_now,
+        health: HealthReader | None = None,
     ) -> None:
         self._packages = packages
+        self._keys = keys
         self._strict = strict
         self._on_commit = on_commit
         self._clock = clock
+        self._health = health or NothingChecked()
         self._write_engine = open_engine(url, writes=True)
         self.revision = prepare(self._write_engine)
         self._read_engine = open_engine(url, writes=False)
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
-        self._view = _View()
+        self._view = _View(keys)
+        self._collect_keys()
 
     async def write(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` in a transaction and return its result once that is durable.
@@ -85,9 +97,18 @@ class Store:
     def _write(
         self, loop: asyncio.AbstractEventLoop, scope: Scope, fn: Callable[[Transaction], T]
     ) -> T:
-        with self._write_engine.begin() as connection:
-            transaction = self._transaction(connection, scope, writes=True)
-            result = fn(transaction)
+        transaction = None
+        try:
+            with self._write_engine.begin() as connection:
+                transaction = self._transaction(connection, scope, writes=True)
+                result = fn(transaction)
+        except BaseException:
+            for key_id in transaction.added_keys if transaction is not None else ():
+                self._keys.remove(key_id)
+            raise
+        for key_id in transaction.dropped_keys:
+            # By the reader, after any snapshot that still knows it has been taken.
+            self._reader.submit(self._keys.remove, key_id)
         if transaction.revision is not None:
             self.revision = transaction.revision
             loop.call_soon_threadsafe(self._on_commit, transaction.revision)
@@ -96,6 +117,14 @@ class Store:
     def _read(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
         with self._read_engine.begin() as connection:
             return fn(self._transaction(connection, scope, writes=False))
+
+    def _collect_keys(self) -> None:
+        with self._read_engine.begin() as connection:
+            of_certificates = select(resources.c.document).where(
+                resources.c.kind == Certificate.kind
+            )
+            documents = connection.execute(of_certificates).scalars().all()
+        self._keys.collect({codec.decode(Certificate.kind, text).key_id for text in documents})
 
     def _take_snapshot(self) -> Snapshot:
         with self._read_engine.begin() as connection:
@@ -107,6 +136,8 @@ class Store:
             scope,
             now=self._clock(),
             packages=self._packages,
+            keys=self._keys,
+            health=self._health,
             strict=self._strict,
             writes=writes,
         )
@@ -121,7 +152,8 @@ class Store:
 class _View:
     """The last snapshot, brought up to date when asked. Belongs to the reader thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: "Keys") -> None:
+        self._keys = keys
         self._rows: dict[str, tuple[int, str, Any]] = {}  # by ARN: seq, kind, resource
         self._snapshot: Snapshot | None = None
 
@@ -138,7 +170,10 @@ class _View:
             )
             for kind, field in _SNAPSHOT_FIELDS.items()
         }
-        self._snapshot = Snapshot(revision=revision, **fields)
+        keys: Mapping[str, PrivateBytes] = last.keys if last is not None else {}
+        if Certificate.kind in touched:
+            keys = self._read_keys(fields["certificates"], keys)
+        self._snapshot = Snapshot(revision=revision, keys=keys, **fields)
         return self._snapshot
 
     def _change(self, connection: Connection, since: int) -> set[str]:
@@ -158,6 +193,18 @@ class _View:
             for arn in self._rows.keys() - there:
                 touched.add(self._rows.pop(arn)[1])
         return touched
+
+    def _read_keys(
+        self, certificates: Iterable[Certificate], known: Mapping[str, PrivateBytes]
+    ) -> dict[str, PrivateBytes]:
+        keys = {}
+        for certificate in certificates:
+            key_id = certificate.key_id
+            try:
+                keys[key_id] = known[key_id] if key_id in known else self._keys.read(key_id)
+            except OSError as error:
+                log.error("the private key of %s cannot be read: %s", certificate.arn, error)
+        return keys
 
     def _in_order(self, kind: str) -> tuple[Any, ...]:
         rows = sorted(

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, select
 
 from albatross.model.arn import Scope
+from albatross.model.health import HealthReader
 from albatross.store import codec
 from albatross.store.codec import Resource
 from albatross.store.schema import resources, state, tags
 
 if TYPE_CHECKING:
+    from albatross.store.keys import Keys
     from albatross.store.packages import Packages
 
 R = TypeVar("R", bound=Resource)
@@ -32,12 +34,18 @@ class Transaction:
         *,
         now: datetime,
         packages: "Packages",
+        keys: "Keys",
+        health: HealthReader,
         strict: bool,
         writes: bool,
     ) -> None:
         self.scope = scope
         self.now = now
         self.packages = packages
+        self.keys = keys
+        self.health = health
+        self.added_keys: list[str] = []
+        self.dropped_keys: list[str] = []
         self.strict = strict
         self._connection = connection
         self._writes = writes
@@ -108,6 +116,17 @@ class Transaction:
         ]
         if rows:
             self._connection.execute(tags.insert(), rows)
+
+    def add_key(self, pem: bytes) -> str:
+        """Keep a private key and return its id. It is gone again if this transaction fails."""
+        assert self._writes, "an operation that only reads must not write"
+        key_id = self.keys.add(pem)
+        self.added_keys.append(key_id)
+        return key_id
+
+    def drop_key(self, key_id: str) -> None:
+        """Delete a private key once this transaction is committed."""
+        self.dropped_keys.append(key_id)
 
     def new_id(self) -> str:
         """Return 16 random hexadecimal digits, as ARNs of the elbv2 API end with."""

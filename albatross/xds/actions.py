@@ -18,6 +18,8 @@ ADD_IF_ABSENT = "ADD_IF_ABSENT"
 DEFAULT_CONTENT_TYPE = "text/plain"
 # AWS is silent: fixed responses of text types are sent with charset=utf-8, others without.
 TEXT_SUFFIX = "; charset=utf-8"
+# AWS is silent: a fixed response with 204 has no body.
+_NO_CONTENT = 204
 # By so much the Lambda host is ahead of Envoy in ending a request at its idle timeout.
 BACKSTOP_MS = 250
 # Without an idle timeout for functions Envoy still ends a silent upload, after the longest
@@ -63,7 +65,7 @@ def _forward(route: Route, target_group_arn: str, idle_timeout_s: int | None) ->
 def _answer(route: Route, action: FixedResponse) -> dict[str, str]:
     route.direct_response.status = action.status_code
     content_type = action.content_type
-    if action.message_body:
+    if action.message_body and action.status_code != _NO_CONTENT:
         route.direct_response.body.inline_string = action.message_body
         content_type = content_type or DEFAULT_CONTENT_TYPE
     if content_type:

@@ -13,6 +13,8 @@ _FILE = "envoy.json"
 _TALKATIVE = ("trace", "debug")  # at other levels no client's request is worth a line
 # When the control plane has been replaced, Envoy finds the new one within this time.
 _RECONNECT_S_MIN, _RECONNECT_S_MAX = "0.02s", "0.25s"
+# Without it, bytes between a chunk's data and its line end would be skipped in silence.
+_RUNTIME = {"envoy.reloadable_features.strict_chunk_parsing": True}
 _KEEP_ALIVE = {"interval": "5s", "timeout": "5s"}  # a control plane that hangs is left
 
 
@@ -40,6 +42,7 @@ def _bootstrap(run_dir: Path) -> dict[str, Any]:
     ads = {"ads": {}, "resource_api_version": "V3"}
     return {
         "node": {"id": "albatross", "cluster": "albatross"},
+        "layered_runtime": {"layers": [{"name": "strict", "static_layer": _RUNTIME}]},
         "admin": {"address": _pipe(run_dir / ADMIN_SOCKET)},
         "dynamic_resources": {
             "ads_config": {

@@ -29,7 +29,7 @@ from albatross.model import attributes
 from albatross.model.load_balancer import LoadBalancer
 from albatross.xds import names
 from albatross.xds.actions import OVERWRITE, header
-from albatross.xds.cluster import ADS, PRESERVE_CASE
+from albatross.xds.cluster import ADS
 from albatross.xds.local_reply import to_local_reply
 from albatross.xds.packing import extension
 
@@ -66,10 +66,9 @@ def to_listener(name: str, address: str, port: int, oldest: LoadBalancer) -> Lis
 # differs from AWS: HTTP/2.0 and higher in a request line are served as HTTP/1.0, not refused.
 # differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
 # differs from AWS: responses on HTTP/1.1 have no `Connection: keep-alive`.
-# AWS is silent: a client's X-Forwarded-Proto is replaced.
+# differs from AWS: a client's Keep-Alive, Proxy-Connection, Upgrade and those of its x-envoy-*
+# headers that mean something to the proxy are not handed on.
 # AWS is silent: headers that a client names in Connection are not handed on.
-# AWS is silent: a request without a body gets `content-length: 0` where its method is one that
-# usually has a body, such as POST.
 def _connection_manager(name: str, oldest: LoadBalancer) -> Message:
     idle_timeout = {"seconds": int(attributes.get(oldest, "idle_timeout.timeout_seconds"))}
     # differs from AWS: where load balancers share a socket, `client_keep_alive.seconds` and the
@@ -85,6 +84,9 @@ def _connection_manager(name: str, oldest: LoadBalancer) -> Message:
         generate_request_id={"value": False},
         use_remote_address={"value": True},  # Envoy takes no orders from a client's x-envoy-*
         skip_xff_append=True,
+        # Without one, Envoy refuses request targets such as https://host/path on this protocol.
+        # The address that it then takes from a client's X-Forwarded-For is not used for anything.
+        xff_num_trusted_hops=1,
         forward_client_cert_details="ALWAYS_FORWARD_ONLY",
         server_header_transformation="PASS_THROUGH",
         normalize_path={"value": False},
@@ -104,7 +106,7 @@ def _connection_manager(name: str, oldest: LoadBalancer) -> Message:
             "allow_custom_methods": True,
             "accept_http_10": True,
             "default_host_for_http_10": oldest.dns_name,
-            "header_key_format": PRESERVE_CASE,
+            "header_key_format": {"proper_case_words": {}},  # of answers that are Envoy's own
             "ignore_http_11_upgrade": [{"safe_regex": {"regex": _any_but("websocket")}}],
         },
         # The script refuses WebSockets to Lambda targets; other actions answer them.

@@ -4,9 +4,7 @@ LAMBDA_CLUSTER = "lambda"
 LUA_FILTER = "envoy.filters.http.lua"  # also the key of a route's parameters for the script
 TARGET_GROUP_HEADER = "x-albatross-target-group"
 CONNECTION_HEADER = "x-albatross-connection"
-SIZE_HEADER = (
-    "x-albatross-size"  # of the request's headers in bytes; goes no further than the script
-)
+SIZE_HEADER = "x-albatross-size"  # of the request's headers, in bytes; for the script alone
 INTERNAL_HEADER_PREFIX = "x-albatross-"
 
 

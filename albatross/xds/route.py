@@ -72,7 +72,7 @@ def to_routes(tenant: Tenant, *, lambda_idle_timeout: bool) -> list[Route]:
             route, rule.action, idle_timeout_s=idle_timeout_s if lambda_idle_timeout else None
         )
         if route.HasField("route"):
-            _add_forwarded_headers(route, tenant, of_balancer)
+            _add_forwarded_headers(route, of_balancer)
         _hand_to_script(route, of_balancer | of_action)
         routes.append(route)
     return routes
@@ -116,10 +116,11 @@ def _parameters(tenant: Tenant) -> dict[str, str]:
     }
 
 
-def _add_forwarded_headers(route: Route, tenant: Tenant, parameters: Mapping[str, str]) -> None:
+def _add_forwarded_headers(route: Route, parameters: Mapping[str, str]) -> None:
     """Add what needs no script. The port is the listener's, wherever it really listens."""
-    port = str(tenant.listener.port)
-    route.request_headers_to_add.add(**header("x-forwarded-port", port, OVERWRITE))
+    # AWS is silent: a client's X-Forwarded-Proto is replaced.
+    for name, key in (("x-forwarded-port", "port"), ("x-forwarded-proto", "protocol")):
+        route.request_headers_to_add.add(**header(name, parameters[key], OVERWRITE))
     if parameters["xff"] == "append" and parameters["xff_port"] != "true":
         # Where the client sent one, the script has already appended to it.
         forwarded_for = header("x-forwarded-for", _CLIENT_ADDRESS, ADD_IF_ABSENT)

@@ -1,4 +1,4 @@
-"""Both codecs against botocore's opposite ones, for every operation of the three service models."""
+"""Each codec against botocore's opposite one, for every operation of the service models."""
 
 import re
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from botocore.model import ListShape, MapShape, StructureShape
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
-from albatross.aws import protocol, query, rest_json, validate
+from albatross.aws import json_rpc, protocol, query, rest_json, validate
 from albatross.aws.http import Request
 from albatross.aws.service import SERVICES, service
 
@@ -28,9 +28,15 @@ REST = [
 ]
 
 
+JSON = [pytest.param(operation, id=operation) for operation in service("acm").model.operation_names]
+
+
 def sample(shape, in_path=False, depth=0):
-    """Return a value of `shape` with every member set, recursion cut off."""
+    """Return a value of `shape` with every member set, or one of a union, recursion cut off."""
     match shape:
+        case StructureShape() if shape.is_tagged_union:
+            name, member = next(iter(shape.members.items()))
+            return {name: sample(member, in_path, depth + 1)} if depth < 8 else {}
         case StructureShape():
             return {
                 name: sample(member, member.serialization.get("location") is not None, depth + 1)
@@ -143,6 +149,48 @@ def test_an_answer_in_json_is_read_by_botocore_as_what_it_was_made_of(operation_
     if operation_name == "Invoke":
         parsed["Payload"] = parsed["Payload"].encode()
     assert parsed == result
+
+
+@pytest.mark.parametrize("operation_name", JSON)
+def test_a_json_request_of_botocore_is_read_as_what_it_was_made_of(operation_name):
+    operation = service("acm").operation(operation_name)
+    params = sample_of(operation.input_shape)
+    sent = create_serializer("json", include_validation=False).serialize_to_request(
+        params, operation
+    )
+    headers = {name.lower(): value for name, value in sent["headers"].items()}
+    request = Request(sent["method"], sent["url_path"], "", headers, sent["body"])
+    assert json_rpc.target(request) == ("CertificateManager", operation_name)
+    assert json_rpc.parse(operation, request) == params
+    assert protocol.guess_service(request, {}) == "acm"
+
+
+@pytest.mark.parametrize("operation_name", JSON)
+def test_an_answer_in_json_rpc_is_read_by_botocore_as_what_it_was_made_of(operation_name):
+    operation = service("acm").operation(operation_name)
+    result = sample_of(operation.output_shape)
+    response = json_rpc.serialize(service("acm"), operation, result)
+    assert response.headers["Content-Type"] == "application/x-amz-json-1.1"
+    answer = {"body": response.body, "headers": {}, "status_code": 200, "context": {}}
+    parsed = create_parser("json").parse(answer, operation.output_shape)
+    parsed.pop("ResponseMetadata", None)
+    assert parsed == result
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        pytest.param("ResourceNotFoundException", 400, id="the client's fault"),
+        pytest.param("InternalServerException", 500, id="the server's fault"),
+        pytest.param("NotImplemented", 501, id="common"),
+    ],
+)
+def test_an_error_in_json_rpc_is_read_by_botocore(code, status):
+    assert service("acm").status(code) == status
+    response = json_rpc.serialize_error(service("acm"), code, "why", status)
+    answer = {"body": response.body, "headers": {}, "status_code": status, "context": {}}
+    parsed = create_parser("json").parse(answer, None)
+    assert parsed["Error"] == {"Code": code, "Message": "why"}
 
 
 class _Insensitive(dict):

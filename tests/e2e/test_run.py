@@ -87,9 +87,7 @@ def test_the_terminal_shows_requests_with_what_they_printed(where):
 
 
 def test_options_reach_the_function(where):
-    with running(
-        where, ".", "--env", "GREETING=hello", "--multi-value-headers", "-v"
-    ) as command:
+    with running(where, ".", "--env", "GREETING=hello", "--multi-value-headers", "-v") as command:
         until(lambda: get(command.port)[0] == 200)
         assert get(command.port) == (200, "hello multiValueHeaders")
         until(lambda: '"multiValueHeaders"' in command.printed())

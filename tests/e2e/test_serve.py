@@ -1,4 +1,4 @@
-"""`albatross serve` as a whole: boto3 on one side, HTTP on the other, processes that come and go."""
+"""`albatross serve` as a whole: boto3 on one side, HTTP on the other; processes come and go."""
 
 import asyncio
 import base64
@@ -40,7 +40,8 @@ def handler(event, context):
     if event.get("raise"):
         raise ValueError("on purpose")
     time.sleep(event.get("sleep", 0))
-    return {"event": event, "client": context.client_context.custom if context.client_context else None}
+    client = context.client_context
+    return {"event": event, "client": client.custom if client else None}
 """
 SLOW = """
 import time
@@ -159,7 +160,9 @@ def test_a_dry_run_invokes_nothing(invoke):
             413,
             id="above 6 MB",
         ),
-        pytest.param({"ClientContext": "*"}, "InvalidRequestContentException", 400, id="not Base64"),
+        pytest.param(
+            {"ClientContext": "*"}, "InvalidRequestContentException", 400, id="not Base64"
+        ),
         pytest.param({"Qualifier": "7"}, "ResourceNotFoundException", 404, id="unknown version"),
         pytest.param({"InvocationType": "Event"}, "NotImplemented", 501, id="not implemented"),
     ],

@@ -48,8 +48,8 @@ def test_a_function_with_health_checks_awaits_the_first(
     register(elb, group, make_function())
     assert health(elb, group)[0]["TargetHealth"] == {
         "State": "initial",
-        "Reason": "Elb.InitialHealthChecking",
-        "Description": "Initial health checks in progress",
+        "Reason": "Elb.RegistrationInProgress",
+        "Description": "Target registration is in progress",
     }
 
 

@@ -18,6 +18,7 @@ from albatross.model import arn
 from albatross.model.arn import Scope
 from albatross.model.rule import FixedResponse, PathPattern, Rule
 from albatross.model.target_group import TargetGroup
+from albatross.store.keys import Keys
 from albatross.store.packages import Packages
 from albatross.store.schema import SCHEMA_VERSION, UnusableData
 from albatross.store.store import Store
@@ -46,7 +47,8 @@ def open_store(
     directory: Path, on_commit: Callable[[int], None] = lambda _: None, **options: Any
 ) -> Store:
     url = f"sqlite:///{directory}/albatross.db"
-    return Store(url, Packages(directory), strict=False, on_commit=on_commit, **options)
+    stored = (Packages(directory), Keys(directory))
+    return Store(url, *stored, strict=False, on_commit=on_commit, **options)
 
 
 @pytest.fixture
@@ -403,4 +405,4 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 def test_a_missing_directory_is_said(tmp_path):
     url = f"sqlite:///{tmp_path}/missing/albatross.db"
     with pytest.raises(UnusableData, match=r"missing/albatross\.db.*No such file"):
-        Store(url, Packages(tmp_path), strict=False, on_commit=lambda _: None)
+        Store(url, Packages(tmp_path), Keys(tmp_path), strict=False, on_commit=lambda _: None)

@@ -1,4 +1,4 @@
-"""The `albatross` command as a user runs it: real processes, a real proxy, a data directory of its own."""
+"""The `albatross` command as a user runs it: real processes, a data directory of its own."""
 
 import http.client
 import io
@@ -47,7 +47,7 @@ def until(condition: Callable[[], Any], *, seconds: float = START_S) -> Any:
 
 def get(port: int, path: str = "/", **headers: str) -> tuple[int, str]:
     """Return status and body. Status 0: nobody listens."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
@@ -61,7 +61,7 @@ def get(port: int, path: str = "/", **headers: str) -> tuple[int, str]:
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=10).close()
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False
     return True
 

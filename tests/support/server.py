@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from albatross.aws.app import App, Operations
 from albatross.aws.http import Request, Response
+from albatross.store.keys import Keys
 from albatross.store.packages import Packages
 from albatross.store.store import Store
 
@@ -41,6 +42,7 @@ def serve(
         store = Store(
             f"sqlite:///{directory}/albatross.db",
             Packages(directory),
+            Keys(directory),
             strict=strict,
             on_commit=lambda _: None,
         )

@@ -171,6 +171,7 @@ class Stack:
 
     server: Server
     _names: Iterator[int] = field(default_factory=lambda: count(1))
+    _shared: dict[int, Front] = field(default_factory=dict)
 
     @cached_property
     def elb(self) -> Any:
@@ -187,6 +188,10 @@ class Stack:
     def name(self) -> str:
         return f"t{next(self._names)}"
 
+    def make(self, source: str, **options: Any) -> str:
+        """Make another function."""
+        return make_function(self.server, self.name(), source, **options)
+
     def group(self, *, multi_value: bool = False, function: str | None = None) -> str:
         """Make a target group for the function that all tests share, or another one."""
         arn = make_target_group(self.server, self.name(), function or self.function)
@@ -196,6 +201,12 @@ class Stack:
                 Attributes=[{"Key": "lambda.multi_value_headers.enabled", "Value": "true"}],
             )
         return arn
+
+    def shared_front(self, port: int) -> Front:
+        """Return the load balancer on `port` whose default action any test may replace."""
+        if port not in self._shared:
+            self._shared[port] = self.front(fixed(), port=port)
+        return self._shared[port]
 
     def front(
         self, action: Mapping[str, Any] | None = None, *, port: int = 80, **attributes: str

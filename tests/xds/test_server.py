@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -83,7 +84,7 @@ def _wait_refused(port: int) -> None:
     deadline_s = time.monotonic() + 1
     with pytest.raises(ConnectionRefusedError):
         while time.monotonic() < deadline_s:
-            with Client(port):
+            with suppress(ConnectionResetError), Client(port):
                 pass
 
 

@@ -27,6 +27,11 @@ local NOT_THE_CLIENTS = {
 }
 local COLON = byte(":")
 
+-- Requests without a length come to the host without one only under these methods: to others Envoy
+-- adds `content-length: 0`. Under BODIED ones they come as they are where they have a length.
+local BODILESS = { GET = true, HEAD = true, DELETE = true }
+local BODIED = { POST = true, PUT = true, PATCH = true, OPTIONS = true }
+
 do
   local source = assert(io.open("/dev/urandom", "rb"))
   local seed = 0
@@ -145,6 +150,13 @@ local function forward_for(handle, headers, mode, with_port, received)
   end
 end
 
+-- Every other method travels in a header, under one that the host's parser knows (albatross/host/event.py).
+local function carry_method(headers, method)
+  if BODILESS[method] or (BODIED[method] and headers:get("content-length")) then return end
+  headers:replace("x-albatross-method", method)
+  headers:replace(":method", "DELETE")
+end
+
 local function drop_invalid(headers)
   local invalid = {}
   for name in pairs(headers) do
@@ -223,4 +235,5 @@ function envoy_on_request(handle)
     headers:replace(":authority", without_port(host) .. ":" .. to.port)
   end
   if to.drop_invalid == "true" then drop_invalid(headers) end
+  carry_method(headers, method)
 end

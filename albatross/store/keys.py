@@ -1,0 +1,103 @@
+"""Private keys, as files that only their owner can read.
+
+    certificates/ID.key     of a certificate, in PEM
+    ca/root.key, root.pem   of the local certificate authority
+
+The directories have mode 0700, the files 0600. A file appears whole and is durable before the
+commit that refers to it.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from albatross.model.certificate import PrivateBytes
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Keys:
+    """The keys below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._home = directory
+        self._keys = directory / "certificates"
+        self._keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keys.chmod(0o700)
+
+    @property
+    def root_directory(self) -> Path:
+        """Where the local authority's root lies, once there is one."""
+        return self._home / "ca"
+
+    def add(self, pem: bytes) -> str:
+        """Keep a key and return its id. Each call makes a new one, also for the same key."""
+        key_id = secrets.token_hex(16)
+        work = self._keys / f"{key_id}.new"
+        _write(work, pem)
+        work.rename(self._path(key_id))
+        _sync(self._keys)
+        return key_id
+
+    def read(self, key_id: str) -> PrivateBytes:
+        """Return a key in PEM. Raises OSError where it cannot be read."""
+        return PrivateBytes(self._path(key_id).read_bytes())
+
+    def remove(self, key_id: str) -> None:
+        """Delete a key. Nothing happens where there is none."""
+        self._path(key_id).unlink(missing_ok=True)
+
+    def collect(self, in_use: Collection[str]) -> None:
+        """Delete every key that is not `in_use`: what a crash left between file and commit."""
+        for path in self._keys.iterdir():
+            if path.suffix == ".new" or path.stem not in in_use:
+                path.unlink(missing_ok=True)
+
+    def root(self, make: Callable[[], tuple[bytes, bytes]]) -> tuple[PrivateBytes, bytes]:
+        """Return key and certificate of the authority's root in PEM, made by `make` at first.
+
+        Call it from one thread only, that of writes. Raises OSError where the files cannot be read
+        or written.
+        """
+        if not self.root_directory.exists():
+            self._keep_root(*make())
+        key = PrivateBytes((self.root_directory / "root.key").read_bytes())
+        return key, (self.root_directory / "root.pem").read_bytes()
+
+    def _keep_root(self, key: bytes, certificate: bytes) -> None:
+        work = Path(tempfile.mkdtemp(prefix="ca-", dir=self._home))  # mode 0700
+        try:
+            _write(work / "root.key", key)
+            _write(work / "root.pem", certificate)
+            _sync(work)
+            work.rename(self.root_directory)
+            _sync(self._home)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+
+    def _path(self, key_id: str) -> Path:
+        assert _ID.fullmatch(key_id), "no id of a key"
+        return self._keys / f"{key_id}.key"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file of mode 0600 and flush it to disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    """Make the names in `directory` durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""What load balancers tell about their requests: access logs."""

@@ -1,0 +1,224 @@
+"""A request's record -> its line of the access log. Pure.
+
+Source: ALB user guide, "Access logs for your Application Load Balancer", entries.
+"""
+
+import re
+from hashlib import sha256
+
+from albatross.model import arn
+from albatross.model.request_record import ABSENT, NO_REASON, Choice, Entrance, Record
+
+USER_AGENT_BYTES_MAX = 8192  # "8 KB"
+CLIENT_CLOSED = "460"  # never sent: the client has gone
+NEVER = "-1"  # of a time
+
+# AWS is silent: in quoted fields `"`, `\` and what is not printable ASCII is written as `\xHH`.
+_UNSAFE = re.compile(r'[^ -~]|["\\]')
+_MICROSECONDS = 1_000_000
+_VERSIONS = {"HTTP/2": "HTTP/2.0"}
+# What Envoy calls an answer of our script, and the statuses with which it refuses requests before
+# any rule is tried.
+_SCRIPT = "lua_response"
+_REFUSED_UNSEEN = frozenset({"400", "405", "414", "463"})
+# Answers of the Lambda host to requests that went to no function.
+_NOT_DISPATCHED = frozenset(
+    {
+        "LambdaBadRequest",
+        "LambdaConnectionError",
+        "LambdaConnectionTimeout",
+        "LambdaRequestTooLarge",
+        "LambdaWebsocketNotSupported",
+    }
+)
+_BODILESS_METHODS = frozenset({"GET", "HEAD"})
+_NO_CHOICE = Choice(*[ABSENT] * len(Choice._fields))
+
+
+def line(record: Record) -> str:
+    """Return the line, without its end. It has 34 fields."""
+    entrance = Entrance(*record.entrance.split(" "))
+    choice = _choice(record)
+    is_seen = choice is not _NO_CHOICE
+    own = record.error != ABSENT or record.details != "via_upstream"
+    status = _status(record)
+    target_status = ABSENT if own or status == CLIENT_CLOSED else status
+    target = ABSENT if record.target.startswith("/") else record.target
+    error = ABSENT if record.error == NO_REASON else record.error
+    is_lambda = record.target_group != ABSENT and target == ABSENT
+    redirected = "redirect" in choice.actions and status[0] == "3"
+    host, uri = _transformed(record)
+    classification, reason = _classified(record)
+    return " ".join(
+        (
+            _type(record, entrance),
+            record.logged_at,
+            arn.short(choice.load_balancer if is_seen else entrance.load_balancer),
+            record.client,
+            target,
+            *_times(record, status),
+            status,
+            target_status,
+            record.received_bytes if record.method != ABSENT else "0",
+            record.sent_bytes,
+            _quoted(_request_line(record, choice, entrance)),
+            _quoted(record.user_agent[:USER_AGENT_BYTES_MAX]),
+            record.tls_cipher,
+            record.tls_version,
+            record.target_group if record.target_group != ABSENT else choice.target_group,
+            _quoted(_trace_id(record, is_seen)),
+            _quoted(_domain_name(record)),
+            _quoted(record.certificate),
+            choice.priority,
+            f"{record.started_at}000Z",
+            _quoted(choice.actions),
+            _quoted(record.location if redirected else ABSENT),
+            _quoted(error),
+            _quoted(target),
+            # AWS is silent: the list of target status codes is "-" for a function, as in the
+            # sample line of AWS's guide.
+            _quoted(ABSENT if is_lambda else target_status),
+            _quoted(classification),
+            _quoted(reason),
+            conn_trace_id(record.client, record.connection),
+            _quoted(host),
+            _quoted(uri),
+            _quoted(record.transform_status),
+            record.node,
+        )
+    )
+
+
+def conn_trace_id(client: str, connection: str) -> str:
+    """Return the name by which all logs call a connection of `client` (address:port)."""
+    return f"TID_{sha256(f'{client} {connection}'.encode()).hexdigest()[:32]}"
+
+
+def _choice(record: Record) -> Choice:
+    """Return the rule that was chosen, or dashes where the request was refused before."""
+    if record.choice == ABSENT or record.method == ABSENT:
+        return _NO_CHOICE
+    is_refused = record.details == _SCRIPT and record.status in _REFUSED_UNSEEN
+    if is_refused and record.error == ABSENT:
+        return _NO_CHOICE
+    return Choice(*record.choice.split(" "))
+
+
+def _status(record: Record) -> str:
+    if record.status not in ("0", ABSENT):
+        return record.status
+    # AWS is silent: a client that closes in the middle of its request is logged with 400, one
+    # that closes after it with 460.
+    return CLIENT_CLOSED if record.received_us != ABSENT else "400"
+
+
+def _type(record: Record, entrance: Entrance) -> str:
+    is_secure = entrance.protocol == "https"
+    if record.upgrade.lower() == "websocket" and record.status == "101":
+        return "wss" if is_secure else "ws"
+    if record.version == "HTTP/2":
+        return "grpcs" if record.content_type.startswith("application/grpc") else "h2"
+    return entrance.protocol
+
+
+def _times(record: Record, status: str) -> tuple[str, str, str]:
+    """Return seconds until the request is with the target, until it answers, until we do."""
+    is_host = record.target.startswith("/")
+    # A function is invoked when the whole request is there.
+    sent = record.sent_all_us if is_host else record.sent_us
+    not_dispatched = (
+        sent == ABSENT
+        or "UF" in record.flags
+        or record.error in _NOT_DISPATCHED
+        or (record.error == NO_REASON and status == "503")
+    )
+    if not_dispatched:
+        return NEVER, NEVER, NEVER
+    if record.answered_us == ABSENT or status in (CLIENT_CLOSED, "504"):
+        return _seconds("0", sent), NEVER, NEVER
+    if record.error != ABSENT or record.answering_us == ABSENT:
+        return _seconds("0", sent), _seconds(sent, record.answered_us), NEVER
+    return (
+        _seconds("0", sent),
+        _seconds(sent, record.answered_us),
+        _seconds(record.answered_us, record.answering_us),
+    )
+
+
+def _seconds(start_us: str, end_us: str) -> str:
+    # A target may answer before it has the whole request.
+    return f"{max(int(end_us) - int(start_us), 0) / _MICROSECONDS:.3f}"
+
+
+def _request_line(record: Record, choice: Choice, entrance: Entrance) -> str:
+    # AWS is silent: the port in the request line is the listener's, whatever port Host names.
+    if record.method == ABSENT:
+        return f"- {entrance.protocol}://{entrance.dns_name}:{entrance.port}- -"
+    host = record.original_host if record.original_host != ABSENT else record.host
+    path = record.original_path if record.original_path != ABSENT else record.path
+    protocol, port = entrance.protocol, entrance.port
+    if choice is not _NO_CHOICE:
+        protocol, port = choice.protocol, choice.port
+    version = _VERSIONS.get(record.version, record.version)
+    if host == ABSENT:
+        host = entrance.dns_name
+    return f"{record.method} {protocol}://{_without_port(host)}:{port}{path} {version}"
+
+
+def _without_port(host: str) -> str:
+    return host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]
+
+
+def _trace_id(record: Record, is_seen: bool) -> str:
+    """Return the trace header; where no target was sent one, as it would have been."""
+    if not is_seen or "Root=" in record.trace_id:
+        return record.trace_id
+    seed = sha256(f"{record.client} {record.connection} {record.logged_at}".encode()).hexdigest()
+    root = f"Root=1-{_epoch_s(record.started_at):08x}-{seed[:24]}"
+    return root if record.trace_id == ABSENT else f"{root};{record.trace_id}"
+
+
+def _epoch_s(started_at: str) -> int:
+    from datetime import datetime
+
+    return int(datetime.fromisoformat(f"{started_at}+00:00").timestamp())
+
+
+def _domain_name(record: Record) -> str:
+    return record.server_name
+
+
+def _transformed(record: Record) -> tuple[str, str]:
+    """Return host and URI after a rule's transforms, ABSENT where these have changed nothing."""
+    if record.transform_status != "TransformSuccess":
+        return ABSENT, ABSENT
+    is_host_changed = record.original_host not in (ABSENT, record.host)
+    is_path_changed = record.original_path not in (ABSENT, record.path)
+    return (
+        record.host if is_host_changed else ABSENT,
+        record.path if is_path_changed else ABSENT,
+    )
+
+
+def _classified(record: Record) -> tuple[str, str]:
+    """Return the class of a request that HTTP leaves room to misread, and why.
+
+    What is refused as malformed has none: the proxy does not tell what was wrong.
+    """
+    # differs from AWS: of the classes of requests only those of a GET or HEAD with a body, or with
+    # an empty one, are in the access log.
+    if record.method not in _BODILESS_METHODS or not record.version.startswith("HTTP/1"):
+        return ABSENT, ABSENT
+    if record.transfer_encoding != ABSENT:
+        return "Ambiguous", "UndefinedTransferEncodingSemantics"
+    if record.content_length == "0":
+        return "Acceptable", "GetHeadZeroContentLength"
+    if record.content_length != ABSENT:
+        return "Ambiguous", "UndefinedContentLengthSemantics"
+    return ABSENT, ABSENT
+
+
+def _quoted(text: str) -> str:
+    if _UNSAFE.search(text):
+        text = _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02X}", text)
+    return f'"{text}"'

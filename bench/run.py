@@ -1,0 +1,66 @@
+"""The benchmark: `make bench`, or `python bench/run.py [--write] [--only PART]`. Linux, with wrk.
+
+Nothing here fails because of a number: each target is printed with whether it is met.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import footprint
+import lambda_path
+import proxy
+import report
+import times
+import wrk
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+_HEAD = """# Benchmarks
+
+Written by `python bench/run.py --write`; `make bench` measures again and prints the same tables.
+Load comes from `wrk` on the same machine and takes part of its processor time, as it does for
+whatever is compared: look at ratios first.
+
+Measured on {machine}.
+"""
+
+
+def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Section]]:
+    return {
+        "lambda": lambda: lambda_path.measure(rounds, duration_s),
+        "proxy": lambda: proxy.measure(rounds, duration_s),
+        "times": times.measure,
+        "memory": footprint.measure,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of load, each time")
+    parser.add_argument("--only", action="append", choices=list(parts(0, 0)), metavar="PART")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    arguments = parser.parse_args()
+    wrk.require()
+    begun_s = time.monotonic()
+    text = _HEAD.format(machine=report.machine())
+    _say(text)
+    for name, measure in parts(arguments.rounds, arguments.seconds).items():
+        if arguments.only is None or name in arguments.only:
+            section = measure().text()
+            _say(section)
+            text += "\n" + section
+    if arguments.write:
+        PAGE.write_text(text)
+    _say(f"The benchmark took {time.monotonic() - begun_s:.0f} s.")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,421 @@
+"""Bytes on a socket -> the event that the function gets, with everything in between.
+
+Sources: ALB user guide, "Lambda functions as targets", "X-Forwarded headers", "Request tracing".
+"""
+
+import base64
+import re
+
+import pytest
+
+from tests.support.stack import chunked, event, request, sha256
+
+FRESH = r"1-[0-9a-f]{8}-[0-9a-f]{24}"
+ROOT = "Root=1-67891233-abcdef012345678912345678"
+OWN = {"host", "x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"}
+
+
+def sent(event):
+    """Return the headers of an event in multi-value form that came from the client."""
+    return {name: of for name, of in event["multiValueHeaders"].items() if name not in OWN}
+
+
+def test_a_get_without_anything_is_the_document_of_the_guide(single):
+    seen = event(single.get("/lambda?query=1234ABCD"))
+    arn = seen["requestContext"]["elb"]["targetGroupArn"]
+    assert re.fullmatch(r"arn:aws:elasticloadbalancing:[\w-]+:\d{12}:targetgroup/\w+/\w{16}", arn)
+    trace = seen["headers"]["x-amzn-trace-id"]
+    assert re.fullmatch(f"Root={FRESH}", trace)
+    assert list(seen) == [
+        "requestContext", "httpMethod", "path", "queryStringParameters", "headers", "body", "isBase64Encoded",
+    ]  # fmt: skip
+    assert seen == {
+        "requestContext": {"elb": {"targetGroupArn": arn}},
+        "httpMethod": "GET",
+        "path": "/lambda",
+        "queryStringParameters": {"query": "1234ABCD"},
+        "headers": {
+            "host": "example.com",
+            "x-amzn-trace-id": trace,
+            "x-forwarded-for": "127.0.0.1",
+            "x-forwarded-port": "80",
+            "x-forwarded-proto": "http",
+        },
+        "body": "",
+        "isBase64Encoded": False,
+    }
+
+
+def test_with_multi_value_headers_every_value_is_a_list(multi):
+    seen = event(multi.get("/a?k=1&k=2&l=3", "X-A: 1", "X-A: 2, 3"))
+    assert seen["multiValueQueryStringParameters"] == {"k": ["1", "2"], "l": ["3"]}
+    assert sent(seen) == {"x-a": ["1", "2, 3"]}
+    assert seen["multiValueHeaders"]["host"] == ["example.com"]
+    assert not seen.keys() & {"headers", "queryStringParameters"}
+
+
+def test_without_them_the_last_value_wins(single):
+    seen = event(single.get("/?k=1&k=2", "X-A: 1", "x-a: 2", "Cookie: a=1", "Cookie: b=2"))
+    assert seen["queryStringParameters"] == {"k": "2"}
+    assert (seen["headers"]["x-a"], seen["headers"]["cookie"]) == ("2", "b=2")
+    assert not seen.keys() & {"multiValueHeaders", "multiValueQueryStringParameters"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "//", "///a//", "/./", "/../", "/a/../b", "/a/..", "/%2F", "/%2e%2E/x", "/%zz", "/%", "/%00", "/a;b=c",
+        "/capture/space%20value", "/a+b", "/trailing/", "/%C3%A9", "/\\", '/|{}"<>^`', "/'()!*,:@&=$~", "/http://x/",
+        "//host/x", "/a.b..c/...",
+    ],
+)  # fmt: skip
+def test_a_path_arrives_byte_for_byte(multi, path):
+    assert event(multi.get(path))["path"] == path
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("", {}, id="none"),
+        pytest.param("?", {}, id="bare"),
+        pytest.param("?&&", {}, id="empty pairs"),
+        pytest.param("?&myKey=v", {"myKey": ["v"]}, id="an empty pair first"),
+        pytest.param("?a=b=c", {"a": ["b=c"]}, id="two equals signs"),
+        pytest.param("?flag", {"flag": [""]}, id="no value"),
+        pytest.param("?empty=", {"empty": [""]}, id="empty value"),
+        pytest.param("?=v", {"": ["v"]}, id="empty key"),
+        pytest.param("?a;b=c;d", {"a;b": ["c;d"]}, id="semicolons"),
+        pytest.param("??a=?", {"?a": ["?"]}, id="question marks"),
+        pytest.param("?foo%5Ba%5D=foo%5B", {"foo%5Ba%5D": ["foo%5B"]}, id="escapes"),
+        pytest.param("?q=a+b&q=a%2Bb", {"q": ["a+b", "a%2Bb"]}, id="plus"),
+        pytest.param("?q=(x)/../y", {"q": ["(x)/../y"]}, id="parentheses and dots"),
+        pytest.param("?c[]=1&c[]=2", {"c[]": ["1", "2"]}, id="brackets"),
+        pytest.param("?r=https%3A%2F%2Fe.com", {"r": ["https%3A%2F%2Fe.com"]}, id="a URL"),
+        pytest.param("?%zz=%", {"%zz": ["%"]}, id="broken escapes"),
+        pytest.param("?a=1&b=2&a=3", {"a": ["1", "3"], "b": ["2"]}, id="in order"),
+    ],
+)
+def test_a_query_arrives_as_sent(multi, single, query, expected):
+    assert event(multi.get("/" + query))["multiValueQueryStringParameters"] == expected
+    last = {name: values[-1] for name, values in expected.items()}
+    assert event(single.get("/" + query))["queryStringParameters"] == last
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "FOO", "PURGE", "M-SEARCH", "PROPFIND", "X", "A_B", "get",
+        "A'B!", "LONG" * 10,
+    ],
+)  # fmt: skip
+class TestMethods:
+    def test_every_method_reaches_the_function_and_brings_no_header(self, multi, method):
+        seen = event(multi.send(request(f"{method} /x")))
+        assert (seen["httpMethod"], seen["path"], sent(seen)) == (method, "/x", {})
+
+    def test_with_a_body(self, multi, method):
+        seen = event(multi.post("/", "Content-Type: text/plain", body="hi", method=method))
+        assert (seen["httpMethod"], seen["body"]) == (method, "hi")
+        assert sent(seen) == {"content-length": ["2"], "content-type": ["text/plain"]}
+
+    def test_with_a_body_in_chunks(self, multi, method):
+        lines = ("Content-Type: text/plain", "Transfer-Encoding: chunked")
+        seen = event(multi.send(request(f"{method} /", *lines, body=chunked(b"h", b"i"))))
+        assert (seen["httpMethod"], seen["body"]) == (method, "hi")
+        assert sent(seen) == {"content-type": ["text/plain"]}
+
+    def test_with_an_empty_body(self, multi, method):
+        seen = event(multi.post("/", method=method))
+        assert (seen["httpMethod"], seen["body"]) == (method, "")
+        assert sent(seen) == {"content-length": ["0"]}
+
+
+def test_head_is_invoked_as_head(multi):
+    with multi.connect() as client:
+        client.write(request("HEAD /-/count/head"))
+        answer = client.read(head=True)
+        assert (answer.status, answer.body, answer.header("content-length")) == (503, b"", "1")
+        client.write(request("GET /-/count/head"))
+        assert client.read().body == b"2"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param(["X-CaSe: Value"], {"x-case": ["Value"]}, id="name in lower case"),
+        pytest.param(["X-Empty:"], {"x-empty": [""]}, id="empty"),
+        pytest.param(["X-Spaces:  \t a  b \t "], {"x-spaces": ["a  b"]}, id="spaces around"),
+        pytest.param(["X_Under_Score: 1"], {"x_under_score": ["1"]}, id="underscores"),
+        pytest.param(["a!#$%&'*+-.^_`|~1: odd"], {"a!#$%&'*+-.^_`|~1": ["odd"]}, id="token"),
+        pytest.param(["X: 1", "x: 2", "X: 3"], {"x": ["1", "2", "3"]}, id="one name, three spellings"),
+        pytest.param(["Cookie: a=1; b=2", "cookie: c=3"], {"cookie": ["a=1; b=2", "c=3"]}, id="cookies"),
+        pytest.param(["Cookie:", "Cookie: a"], {"cookie": ["", "a"]}, id="an empty cookie"),
+        pytest.param(["X-L: a, b,c"], {"x-l": ["a, b,c"]}, id="a list stays one"),
+        pytest.param(["X-U: \xc3\xa9"], {"x-u": ["é"]}, id="UTF-8"),
+        pytest.param(["X-T: a\tb"], {"x-t": ["a\tb"]}, id="a tab"),
+        pytest.param(["Connection: keep-alive"], {"connection": ["keep-alive"]}, id="keep-alive"),
+        pytest.param(["Connection: Close"], {"connection": ["Close"]}, id="close"),
+        pytest.param(["Via: 1.1 x", "Forwarded: for=1", "X-Forwarded-Host: h", "X-Real-IP: 1"],
+                     {"via": ["1.1 x"], "forwarded": ["for=1"], "x-forwarded-host": ["h"], "x-real-ip": ["1"]}, id="proxies"),
+        pytest.param(["X-Request-Id: q", "traceparent: 00-1", "X-B3-TraceId: b"],
+                     {"x-request-id": ["q"], "traceparent": ["00-1"], "x-b3-traceid": ["b"]}, id="tracing"),
+        pytest.param(["X-Forwarded-Client-Cert: x"], {"x-forwarded-client-cert": ["x"]}, id="certificate"),
+        pytest.param(["Range: bytes=0-1", "If-None-Match: q"], {"range": ["bytes=0-1"], "if-none-match": ["q"]}, id="range"),
+        pytest.param(["TE: trailers", "Trailer: X"], {"te": ["trailers"], "trailer": ["X"]}, id="trailers"),
+        pytest.param(["Authorization: Basic eDp5"], {"authorization": ["Basic eDp5"]}, id="authorization"),
+        pytest.param(["Accept: a", "Accept: b"], {"accept": ["a,b"]}, id="the proxy joins some"),
+        pytest.param(["X-Envoy-Foo: 1"], {"x-envoy-foo": ["1"]}, id="the proxy's prefix"),
+        pytest.param(["grpc-timeout: 1S"], {"grpc-timeout": ["1S"]}, id="gRPC's timeout"),
+    ],
+)  # fmt: skip
+def test_headers_arrive(multi, lines, expected):
+    assert sent(event(multi.get("/", *lines))) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "X-Albatross-Target-Group: arn:x", "x-albatross-method: EVIL", "X-ALBATROSS-Connection: evil", "X-Albatross-Size: 1",
+        "x-envoy-retry-on: 5xx", "x-envoy-max-retries: 3", "x-envoy-upstream-rq-timeout-ms: 1",
+        "x-envoy-original-path: /evil", "x-envoy-internal: true", "x-envoy-external-address: 1.2.3.4",
+        "x-envoy-force-trace: 1", "x-envoy-decorator-operation: x",
+    ],
+)  # fmt: skip
+def test_what_would_steer_the_proxy_or_the_host_goes_no_further(multi, line):
+    seen = event(multi.get("/a", line))
+    assert (seen["path"], seen["httpMethod"], sent(seen)) == ("/a", "GET", {})
+    assert "/t" in seen["requestContext"]["elb"]["targetGroupArn"]
+
+
+def test_no_header_makes_the_proxy_ask_twice(single):
+    lines = ("x-envoy-retry-on: 5xx,gateway-error,retriable-status-codes", "x-envoy-max-retries: 5",
+             "x-envoy-retriable-status-codes: 503")  # fmt: skip
+    assert single.get("/-/count/retry", *lines).body == b"1"
+    assert single.get("/-/count/retry").body == b"2"
+
+
+def test_no_header_makes_the_proxy_impatient(single):
+    lines = ("x-envoy-upstream-rq-timeout-ms: 1", "x-envoy-expected-rq-timeout-ms: 1", "grpc-timeout: 1m")
+    assert single.get("/-/sleep/impatient/0.05", *lines).status == 200
+
+
+@pytest.mark.parametrize(
+    ("incoming", "pattern"),
+    [
+        pytest.param(None, f"Root={FRESH}", id="absent"),
+        pytest.param(ROOT, f"Self={FRESH};{ROOT}", id="a root"),
+        pytest.param(f"{ROOT};CalledFrom=app", f"Self={FRESH};{ROOT};CalledFrom=app", id="custom fields"),
+        pytest.param(f"Self=1-1-1;{ROOT}", f"Self={FRESH};{ROOT}", id="a self"),
+        pytest.param(f"{ROOT};Self=1-1-1;A=b", f"{ROOT};Self={FRESH};A=b", id="a self behind"),
+        pytest.param("CalledFrom=app", f"Root={FRESH};CalledFrom=app", id="neither"),
+        pytest.param("garbage", f"Root={FRESH};garbage", id="malformed"),
+    ],
+)  # fmt: skip
+def test_trace_ids(single, incoming, pattern):
+    answer = single.get("/", *([f"X-Amzn-Trace-Id: {incoming}"] if incoming else []))
+    assert re.fullmatch(pattern, event(answer)["headers"]["x-amzn-trace-id"])
+    assert answer.header("x-amzn-trace-id") is None
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_trace_id_among_more_than_7_kb_of_headers_is_written_anew(single, fits):
+    lines = f"Host: example.com\r\nX-Amzn-Trace-Id: {ROOT}\r\nX: \r\n"
+    filler = "x" * (7168 - len(lines) + (not fits))
+    trace = event(single.get("/", f"X-Amzn-Trace-Id: {ROOT}", f"X: {filler}"))["headers"][
+        "x-amzn-trace-id"
+    ]
+    assert re.fullmatch(f"Self={FRESH};{ROOT}" if fits else f"Root={FRESH}", trace)
+
+
+@pytest.fixture(scope="module")
+def other(traffic):
+    """A load balancer on another port than 80."""
+    return traffic.front(port=18080)
+
+
+class TestForwarded:
+    """Each change of an attribute is in force with the API's answer."""
+
+    @pytest.mark.parametrize(
+        ("mode", "port", "incoming", "expected"),
+        [
+            pytest.param("append", "false", None, "127.0.0.1", id="append creates"),
+            pytest.param("append", "false", "203.0.113.7", "203.0.113.7, 127.0.0.1", id="append"),
+            pytest.param("append", "true", None, "127.0.0.1:PORT", id="port"),
+            pytest.param("append", "true", "1.2.3.4:5", "1.2.3.4:5, 127.0.0.1:PORT", id="port appended"),
+            pytest.param("preserve", "false", None, None, id="preserve adds nothing"),
+            pytest.param("preserve", "true", "a, b", "a, b", id="preserve"),
+            pytest.param("remove", "false", "a", None, id="remove"),
+            pytest.param("remove", "true", None, None, id="remove adds nothing"),
+        ],
+    )  # fmt: skip
+    def test_for(self, other, mode, port, incoming, expected):
+        other.set(
+            routing__http__xff_header_processing__mode=mode,
+            routing__http__xff_client_port__enabled=port,
+        )
+        with other.connect() as client:
+            client.write(request("GET /", *([f"X-Forwarded-For: {incoming}"] if incoming else [])))
+            found = event(client.read())["headers"].get("x-forwarded-for")
+            assert found == (expected and expected.replace("PORT", str(client.local_port)))
+
+    def test_port_and_proto_are_the_listeners_whatever_the_client_says(self, other):
+        lines = ("X-Forwarded-Port: 1", "X-Forwarded-Proto: https", "x-forwarded-proto: x")
+        headers = event(other.get("/", *lines))["headers"]
+        assert (headers["x-forwarded-port"], headers["x-forwarded-proto"]) == ("18080", "http")
+
+
+class TestHost:
+    @pytest.mark.parametrize(
+        ("line", "host", "on_80", "on_18080"),
+        [
+            pytest.param("GET /", "Example.COM", "Example.COM", "Example.COM:18080", id="case kept"),
+            pytest.param("GET /", "example.com:80", "example.com", "example.com:80", id="a port"),
+            pytest.param("GET /", "example.com:18080", "example.com", "example.com:18080", id="the port"),
+            pytest.param("GET /", "[::1]:80", "[::1]", "[::1]:80", id="IPv6"),
+            pytest.param("GET /", "[::1]", "[::1]", "[::1]:18080", id="IPv6 without"),
+            pytest.param("GET http://dns-name/x", "a.com", "dns-name", "dns-name:18080", id="absolute form"),
+            pytest.param("GET https://dns-name/x", "a.com", "dns-name", "dns-name:18080", id="absolute https"),
+            pytest.param("GET HTTP://dns-name:81/x", "a.com", "dns-name", "dns-name:81", id="absolute with port"),
+        ],
+    )  # fmt: skip
+    def test_is_written_for_the_listeners_port(self, single, other, line, host, on_80, on_18080):
+        for front, expected in ((single, on_80), (other, on_18080)):
+            seen = event(front.send(request(line, host=host)))
+            assert seen["headers"]["host"] == expected
+            assert seen["headers"]["x-forwarded-proto"] == "http"
+
+    def test_is_left_alone_with_preserve_host_header(self, single, other):
+        for front in (single, other):
+            front.set(routing__http__preserve_host_header__enabled="true")
+            for host in ("Example.com", "example.com:80", "example.com:18080"):
+                assert event(front.get("/", host=host))["headers"]["host"] == host
+            front.set(routing__http__preserve_host_header__enabled="false")
+
+    @pytest.mark.parametrize(
+        "data",
+        [b"GET /x HTTP/1.0\r\n\r\n", b"GET /x\r\n\r\n"],
+        ids=["HTTP/1.0", "HTTP/0.9"],
+    )
+    def test_is_the_load_balancers_name_where_the_client_gives_none(self, single, data):
+        seen = event(single.send(data))
+        assert seen["headers"]["host"] == single.dns_name
+        assert seen["path"] == "/x"
+
+    def test_of_http_1_0_is_kept(self, single):
+        seen = event(single.send(b"GET / HTTP/1.0\r\nHost: a.com:80\r\n\r\n"))
+        assert seen["headers"]["host"] == "a.com"
+
+    def test_of_several_lines_the_first_counts(self, single):
+        assert event(single.get("/", "Host: b.com", host="a.com"))["headers"]["host"] == "a.com"
+
+
+@pytest.mark.parametrize(
+    ("drop", "expected"),
+    [
+        pytest.param("false", {"x_a": "1", "x.b": "2", "x-c": "3"}, id="kept"),
+        pytest.param("true", {"x-c": "3"}, id="dropped"),
+    ],
+)
+def test_header_names_that_are_not_valid(traffic, drop, expected):
+    front = traffic.front(routing__http__drop_invalid_header_fields__enabled=drop)
+    seen = event(front.get("/", "X_A: 1", "X.B: 2", "X-C: 3"))["headers"]
+    assert {name: seen[name] for name in seen if name.startswith("x") and len(name) == 3} == expected
+    assert seen.keys() >= OWN
+
+
+PLAIN = b"Plain text, \xc3\xa9"
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_base64"),
+    [
+        pytest.param(["Content-Type: text/plain"], False, id="text"),
+        pytest.param(["Content-Type: text/x-anything"], False, id="any text"),
+        pytest.param(["Content-Type: application/json"], False, id="JSON"),
+        pytest.param(["Content-Type: application/javascript"], False, id="JavaScript"),
+        pytest.param(["Content-Type: application/xml"], False, id="XML"),
+        pytest.param(["Content-Type: application/json; charset=utf-8"], False, id="parameters"),
+        pytest.param(["Content-Type: Application/JSON"], False, id="any case"),
+        pytest.param(["Content-Type: text/plain", "Content-Encoding: gzip"], True, id="encoded"),
+        pytest.param(["Content-Type: text/plain", "Content-Encoding: identity"], True, id="identity"),
+        pytest.param(["Content-Type: application/x-www-form-urlencoded"], True, id="a form"),
+        pytest.param(["Content-Type: multipart/form-data; boundary=x"], True, id="multipart"),
+        pytest.param(["Content-Type: application/problem+json"], True, id="+json"),
+        pytest.param(["Content-Type: application/octet-stream"], True, id="bytes"),
+        pytest.param([], True, id="no type"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_bodies(single, method, lines, is_base64):
+    seen = event(single.post("/", *lines, body=PLAIN, method=method))
+    assert seen["isBase64Encoded"] is is_base64
+    assert seen["body"] == (base64.b64encode(PLAIN).decode() if is_base64 else PLAIN.decode())
+    assert seen["headers"]["content-length"] == str(len(PLAIN))
+
+
+def test_an_empty_body_is_text(single):
+    seen = event(single.post("/", "Content-Type: image/png", "Content-Encoding: gzip"))
+    assert (seen["body"], seen["isBase64Encoded"]) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        pytest.param(["Content-Type: text/plain"], b"\xff\xfe", id="in a body of text"),
+        pytest.param(["X: \xe9"], b"", id="in a header"),
+    ],
+)
+def test_what_is_not_utf_8_is_a_bad_request_and_the_connection_stays(single, lines, body):
+    with single.connect() as client:
+        client.write(request("POST /", *lines, body=body))
+        answer = client.read()
+        assert (answer.status, answer.closed) == (400, False)
+        client.write(request("GET /next"))
+        assert event(client.read())["path"] == "/next"
+
+
+def test_every_byte_of_a_binary_body_arrives(single):
+    data = bytes(range(256)) * 100
+    answer = single.post("/-/digest", body=data)
+    assert answer.body.decode() == f'{{"bytes": {len(data)}, "sha256": "{sha256(data)}"}}'
+
+
+def test_a_body_in_chunks_is_one_event_without_extensions_and_trailers(multi):
+    lines = ("Content-Type: text/plain", "Transfer-Encoding: Chunked", "Trailer: X-T")
+    body = b'1;a=b\r\na\r\n1; c="d"\r\nb\r\n0\r\nX-T: 1\r\nx-albatross-target-group: evil\r\n\r\n'
+    seen = event(multi.send(request("POST /", *lines, body=body)))
+    assert seen["body"] == "ab"
+    assert sent(seen) == {"content-type": ["text/plain"], "trailer": ["X-T"]}
+
+
+def test_100_continue_is_answered_before_the_body_is_there(multi):
+    with multi.connect() as client:
+        head = request("POST /", "Expect: 100-continue", "Content-Type: text/plain", body="hello")
+        client.write(head.removesuffix(b"hello"))
+        answer = client.read()
+        assert (answer.status, answer.reason) == (100, "Continue")
+        client.write("hello")
+        seen = event(client.read())
+    assert seen["body"] == "hello"
+    assert "expect" not in sent(seen)
+
+
+def test_pipelined_requests_are_answered_in_order(single):
+    with single.connect() as client:
+        client.write(
+            request("GET /1")
+            + request("POST /2", "Content-Type: text/plain", body="two")
+            + request("FOO /3")
+            + request("PUT /4", "Transfer-Encoding: chunked", body=chunked(b"4"))
+            + request("GET /5", "Connection: close")
+        )
+        answers = [client.read() for _ in range(5)]
+        assert client.ends()
+    assert [event(one)["path"] for one in answers] == ["/1", "/2", "/3", "/4", "/5"]
+    assert [one.closed for one in answers] == [False, False, False, False, True]
+
+
+def test_an_upgrade_that_is_not_to_websockets_is_ignored(single):
+    lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    assert event(single.get("/x", *lines))["path"] == "/x"
