@@ -133,6 +133,23 @@ class Config:
         metavar="DIRECTORY",
         shown="$XDG_DATA_HOME/albatross, or ~/.local/share/albatross",
     )
+    logs_dir: str = _setting(
+        "",
+        "Directory in which each bucket of access logs is a directory.",
+        metavar="DIRECTORY",
+        shown="`s3` in `data_dir`",
+    )
+    log_interval_s: int = _setting(
+        300,
+        "Seconds between log files of a load balancer.",
+        check=_number(1, 3_600),
+    )
+    s3_endpoint: str = _setting(
+        "",
+        "URL of the S3 endpoint from which trust stores read certificate bundles and revocation "
+        "lists, for example http://127.0.0.1:9000. Credentials are those of the environment.",
+        check=_matches(r"https?://[^/?#\s]+/?", "a URL such as http://127.0.0.1:9000"),
+    )
     region: str = _setting(
         "us-east-1",
         "Region of requests whose signature names none.",
@@ -212,6 +229,11 @@ class Config:
         return json.dumps(asdict(self))
 
     @property
+    def log_files(self) -> str:
+        """The directory of the log files."""
+        return self.logs_dir or os.path.join(self.data_dir, "s3")
+
+    @property
     def is_loopback(self) -> bool:
         return self.bind == "::1" or self.bind.startswith("127.")
 
@@ -241,7 +263,7 @@ def load(
     for setting in settings():
         if (given := flags.get(setting.name)) is not None:
             values[setting.name] = _value(setting, given, "--" + setting.name.replace("_", "-"))
-    for key in ("data_dir", "hosts_file"):
+    for key in ("data_dir", "hosts_file", "logs_dir"):
         if values.get(key):
             values[key] = os.path.abspath(os.path.expanduser(values[key]))
     return Config(**values)

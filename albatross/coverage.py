@@ -13,10 +13,11 @@ from albatross.behaviours import BEHAVIOURS
 from albatross.elbv2 import OPERATIONS as ELBV2
 from albatross.lambda_ import OPERATIONS as LAMBDA
 from albatross.sts import OPERATIONS as STS
+from albatross.trust_material import OPERATIONS as TRUST_MATERIAL
 
-# Invoke is no operation on the store: the server hands it to the Lambda host.
+# Not operations on the store alone: Invoke goes to the Lambda host, others read S3 before.
 _SERVED: dict[str, Collection[str]] = {
-    "elasticloadbalancing": ELBV2.keys(),
+    "elasticloadbalancing": ELBV2.keys() | TRUST_MATERIAL,
     "lambda": LAMBDA.keys() | {"Invoke"},
     "sts": STS.keys(),
     "acm": ACM.keys(),

@@ -27,6 +27,8 @@ _AREAS = {
     "From the result to the response": ("host/response.py", "model/pages.py"),
     "Listeners and rules": ("xds/", "main.py", "ports.py"),
     "Running functions": ("host/",),
+    "The Certificate Manager API": ("acm/",),
+    "Health checks": ("health/", "lambda_check.py", "model/health.py"),
     "The Elastic Load Balancing API": ("elbv2/", "model/"),
     "The Lambda API": ("invoke.py", "lambda_/", "store/"),
     "All APIs": ("",),

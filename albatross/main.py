@@ -36,6 +36,9 @@ from albatross.store.packages import Packages
 from albatross.store.schema import UnusableData
 from albatross.store.store import Store
 from albatross.store.transaction import Transaction
+from albatross.telemetry.access_log import AccessLog
+from albatross.telemetry.raw_log import REQUEST_LOG, RawLog
+from albatross.telemetry.spool import Spool
 from albatross.xds import admin
 from albatross.xds.bootstrap import XDS_SOCKET
 from albatross.xds.server import XdsServer
@@ -71,7 +74,11 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         on_commit=lambda revision: publisher.changed(revision),
         health=health,
     )
-    publisher = Publisher(config, run_dir, store, xds, host, health)
+    access_log = AccessLog(
+        RawLog(run_dir / REQUEST_LOG, lambda: admin.reopen_logs(run_dir)),
+        Spool(data_dir / "log-spool", Path(config.log_files), interval_s=config.log_interval_s),
+    )
+    publisher = Publisher(config, run_dir, store, xds, host, health, access_log)
     if config.run is not None:
         spec = config.run
         scope = Scope(config.account, config.region)
@@ -83,11 +90,13 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         account=config.account,
         after_write=publisher.wait_in_effect,
         extra_routes=endpoints.routes(config, run_dir, store, publisher),
+        is_loopback=config.is_loopback,
     )
     stopped = _on_signal()
     async with asyncio.TaskGroup() as group:
         background = [
             group.create_task(publisher.run()),
+            group.create_task(access_log.run()),
             group.create_task(health.run()),
             group.create_task(_announce(config, publisher)),
         ]
@@ -101,6 +110,9 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         await serving
         for task in background:
             task.cancel()
+    with contextlib.suppress(OSError):
+        await admin.flush_logs(run_dir)
+    await access_log.close()
     if config.hosts_file:
         with contextlib.suppress(OSError):
             hosts_file.update(config.hosts_file, [])

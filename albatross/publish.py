@@ -21,6 +21,8 @@ from albatross.model.load_balancer import LoadBalancer
 from albatross.model.snapshot import Snapshot
 from albatross.ports import Place, Wish
 from albatross.store.store import Store
+from albatross.telemetry.access_log import AccessLog
+from albatross.telemetry.raw_log import REQUEST_LOG
 from albatross.xds import names
 from albatross.xds.server import XdsServer
 from albatross.xds.translate import Binding, translate
@@ -43,6 +45,7 @@ class Publisher:
         xds: XdsServer,
         host: HostClient,
         health: Health,
+        access_log: AccessLog,
     ) -> None:
         self.snapshot = Snapshot(revision=-1)  # the last one published
         self.places: Mapping[str, Place] = {}  # where listeners are, by ARN
@@ -55,6 +58,7 @@ class Publisher:
         self._xds = xds
         self._host = host
         self._health = health
+        self._access_log = access_log
         self._idle_timeout = config.lambda_idle_timeout == "answer"
         self._held: set[tuple[str, int]] = set()  # open in the proxy
         self._wake = asyncio.Event()
@@ -146,6 +150,7 @@ class Publisher:
             host_has_it = await self._publish_to_host(snapshot)
             if host_has_it:  # else functions would fail their first check
                 self._health.update(snapshot)
+            self._access_log.follow(snapshot.load_balancers)
             await self._publish_to_proxy(snapshot)
         except Exception as error:  # the API must live on, or nobody could mend what is wrong
             self.problem = f"revision {snapshot.revision} cannot be published: {error!r}"
@@ -177,6 +182,7 @@ class Publisher:
             },
             lambda_socket=str(self._run_dir / "lambda.sock"),
             lambda_idle_timeout=self._idle_timeout,
+            request_log=str(self._run_dir / REQUEST_LOG),
         )
         self._xds.publish(resources, snapshot.revision)
         if not await self._xds.wait_applied(snapshot.revision, APPLY_S):

@@ -26,6 +26,7 @@ TICK_S = 1.0
 WAITING_TICK_S = 0.01  # while a program waits for another's socket
 STEADY_S = 10.0  # who lived that long is replaced at once, and its earlier deaths are forgotten
 BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by deaths in a row
+BOOT_FAILURES_MAX = 3  # exits in a row of a program that has never been steady: it cannot boot
 KILL_AFTER_S = 3.0  # what a process gets between SIGTERM and SIGKILL
 CONFIG_FILE, PROCESSES_FILE = "config.json", "processes.json"  # in the run directory
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -51,6 +52,7 @@ class Life:
     started_s: float = 0.0
     starts: int = 0
     deaths: int = 0  # in a row
+    was_steady: bool = False
     asked_to_stop: bool = False
 
 
@@ -164,13 +166,16 @@ class Supervisor:
     def _ended(self, name: str, life: Life, code: int) -> None:
         if self.stopping:
             return
-        if code == EXIT_CANNOT_BOOT:
+        is_steady = self._clock() - life.started_s >= STEADY_S
+        life.was_steady |= is_steady
+        life.deaths = 1 if is_steady else life.deaths + 1
+        gives_up = code > 0 and life.deaths >= BOOT_FAILURES_MAX and not life.was_steady
+        if code == EXIT_CANNOT_BOOT or gives_up:
             log.error("%s cannot start: the server stops", name)
             self.failed = True
             self.stop()
             return
-        life.deaths = 1 if self._clock() - life.started_s >= STEADY_S else life.deaths + 1
-        how = f"with status {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        how = f"with status {code}" if code >= 0 else f"by a signal ({signal.strsignal(-code)})"
         log.error("%s ended %s and is replaced", name, how)
         self._tell()
 

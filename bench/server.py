@@ -134,7 +134,7 @@ def _wait_for_200(server: Server, port: int, path: str) -> None:
         if get(port, path) == 200:
             return
         time.sleep(_POLL_S)
-    raise SystemExit(f"the server does not start:\n{server.log.read_text()}")
+    raise SystemExit(f"the server does not start:\n{server.log.read_text()[-2000:]}")
 
 
 def get(port: int, path: str) -> int | None:

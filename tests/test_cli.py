@@ -126,7 +126,7 @@ def test_mistakes_with_run_are_explained(launched, arguments, message):
     assert result.stderr.startswith(f"Error: {message}")
 
 
-@pytest.mark.parametrize("command", ["status", "hosts"])
+@pytest.mark.parametrize("command", ["status", "hosts", "ca"])
 def test_without_a_server_its_absence_is_said_with_the_remedy(command):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -13,7 +13,7 @@ import pytest
 from botocore import xform_name
 
 import albatross.aws.errors  # noqa: F401  its errors count too
-from albatross import cli, config, deviations, elbv2, lambda_
+from albatross import acm, cli, config, deviations, elbv2, lambda_
 from albatross.behaviours import BEHAVIOURS, LATER
 from albatross.host.event import Request, to_event
 from albatross.host.response import ERROR_STATUS, from_result
@@ -88,7 +88,11 @@ def test_targets_of_make_exist(path: Path) -> None:
 
 @each_page
 def test_commands_of_aws_are_operations_that_are_there(path: Path) -> None:
-    known = {"elbv2": elbv2.OPERATIONS, "lambda": [*lambda_.OPERATIONS, "Invoke"]}
+    known = {
+        "acm": acm.OPERATIONS,
+        "elbv2": elbv2.OPERATIONS,
+        "lambda": [*lambda_.OPERATIONS, "Invoke"],
+    }
     session = botocore.session.get_session()
     for _, *words in commands(path, "aws"):
         service, command = words[:2]

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from albatross.config import EXIT_CANNOT_BOOT
-from albatross.supervisor import BACK_OFF_S, STEADY_S, Program, Supervisor
+from albatross.supervisor import (
+    BACK_OFF_S,
+    BOOT_FAILURES_MAX,
+    STEADY_S,
+    Program,
+    Supervisor,
+)
 
 FOREVER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -109,6 +115,26 @@ def test_a_program_that_cannot_boot_stops_the_server(make):
     supervisor.converge()
     assert supervisor.failed
     assert supervisor.stopping
+
+
+@pytest.mark.parametrize(
+    ("was_steady", "stops"),
+    [
+        pytest.param(False, True, id="at the start: the server stops"),
+        pytest.param(True, False, id="later: it is tried for ever"),
+    ],
+)
+def test_a_program_that_fails_again_and_again(make, was_steady, stops):
+    clock = Clock()
+    supervisor = make(Program("a", lambda: [sys.executable, "-c", "1 / 0"]), clock=clock)
+    life = supervisor.lives["a"]
+    life.was_steady = was_steady
+    for _ in range(BOOT_FAILURES_MAX):
+        clock.now_s += BACK_OFF_S[-1]
+        supervisor.converge()
+        until(lambda: ended(life.pid))
+    supervisor.converge()
+    assert supervisor.failed == supervisor.stopping == stops
 
 
 def test_an_executable_that_is_missing_means_that_the_program_cannot_boot(make, capfd):

@@ -18,7 +18,7 @@ from albatross.model.certificate import PrivateBytes
 from albatross.store.keys import Keys
 
 ROOT_VALIDITY = timedelta(days=3652)
-# differs from AWS: a requested certificate is valid for 395 days; in AWS that has been shortened.
+# AWS is silent: a requested certificate is valid for 395 days.
 LEAF_VALIDITY = timedelta(days=395)
 CLOCK_SKEW = timedelta(hours=1)  # a client's clock may be behind by that much
 

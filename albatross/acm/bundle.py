@@ -40,6 +40,12 @@ _NOT_SELF_SIGNED = (
 _NO_CHAIN = "Could not validate the certificate with the certificate chain."
 
 
+_DAMAGED = (
+    *(ValueError, UnsupportedAlgorithm, x509.InvalidVersion),
+    *(x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """A certificate that may be served: it and its chain in PEM, its key in PKCS #8 PEM."""
@@ -61,7 +67,7 @@ def read(certificate: bytes, private_key: bytes, chain: bytes | None, now: datet
         above = _certificates(chain) if chain else []
         _check_chain(leaf, above, now)
         found = facts(leaf)
-    except (ValueError, UnsupportedAlgorithm) as error:  # an extension that cannot be read
+    except _DAMAGED as error:  # an extension that cannot be read
         raise ValidationException(_NO_PEM) from error
     if not found.domain_name:
         raise ValidationException("The certificate must contain a fully qualified domain name.")
@@ -76,7 +82,7 @@ def read(certificate: bytes, private_key: bytes, chain: bytes | None, now: datet
 def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _DAMAGED as error:
         raise ValidationException(_NO_PEM) from error
 
 

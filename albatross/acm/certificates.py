@@ -124,8 +124,8 @@ def renew_certificate(tx: "Transaction", params: Mapping[str, Any]) -> dict[str,
     if certificate.type != "AMAZON_ISSUED":
         raise ValidationException(f"The certificate {certificate.arn} is not eligible for renewal.")
     facts = certificate.facts
-    # differs from AWS: a certificate is renewed by RenewCertificate only, but that whether it has
-    # been exported or not.
+    # differs from AWS: a requested certificate is not renewed by itself; RenewCertificate does it,
+    # which in AWS takes exported ones only.
     issued = authority.issue(tx.keys, facts.names, facts.key_algorithm, tx.now)
     _exchange(tx, certificate, issued, renewed_at=tx.now)
     return {}

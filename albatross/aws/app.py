@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from albatross.aws import protocol, query
+from albatross.aws import browser, protocol, query
 from albatross.aws.errors import STATUS, InternalFailure, MissingAction
 from albatross.aws.http import Request, Response
 from albatross.aws.protocol import Call
 from albatross.aws.service import Service, service
 from albatross.aws.signature import Caller, caller
 from albatross.model.arn import Scope
-from albatross.model.errors import AwsError, NotImplementedHere
+from albatross.model.errors import AccessDenied, AwsError, NotImplementedHere
 from albatross.model.operation import AsyncOperation, Operation
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class App:
         account: str,
         after_write: Callable[[], Awaitable[None]],
         extra_routes: Mapping[tuple[str, str], Handler],
+        is_loopback: bool = True,
     ) -> None:
+        self._is_loopback = is_loopback
         self._operations = operations
         self._store = store
         self._default_scope = Scope(account, region)
@@ -85,6 +87,8 @@ class App:
         self, request: Request, receive: Receive, request_id: str
     ) -> tuple[Response, str]:
         """Return the answer and what it answers, for the log. Raises nothing but _Disconnected."""
+        if fault := browser.refusal(request.headers, is_loopback=self._is_loopback):
+            return _stray(request, AccessDenied(fault), request_id), "a call from a web page"
         if any(path == request.path for _, path in self._extra_routes):
             what = f"{request.method} {request.path}"
             return await self._extra(request, receive, request_id), what

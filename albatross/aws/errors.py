@@ -74,6 +74,7 @@ STATUS = {
     "RequestEntityTooLargeException": 413,
     "SerializationException": 400,
     "UnknownOperationException": 404,
+    "UnsupportedCertificate": 400,
     "UnsupportedMediaTypeException": 415,
     "ValidationError": 400,
     "ValidationException": 400,

@@ -46,8 +46,7 @@ class Service:
         shape = self.error_shapes.get(code)
         if shape is None:
             return STATUS.get(code, 400)
-        of_model = shape.metadata.get("error", {}).get("httpStatusCode")
-        return int(of_model or (500 if shape.metadata.get("fault") else 400))
+        return int(shape.metadata.get("error", {}).get("httpStatusCode", 400))
 
 
 @cache

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 LOAD_BALANCERS_MAX = 50  # per account and Region
 LISTENERS_MAX = 50  # per load balancer
 RULES_MAX = 100  # per load balancer, default rules not counted
+CERTIFICATES_MAX = 25  # per load balancer, default ones not counted
+TRUST_STORES_MAX = 20  # per account and Region
 TARGET_GROUPS_MAX = 3000  # per account and Region
 UNIQUE_TARGET_GROUPS_MAX = 100  # per load balancer
 LAMBDA_TARGETS_MAX = 1  # per target group
+TARGETS_MAX = 1000  # per target group of instances or addresses
 # differs from AWS: one condition may have all five values that its rule may have; AWS says three.
 CONDITION_VALUES_MAX = 5  # per rule
 # AWS is silent: a rule may have six wildcards, as the page of quotas says; other pages say five.
@@ -30,13 +33,13 @@ _NAMES = {
     "application-load-balancers": LOAD_BALANCERS_MAX,
     "listeners-per-application-load-balancer": LISTENERS_MAX,
     "rules-per-application-load-balancer": RULES_MAX,
-    "certificates-per-application-load-balancer": 25,
+    "certificates-per-application-load-balancer": CERTIFICATES_MAX,
     "target-groups-per-application-load-balancer": UNIQUE_TARGET_GROUPS_MAX,
     "target-groups-per-action-on-application-load-balancer": 5,
     "targets-per-application-load-balancer": 1000,
     "target-id-registrations-per-application-load-balancer": 1000,
     "target-groups": TARGET_GROUPS_MAX,
-    "targets-per-target-group": 1000,
+    "targets-per-target-group": TARGETS_MAX,
     "condition-values-per-alb-rule": CONDITION_VALUES_MAX,
     "condition-wildcards-per-alb-rule": CONDITION_WILDCARDS_MAX,
 }

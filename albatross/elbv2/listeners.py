@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from albatross.elbv2 import associations, lookup, tags, wire
+from albatross.elbv2 import associations, lookup, security, tags, wire
 from albatross.elbv2.actions import to_action
-from albatross.elbv2.coverage import not_here
 from albatross.elbv2.limits import LISTENERS_MAX
 from albatross.elbv2.pagination import page
 from albatross.model import arn as arns
@@ -21,34 +20,30 @@ from albatross.model.rule import Rule
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
-_HTTPS_ONLY = {
-    "SslPolicy": "An SSL policy",
-    "Certificates": "A certificate",
-    "AlpnPolicy": "An ALPN policy",
-}
-
 
 def create_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """CreateListener, with its default rule. The same call again answers with what is there.
 
     Raises LoadBalancerNotFound, DuplicateListener, TooManyListeners, ValidationError, and what
-    to_action, associations.admit and tags.from_params raise; NotImplementedHere for HTTPS.
+    security.secured, to_action, associations.admit and tags.from_params raise.
     """
     balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
     if params.get("Port") is None:
         raise ValidationError("A listener port must be specified")
-    _check_protocol(params.get("Protocol"), params)
+    if params.get("Protocol") is None:
+        raise ValidationError("A listener protocol must be specified")
     action = to_action(params["DefaultActions"])
     new_tags = tags.from_params(params)
-    listener = Listener(
+    asked = Listener(
         arn=arns.listener(balancer.arn, tx.new_id()),
         load_balancer_arn=balancer.arn,
         port=params["Port"],
         protocol=params["Protocol"],
     )
+    listener = security.secured(tx, asked, params)
     if existing := _on_port(tx, listener):
         same = (
-            existing.protocol == listener.protocol
+            _settings(existing) == _settings(listener)
             and default_rule(tx, existing).action == action
             and tx.tags(existing.arn) == new_tags
         )
@@ -108,12 +103,13 @@ def modify_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Docume
     Raises ListenerNotFound, and as create_listener does.
     """
     listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
-    _check_protocol(params.get("Protocol", listener.protocol), params)
-    changed = replace(
-        listener,
-        port=params.get("Port", listener.port),
-        protocol=params.get("Protocol", listener.protocol),
-    )
+    protocol = params.get("Protocol", listener.protocol)
+    if protocol == "HTTPS" != listener.protocol and not params.get("SslPolicy"):
+        raise ValidationError(
+            "An SSL policy must be specified when the protocol of a listener becomes HTTPS"
+        )
+    asked = replace(listener, port=params.get("Port", listener.port), protocol=protocol)
+    changed = security.secured(tx, asked, params)
     rule = default_rule(tx, listener)
     if params.get("DefaultActions"):
         rule = replace(rule, action=to_action(params["DefaultActions"]))
@@ -145,23 +141,11 @@ def default_rule(tx: "Transaction", listener: Listener) -> Rule:
     return rule
 
 
-def _check_protocol(protocol: str | None, params: Mapping[str, Any]) -> None:
-    if protocol is None:
-        raise ValidationError("A listener protocol must be specified")
-    if protocol == "HTTPS":
-        if len(params.get("Certificates") or ()) != 1:
-            raise ValidationError(
-                "You must provide a list containing exactly one certificate "
-                "if the listener protocol is HTTPS."
-            )
-        raise not_here("An HTTPS listener")
-    if protocol != "HTTP":
-        raise ValidationError(f"Listener protocol '{protocol}' must be one of 'HTTPS, HTTP'")
-    for member, noun in _HTTPS_ONLY.items():
-        if params.get(member):
-            raise ValidationError(f"{noun} cannot be specified for HTTP listeners")
-    if (params.get("MutualAuthentication") or {}).get("Mode", "off") != "off":
-        raise ValidationError("Mutual authentication cannot be specified for HTTP listeners")
+def _settings(listener: Listener) -> tuple[object, ...]:
+    """Return what a repeated CreateListener must ask for again to succeed."""
+    # The list for SNI is no part of a CreateListener.
+    default = listener.certificates[:1]
+    return listener.protocol, default, listener.ssl_policy, listener.mutual_authentication
 
 
 def _on_port(tx: "Transaction", listener: Listener) -> Listener | None:

@@ -10,17 +10,19 @@ from albatross.model.errors import (
     LoadBalancerNotFound,
     RuleNotFound,
     TargetGroupNotFound,
+    TrustStoreNotFound,
     ValidationError,
 )
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Rule
 from albatross.model.target_group import TargetGroup
+from albatross.model.trust_store import TrustStore
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
-R = TypeVar("R", LoadBalancer, Listener, Rule, TargetGroup)
+R = TypeVar("R", LoadBalancer, Listener, Rule, TargetGroup, TrustStore)
 
 # By class: the kind in the ARN, AWS's noun, the plural in its messages, the error.
 _KINDS: dict[type, tuple[str, str, str, type[AwsError]]] = {
@@ -28,6 +30,7 @@ _KINDS: dict[type, tuple[str, str, str, type[AwsError]]] = {
     Listener: ("listener", "listener", "listeners", ListenerNotFound),
     Rule: ("listener-rule", "listener rule", "rules", RuleNotFound),
     TargetGroup: ("targetgroup", "target group", "target groups", TargetGroupNotFound),
+    TrustStore: ("truststore", "trust store", "trust stores", TrustStoreNotFound),
 }
 
 

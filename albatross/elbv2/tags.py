@@ -11,6 +11,7 @@ from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Rule
 from albatross.model.target_group import TargetGroup
+from albatross.model.trust_store import TrustStore
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
@@ -20,6 +21,7 @@ _CLASSES: dict[str, type[Any]] = {
     "listener": Listener,
     "listener-rule": Rule,
     "targetgroup": TargetGroup,
+    "truststore": TrustStore,
 }
 
 

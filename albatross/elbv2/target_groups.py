@@ -8,19 +8,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from albatross.elbv2 import associations, lookup, tags, wire
+from albatross.elbv2 import associations, health_checks, lookup, tags, wire
 from albatross.elbv2.coverage import not_here
 from albatross.elbv2.limits import TARGET_GROUPS_MAX
 from albatross.elbv2.pagination import page
 from albatross.model import arn as arns
 from albatross.model.errors import (
     DuplicateTargetGroupName,
+    InvalidConfigurationRequest,
     ResourceInUse,
     TooManyTargetGroups,
     ValidationError,
 )
 from albatross.model.load_balancer import LoadBalancer
-from albatross.model.target_group import HealthCheck, TargetGroup
+from albatross.model.target_group import TargetGroup
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME_MAX = 32
-HTTP_CODE_MIN, HTTP_CODE_MAX = 200, 499
+PROTOCOLS = ("HTTP", "HTTPS")
+VERSIONS = ("HTTP1", "HTTP2", "GRPC")
 
 # Members of CreateTargetGroup and ModifyTargetGroup that a Lambda target group cannot have.
 _SERVER_ONLY = {
@@ -39,34 +41,20 @@ _SERVER_ONLY = {
     "HealthCheckPort": "Health check port",
     "TargetControlPort": "Target control port",
 }
-# How `HealthCheck` calls what the API's members say.
-_HEALTH_CHECK = {
-    "HealthCheckEnabled": "enabled",
-    "HealthCheckIntervalSeconds": "interval_s",
-    "HealthCheckTimeoutSeconds": "timeout_s",
-    "HealthyThresholdCount": "healthy_threshold",
-    "UnhealthyThresholdCount": "unhealthy_threshold",
-    "HealthCheckPath": "path",
-}
 
 
 def create_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """CreateTargetGroup. The same call again answers with the target group that is there.
 
-    Raises DuplicateTargetGroupName, TooManyTargetGroups, ValidationError, and what tags.from_params
-    raises; NotImplementedHere for target types other than `lambda`.
+    Raises DuplicateTargetGroupName, TooManyTargetGroups, ValidationError,
+    InvalidConfigurationRequest, and what tags.from_params raises.
     """
-    name, target_type = params["Name"], params.get("TargetType", "instance")
+    name = params["Name"]
     _check_name(name)
-    if target_type != "lambda":
-        raise not_here(f"A target group of target type '{target_type}'")
-    _check_protocol(name, params, strict=tx.strict)
-    if params.get("IpAddressType", "ipv4") != "ipv4":
-        raise _refused("IP address type")
-    health_check = _health_check(HealthCheck(), params)
+    group = _asked(tx, params)
     new_tags = tags.from_params(params)
     for existing in tx.list(TargetGroup, name=name):
-        if existing.health_check != health_check or tx.tags(existing.arn) != new_tags:
+        if _settings(existing) != _settings(group) or tx.tags(existing.arn) != new_tags:
             raise DuplicateTargetGroupName(
                 f"A target group with the same name '{name}' exists, but with different settings"
             )
@@ -75,12 +63,6 @@ def create_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Do
         raise TooManyTargetGroups(
             f"You have reached the limit of '{TARGET_GROUPS_MAX}' target groups"
         )
-    group = TargetGroup(
-        arn=arns.target_group(tx.scope, name, tx.new_id()),
-        name=name,
-        target_type=target_type,
-        health_check=health_check,
-    )
     tx.put(group)
     tx.put_tags(group.arn, new_tags)
     return {"TargetGroups": [wire.from_target_group(group)]}
@@ -113,9 +95,17 @@ def describe_target_groups(tx: "Transaction", params: Mapping[str, Any]) -> wire
 
 
 def modify_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
-    """ModifyTargetGroup: the health check; what is not given stays. Raises TargetGroupNotFound."""
+    """ModifyTargetGroup: the health check; what is not given stays.
+
+    Raises TargetGroupNotFound, ValidationError.
+    """
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
-    group = replace(group, health_check=_health_check(group.health_check, params))
+    if group.target_type == "lambda":
+        _refuse_server_members(params)
+    check = health_checks.changed(group.health_check, params, version=group.version)
+    if group.target_type != "lambda":
+        health_checks.check_server(check)
+    group = replace(group, health_check=check)
     tx.put(group)
     return {"TargetGroups": [_described(group, associations.load_balancers(tx))]}
 
@@ -129,6 +119,78 @@ def delete_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Do
     # AWS is silent: deleting a target group that does not exist succeeds.
     tx.delete(arn)
     return {}
+
+
+def _asked(tx: "Transaction", params: Mapping[str, Any]) -> TargetGroup:
+    """Return the target group that `params` ask for. Raises as create_target_group."""
+    arn = arns.target_group(tx.scope, params["Name"], tx.new_id())
+    target_type = params.get("TargetType", "instance")
+    if target_type == "lambda":
+        return _of_functions(arn, params, strict=tx.strict)
+    if target_type == "alb":
+        # An Application Load Balancer is a target of Network Load Balancers alone.
+        raise InvalidConfigurationRequest(
+            "Target groups with target type 'alb' are for Network Load Balancers; "
+            "an Application Load Balancer cannot forward to them"
+        )
+    return _of_servers(arn, target_type, params)
+
+
+def _of_functions(arn: str, params: Mapping[str, Any], *, strict: bool) -> TargetGroup:
+    _check_lambda_protocol(params["Name"], params, strict=strict)
+    if params.get("IpAddressType", "ipv4") != "ipv4":
+        raise _refused("IP address type")
+    _refuse_server_members(params)
+    check = health_checks.changed(health_checks.LAMBDA, params, version="HTTP1")
+    return TargetGroup(arn=arn, name=params["Name"], target_type="lambda", health_check=check)
+
+
+def _of_servers(arn: str, target_type: str, params: Mapping[str, Any]) -> TargetGroup:
+    protocol, version = _protocol(params)
+    if params.get("Port") is None:
+        raise ValidationError("A port must be specified")
+    # differs from AWS: any VPC ID will do; there are no networks that keep load balancers and
+    # targets apart.
+    vpc_id = params.get("VpcId")
+    if not vpc_id:
+        raise ValidationError("A VPC ID must be specified")
+    if not re.fullmatch("vpc-[0-9a-z-]+", vpc_id):
+        raise ValidationError(f"The VPC ID '{vpc_id}' is not found")
+    if params.get("TargetControlPort") is not None:
+        raise not_here("The parameter 'TargetControlPort'")
+    check = health_checks.changed(health_checks.default(version), params, version=version)
+    health_checks.check_server(check)
+    return TargetGroup(
+        arn=arn,
+        name=params["Name"],
+        target_type=target_type,
+        protocol=protocol,
+        protocol_version=version,
+        port=params["Port"],
+        vpc_id=vpc_id,
+        ip_address_type=params.get("IpAddressType", "ipv4"),
+        health_check=check,
+    )
+
+
+def _protocol(params: Mapping[str, Any]) -> tuple[str, str]:
+    """Return protocol and protocol version."""
+    protocol, version = params.get("Protocol"), params.get("ProtocolVersion", "HTTP1")
+    if protocol is None:
+        raise ValidationError("A protocol must be specified")
+    if protocol not in PROTOCOLS:
+        # differs from AWS: target groups of Network and Gateway Load Balancers cannot be made.
+        raise not_here(f"A target group with the protocol '{protocol}'")
+    if version not in VERSIONS:
+        raise ValidationError(
+            f"Protocol version '{version}' must be one of [{', '.join(VERSIONS)}]"
+        )
+    return protocol, version
+
+
+def _settings(group: TargetGroup) -> TargetGroup:
+    """Return what two target groups of one name must have in common to be the same."""
+    return replace(group, arn="", targets=(), attributes={})
 
 
 def _described(group: TargetGroup, users: Mapping[str, str]) -> wire.Document:
@@ -150,7 +212,7 @@ def _check_name(name: str) -> None:
     raise ValidationError(f"Target group name '{name}' {problem}")
 
 
-def _check_protocol(name: str, params: Mapping[str, Any], *, strict: bool) -> None:
+def _check_lambda_protocol(name: str, params: Mapping[str, Any], *, strict: bool) -> None:
     """Warn of a protocol, which published walk-throughs give, or refuse it as AWS does."""
     protocol = params.get("Protocol")
     if protocol is None:
@@ -166,44 +228,12 @@ def _check_protocol(name: str, params: Mapping[str, Any], *, strict: bool) -> No
     )
 
 
-def _health_check(current: HealthCheck, params: Mapping[str, Any]) -> HealthCheck:
-    """Return `current` with what `params` change. Raises ValidationError."""
+def _refuse_server_members(params: Mapping[str, Any]) -> None:
     for member, noun in _SERVER_ONLY.items():
         if params.get(member) is not None:
             raise _refused(noun)
-    changes = {field: params[member] for member, field in _HEALTH_CHECK.items() if member in params}
-    matcher = params.get("Matcher") or {}
-    if matcher.get("GrpcCode"):
+    if (params.get("Matcher") or {}).get("GrpcCode"):
         raise _refused("GRPC code")
-    if matcher.get("HttpCode"):
-        _check_http_codes(matcher["HttpCode"])
-        changes["http_codes"] = matcher["HttpCode"]
-    changed = replace(current, **changes)
-    if changed.timeout_s >= changed.interval_s:
-        raise ValidationError(
-            f"Health check timeout '{changed.timeout_s}' must be smaller than "
-            f"the interval '{changed.interval_s}'"
-        )
-    if not re.fullmatch("/[!-~]*", changed.path):
-        raise ValidationError(
-            f"Health check path '{changed.path}' must begin with a '/' character "
-            "and contain visible ASCII characters only"
-        )
-    return changed
-
-
-def _check_http_codes(text: str) -> None:
-    """Check a matcher: codes and ranges of codes, separated by commas."""
-    for part in text.split(","):
-        low, _, high = part.partition("-")
-        ends = [low, high] if "-" in part else [low]
-        if not all(re.fullmatch("[0-9]{3}", end) for end in ends):
-            raise ValidationError(f"Health check matcher HTTP code '{text}' is not valid")
-        if not HTTP_CODE_MIN <= int(ends[0]) <= int(ends[-1]) <= HTTP_CODE_MAX:
-            raise ValidationError(
-                f"Health check matcher HTTP code '{text}' must be within "
-                f"'{HTTP_CODE_MIN}-{HTTP_CODE_MAX}' inclusive"
-            )
 
 
 def _refused(noun: str) -> ValidationError:

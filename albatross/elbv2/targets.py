@@ -1,14 +1,16 @@
 """Targets and their health. Source: elbv2 API, `RegisterTargets`, `DeregisterTargets`,
-`DescribeTargetHealth`; ALB user guide, "Lambda functions as targets".
+`DescribeTargetHealth`; ALB user guide, "Lambda functions as targets", "Register targets".
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from albatross.elbv2 import associations, lookup, wire
-from albatross.elbv2.limits import LAMBDA_TARGETS_MAX
+from albatross.elbv2 import addresses, associations, lookup, wire
+from albatross.elbv2.limits import LAMBDA_TARGETS_MAX, TARGETS_MAX
 from albatross.model import arn as arns
+from albatross.model import attributes
 from albatross.model.errors import AccessDenied, InvalidTarget, TooManyTargets, ValidationError
 from albatross.model.function import Function
 from albatross.model.health import TargetHealth, because, shown
@@ -18,63 +20,115 @@ if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
 ALL_ZONES = "all"  # a function is in no Availability Zone
+_DELAY = "deregistration_delay.timeout_seconds"
 
 
-def register_targets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
-    """RegisterTargets: the function to invoke. Again, it changes nothing; a port is ignored.
+def register_targets(
+    tx: "Transaction", params: Mapping[str, Any], instances: Mapping[str, str] | None = None
+) -> wire.Document:
+    """RegisterTargets: the function to invoke, or servers. Again, it changes nothing.
 
-    Raises TargetGroupNotFound, TooManyTargets, InvalidTarget where there is no such function,
-    AccessDenied where its resource policy forbids the load balancer to invoke it, ValidationError.
+    `instances`: addresses of instances by id. Raises TargetGroupNotFound, TooManyTargets,
+    InvalidTarget, ValidationError, and AccessDenied where a function's resource policy forbids the
+    load balancer to invoke it.
     """
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
-    for target in params["Targets"]:
-        zone = target.get("AvailabilityZone", ALL_ZONES)
-        if zone != ALL_ZONES:
-            raise ValidationError(
-                f"The Availability Zone '{zone}' is not valid for a target group with "
-                f"target type 'lambda'; it must be '{ALL_ZONES}'"
+    _check_any(params)
+    if group.target_type == "lambda":
+        new = _functions(params)
+        targets = {target.key: target for target in group.targets} | new
+        if len(targets) > LAMBDA_TARGETS_MAX:
+            raise TooManyTargets(
+                f"Up to '{LAMBDA_TARGETS_MAX}' Lambda function target(s) can be registered, "
+                f"but '{len(targets)}' were specified"
             )
-    ids = dict.fromkeys(_ids(params))
-    registered = {target.id: target for target in group.targets}
-    targets = registered | {id_: Target(id=id_, availability_zone=ALL_ZONES) for id_ in ids}
-    if len(targets) > LAMBDA_TARGETS_MAX:
-        raise TooManyTargets(
-            f"Up to '{LAMBDA_TARGETS_MAX}' Lambda function target(s) can be registered, "
-            f"but '{len(targets)}' were specified"
-        )
-    # AWS is silent: registering a function again changes nothing.
-    for id_ in ids:
-        _check_function(tx, group, id_)
+        for id_, _ in new:
+            _check_function(tx, group, id_)
+    else:
+        new = _servers(group, params, instances or {})
+        targets = {target.key: target for target in group.targets} | new
+        count = sum(target.draining_until is None for target in targets.values())
+        if count > TARGETS_MAX:
+            raise TooManyTargets(
+                f"Up to '{TARGETS_MAX}' targets can be registered with a target group, "
+                f"but '{count}' were specified"
+            )
     tx.put(replace(group, targets=tuple(targets.values())))
     return {}
 
 
 def deregister_targets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
-    """DeregisterTargets. One that is not registered is no error. Raises TargetGroupNotFound."""
+    """DeregisterTargets: a function is gone at once, a server drains for the deregistration delay.
+
+    One that is not registered is no error. Raises TargetGroupNotFound, ValidationError.
+    """
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
-    gone = _ids(params)
+    _check_any(params)
     # differs from AWS: requests that a function works on when it is deregistered are answered as
     # usual; AWS answers them with a 5XX.
-    kept = tuple(target for target in group.targets if target.id not in gone)
+    if group.target_type == "lambda":
+        gone = {target["Id"] for target in params["Targets"]}
+        kept = tuple(target for target in group.targets if target.id not in gone)
+    else:
+        leaving = {_key(group, target) for target in params["Targets"]}
+        delay = timedelta(seconds=int(attributes.get(group, _DELAY)))
+        kept = tuple(
+            replace(target, draining_until=target.draining_until or tx.now + delay)
+            if target.key in leaving
+            else target
+            for target in group.targets
+            if delay or target.key not in leaving
+        )
     tx.put(replace(group, targets=kept))
     return {}
+
+
+def remove_drained(tx: "Transaction") -> None:
+    """Remove targets whose deregistration delay is over."""
+    for group in tx.list(TargetGroup):
+        left = tuple(target for target in group.targets if not target.has_drained(tx.now))
+        tx.put(replace(group, targets=left))
 
 
 def describe_target_health(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """DescribeTargetHealth: of all targets or of those asked for. Raises TargetGroupNotFound."""
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
     used = group.arn in associations.load_balancers(tx)
-    registered = {target.id: target for target in group.targets}
+    registered = {
+        target.key: target for target in group.targets if not target.has_drained(tx.now)
+    }
+    if params.get("Targets"):
+        keys = [_key(group, target) for target in params["Targets"]]
+    else:
+        keys = list(registered)
     return {
         "TargetHealthDescriptions": [
-            {
-                "Target": {"Id": id_, "AvailabilityZone": ALL_ZONES},
-                "TargetHealth": wire.from_target_health(
-                    _health(tx, group, registered.get(id_), used=used)
-                ),
-            }
-            for id_ in (_ids(params) if params.get("Targets") else registered)
+            _description(tx, group, key, registered.get(key), used=used) for key in keys
         ]
+    }
+
+
+def _description(
+    tx: "Transaction",
+    group: TargetGroup,
+    key: tuple[str, int | None],
+    target: Target | None,
+    *,
+    used: bool,
+) -> wire.Document:
+    """Return what is said of the target with `key`; None is one that is not registered."""
+    health = _health(tx, group, target, used=used)
+    if group.target_type == "lambda":
+        described: wire.Document = {"Id": key[0], "AvailabilityZone": ALL_ZONES}
+        return {"Target": described, "TargetHealth": wire.from_target_health(health)}
+    described = {"Id": key[0], "Port": key[1]}
+    if target is not None and target.availability_zone is not None:
+        described["AvailabilityZone"] = target.availability_zone
+    port = group.health_check.port or ""
+    return {
+        "Target": described,
+        "HealthCheckPort": port if port.isdigit() else str(key[1]),
+        "TargetHealth": wire.from_target_health(health),
     }
 
 
@@ -88,10 +142,62 @@ def _health(
     return shown(group, target, found, used=used, now=tx.now)
 
 
-def _ids(params: Mapping[str, Any]) -> list[str]:
+def _check_any(params: Mapping[str, Any]) -> None:
     if not params["Targets"]:
         raise ValidationError("A target must be specified")
-    return [target["Id"] for target in params["Targets"]]
+
+
+def _key(group: TargetGroup, target: Mapping[str, Any]) -> tuple[str, int | None]:
+    """Return the key of the target that the API's document `target` means."""
+    if group.target_type == "lambda":
+        return target["Id"], None
+    return addresses.canonical(target["Id"]), target.get("Port", group.port)
+
+
+def _functions(params: Mapping[str, Any]) -> dict[tuple[str, int | None], Target]:
+    """Return the functions to register; a port is ignored."""
+    for target in params["Targets"]:
+        zone = target.get("AvailabilityZone", ALL_ZONES)
+        if zone != ALL_ZONES:
+            raise ValidationError(
+                f"The Availability Zone '{zone}' is not valid for a target group with "
+                f"target type 'lambda'; it must be '{ALL_ZONES}'"
+            )
+    # AWS is silent: registering a function again changes nothing.
+    return {
+        (target["Id"], None): Target(id=target["Id"], availability_zone=ALL_ZONES)
+        for target in params["Targets"]
+    }
+
+
+def _servers(
+    group: TargetGroup, params: Mapping[str, Any], instances: Mapping[str, str]
+) -> dict[tuple[str, int | None], Target]:
+    """Return the instances or addresses to register."""
+    found = {}
+    for document in params["Targets"]:
+        zone = document.get("AvailabilityZone")
+        id_, port = _key(group, document)
+        address = None
+        if group.target_type == "instance":
+            address = _address_of(id_, zone, instances)
+        else:
+            addresses.check(id_, group.ip_address_type)
+        found[id_, port] = Target(id=id_, port=port, address=address, availability_zone=zone)
+    return found
+
+
+def _address_of(id_: str, zone: str | None, instances: Mapping[str, str]) -> str:
+    """Return the address of an instance. Raises InvalidTarget, ValidationError."""
+    if zone is not None:
+        raise ValidationError(
+            "You cannot specify an Availability Zone for target groups with target type 'instance'"
+        )
+    if id_ not in instances:
+        raise InvalidTarget(
+            f"The following targets are not in a running state and cannot be registered: '{id_}'"
+        )
+    return instances[id_]
 
 
 def _check_function(tx: "Transaction", group: TargetGroup, id_: str) -> None:

@@ -5,7 +5,7 @@
 from typing import Any, assert_never
 
 from albatross.model.health import TargetHealth
-from albatross.model.listener import Listener
+from albatross.model.listener import Listener, MutualAuthentication
 from albatross.model.load_balancer import LoadBalancer, Zone
 from albatross.model.rule import (
     Action,
@@ -18,6 +18,7 @@ from albatross.model.rule import (
     Rule,
 )
 from albatross.model.target_group import HealthCheck, TargetGroup
+from albatross.model.trust_store import RevocationList, TrustStore
 
 Document = dict[str, Any]
 
@@ -52,7 +53,29 @@ def from_listener(listener: Listener, default_action: Action) -> Document:
         "LoadBalancerArn": listener.load_balancer_arn,
         "Port": listener.port,
         "Protocol": listener.protocol,
+        **(_from_security(listener) if listener.protocol == "HTTPS" else {}),
         "DefaultActions": [from_action(default_action)],
+    }
+
+
+def _from_security(listener: Listener) -> Document:
+    """Return what HTTPS listeners have. Of the certificates only the default one is shown."""
+    return {
+        "Certificates": [{"CertificateArn": listener.certificates[0]}],
+        "SslPolicy": listener.ssl_policy,
+        "MutualAuthentication": _from_mutual_authentication(listener.mutual_authentication),
+    }
+
+
+def _from_mutual_authentication(settings: MutualAuthentication) -> Document:
+    if settings.mode != "verify":
+        return {"Mode": settings.mode}
+    return {
+        "Mode": settings.mode,
+        "TrustStoreArn": settings.trust_store_arn,
+        "IgnoreClientCertificateExpiry": settings.ignore_expiry,
+        "TrustStoreAssociationStatus": "active",
+        "AdvertiseTrustStoreCaNames": "on" if settings.advertise_ca_names else "off",
     }
 
 
@@ -121,9 +144,11 @@ def from_target_group(group: TargetGroup) -> Document:
     return {
         "TargetGroupArn": group.arn,
         "TargetGroupName": group.name,
+        **_present(Protocol=group.protocol, Port=group.port, VpcId=group.vpc_id),
         **_from_health_check(group.health_check),
         "TargetType": group.target_type,
-        "IpAddressType": "ipv4",
+        **_present(ProtocolVersion=group.protocol_version),
+        "IpAddressType": group.ip_address_type,
     }
 
 
@@ -133,12 +158,18 @@ def from_target_health(health: TargetHealth) -> Document:
 
 
 def _from_health_check(check: HealthCheck) -> Document:
+    grpc = check.grpc_codes is not None
     return {
+        **_present(HealthCheckProtocol=check.protocol, HealthCheckPort=check.port),
         "HealthCheckEnabled": check.enabled,
         "HealthCheckIntervalSeconds": check.interval_s,
         "HealthCheckTimeoutSeconds": check.timeout_s,
         "HealthyThresholdCount": check.healthy_threshold,
         "UnhealthyThresholdCount": check.unhealthy_threshold,
         "HealthCheckPath": check.path,
-        "Matcher": {"HttpCode": check.http_codes},
+        "Matcher": {"GrpcCode": check.grpc_codes} if grpc else {"HttpCode": check.http_codes},
     }
+
+
+def _present(**members: str | int | None) -> Document:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,6 +1,7 @@
 """One GET over HTTP/1.1 on a connection of its own. Source: ALB user guide, "Health checks"."""
 
 import asyncio
+from typing import cast
 
 import httptools
 
@@ -35,8 +36,7 @@ class Http1Check(asyncio.Protocol):
         self._received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(self._request)
+        cast(asyncio.WriteTransport, transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
         if self.answer.done():

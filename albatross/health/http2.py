@@ -4,6 +4,7 @@ checks"; RFC 9113; gRPC over HTTP2 (frames, trailers).
 
 import asyncio
 from collections.abc import Mapping
+from typing import cast
 
 import h2.config
 import h2.connection
@@ -62,19 +63,24 @@ class Http2Check(asyncio.Protocol):
         self._request, self._body = headers, body
         self._found: dict[bytes, bytes] = {}
         self._received = 0
+        self._is_first = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)
         self._connection.initiate_connection()
         self._connection.send_headers(1, self._request, end_stream=not self._body)
         if self._body:
             self._connection.send_data(1, self._body, end_stream=True)
-        transport.write(self._connection.data_to_send())
+        self._transport.write(self._connection.data_to_send())
 
     def data_received(self, data: bytes) -> None:
         if self.answer.done():
             return
+        if self._is_first and data.startswith(b"HTTP/1."):
+            # h2 takes it for the head of a large frame, and would wait for the rest.
+            self._fail(Malformed("the target speaks HTTP/1"))
+            return
+        self._is_first = False
         try:
             for event in self._connection.receive_data(data):
                 self._take(event)

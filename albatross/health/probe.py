@@ -57,7 +57,7 @@ def port(group: TargetGroup, target: Target) -> int:
 
 def address(group: TargetGroup, target: Target) -> str:
     """Return `target`'s address and port as Host and a health check log have them."""
-    host = f"[{target.id}]" if ":" in target.id else target.id
+    host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{host}:{port(group, target)}"
 
 
@@ -125,7 +125,7 @@ async def _connect(
     try:
         return await asyncio.get_running_loop().create_connection(
             lambda: protocol,
-            target.id,
+            target.host,
             port(group, target),
             ssl=_tls_context(alpn) if tls else None,
             ssl_shutdown_timeout=_TLS_SHUTDOWN_S if tls else None,

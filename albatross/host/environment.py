@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,7 +28,7 @@ INIT_LIMIT_S = 10.0  # Lambda guide: the init phase
 _MEMORY_SAMPLE_S = 1.0
 
 
-class State(Enum):
+class State(StrEnum):
     INIT = "init"
     IDLE = "idle"
     BUSY = "busy"
@@ -36,7 +36,7 @@ class State(Enum):
     EXITED = "exited"
 
 
-class Event(Enum):
+class Event(StrEnum):
     NEXT = "next"
     ASSIGN = "assign"
     RESPONSE = "response"

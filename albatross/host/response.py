@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from albatross.model import pages
+from albatross.model.request_record import NO_REASON
 
 # AWS is silent: a function's result may have 1,048,576 bytes (AWS: 1 MB), as it was returned.
 RESULT_BYTES_MAX = 1024 * 1024
@@ -28,6 +29,8 @@ STATUS_MIN, STATUS_MAX = 200, 599
 DEFAULT_CONTENT_TYPE: str | None = "application/octet-stream"
 # AWS is silent: a 204 or 304 loses its body and has no Content-Length.
 BODILESS = frozenset({204, 304})
+
+ERROR_HEADER = "x-albatross-error"  # of responses to the proxy
 
 # Not taken from a function: hop-by-hop headers, and what is computed here.
 # AWS is silent: a Content-Length of the function's is replaced by the real one.
@@ -115,6 +118,7 @@ class Response:
     body: bytes
     error_reason: str | None = None
     detail: str | None = None
+    is_own: bool = False  # the load balancer's, not the function's
 
 
 class _Invalid(Exception):
@@ -152,7 +156,7 @@ def error_page(status: int, detail: str, error_reason: str | None = None) -> Res
     """Return the load balancer's own page, such as 503 when a target group has no target."""
     headers = [("Server", pages.SERVER), ("Content-Type", "text/html")]
     body = pages.page(status).encode()
-    return Response(status, pages.reason(status), headers, body, error_reason, detail)
+    return Response(status, pages.reason(status), headers, body, error_reason, detail, is_own=True)
 
 
 def from_error_type(error_type: str) -> str:
@@ -164,11 +168,14 @@ def from_error_type(error_type: str) -> str:
 def encode(response: Response, *, head: bool = False) -> bytes:
     """Return `response` as HTTP/1.1 bytes, without the body when it answers a HEAD request.
 
-    Header values outside ASCII go out as UTF-8.
+    Header values outside ASCII go out as UTF-8. What is not the function's tells the proxy so, in
+    a header that no client gets to see.
     """
     # AWS is silent: the Content-Length of a HEAD response is that of the function's body.
     status, body = response.status, response.body
     lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    if response.is_own:
+        lines += f"{ERROR_HEADER}: {response.error_reason or NO_REASON}\r\n"
     length = "" if status in BODILESS else f"Content-Length: {len(body)}\r\n"
     start = f"HTTP/1.1 {status} {response.reason}\r\n{lines}{length}\r\n".encode()
     return start if head else start + body

@@ -7,7 +7,13 @@ _FUNCTION_ARN = re.compile(
     r"arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):function:"
     r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
 )
-_ELB_PARTS = {"loadbalancer": 3, "targetgroup": 2, "listener": 4, "listener-rule": 5}
+_ELB_PARTS = {
+    "loadbalancer": 3,
+    "targetgroup": 2,
+    "listener": 4,
+    "listener-rule": 5,
+    "truststore": 2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,10 @@ def load_balancer(scope: Scope, name: str, id_: str) -> str:
 
 def target_group(scope: Scope, name: str, id_: str) -> str:
     return _elb(scope, f"targetgroup/{name}/{id_}")
+
+
+def trust_store(scope: Scope, name: str, id_: str) -> str:
+    return _elb(scope, f"truststore/{name}/{id_}")
 
 
 def listener(load_balancer_arn: str, id_: str) -> str:
@@ -69,8 +79,14 @@ def certificate(scope: Scope, id_: str) -> str:
     return f"arn:aws:acm:{scope.region}:{scope.account}:certificate/{id_}"
 
 
+def scope_of(arn: str) -> Scope:
+    """Return the account and Region that an ARN names."""
+    _, _, _, region, account, _ = arn.split(":", 5)
+    return Scope(account, region)
+
+
 def elb_kind(arn: str) -> str | None:
-    """Return `loadbalancer`, `targetgroup`, `listener`, `listener-rule`, or None for anything else."""
+    """Return the kind of resource, a key of `_ELB_PARTS`, or None for anything else."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[:3] != ["arn", "aws", "elasticloadbalancing"]:
         return None

@@ -146,6 +146,70 @@ class TooManyTags(AwsError):
     code = "TooManyTags"
 
 
+class TooManyCertificates(AwsError):
+    code = "TooManyCertificates"
+
+
+class CertificateNotFound(AwsError):
+    code = "CertificateNotFound"
+
+
+class UnsupportedCertificate(AwsError):
+    code = "UnsupportedCertificate"
+
+
+class SSLPolicyNotFound(AwsError):
+    code = "SSLPolicyNotFound"
+
+
+class TrustStoreNotFound(AwsError):
+    code = "TrustStoreNotFound"
+
+
+class TrustStoreInUse(AwsError):
+    code = "TrustStoreInUse"
+
+
+class DuplicateTrustStoreName(AwsError):
+    code = "DuplicateTrustStoreName"
+
+
+class TooManyTrustStores(AwsError):
+    code = "TooManyTrustStores"
+
+
+class TooManyTrustStoreRevocationEntries(AwsError):
+    code = "TooManyTrustStoreRevocationEntries"
+
+
+class CaCertificatesBundleNotFound(AwsError):
+    code = "CaCertificatesBundleNotFound"
+
+
+class InvalidCaCertificatesBundle(AwsError):
+    code = "InvalidCaCertificatesBundle"
+
+
+class RevocationContentNotFound(AwsError):
+    code = "RevocationContentNotFound"
+
+
+class InvalidRevocationContent(AwsError):
+    code = "InvalidRevocationContent"
+
+
+class RevocationIdNotFound(AwsError):
+    code = "RevocationIdNotFound"
+
+
+class AssociationNotFound(AwsError):
+    code = "AssociationNotFound"
+
+
+class DeleteAssociationSameAccount(AwsError):
+    code = "DeleteAssociationSameAccount"
+
+
 # lambda
 
 

@@ -14,7 +14,7 @@ NO_REASON = "none"
 
 
 class Entrance(NamedTuple):
-    """A socket's oldest load balancer: requests that are refused before a rule is chosen are its."""
+    """The oldest load balancer of a socket: requests refused before a rule is chosen are its."""
 
     load_balancer: str  # ARN
     dns_name: str
@@ -60,7 +60,6 @@ class Record(NamedTuple):
     details: str  # Envoy's, how it came to the status
     received_bytes: str
     sent_bytes: str
-    body_bytes: str  # of the request
     method: str
     host: str
     path: str

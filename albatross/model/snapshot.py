@@ -10,6 +10,7 @@ from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Forward, Rule, in_order
 from albatross.model.target_group import TargetGroup
+from albatross.model.trust_store import TrustStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Snapshot:
     target_groups: tuple[TargetGroup, ...] = ()
     functions: tuple[Function, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    trust_stores: tuple[TrustStore, ...] = ()
     keys: Mapping[str, PrivateBytes] = field(default_factory=dict, repr=False)  # by `key_id`
 
     def rules_by_listener(self) -> dict[str, list[Rule]]:

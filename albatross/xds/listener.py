@@ -11,6 +11,7 @@ client_keep_alive.
 from functools import cache
 from pathlib import Path
 
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutation as Mutation
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
@@ -28,10 +29,12 @@ from xds.type.v3.typed_struct_pb2 import TypedStruct
 from albatross.model import attributes
 from albatross.model.load_balancer import LoadBalancer
 from albatross.xds import names
+from albatross.xds.access_log import error_reasons
 from albatross.xds.actions import OVERWRITE, header
 from albatross.xds.cluster import ADS
 from albatross.xds.local_reply import to_local_reply
 from albatross.xds.packing import extension
+from albatross.xds.response_headers import response_headers_filter
 
 # AWS is silent: a request body may have 1,048,576 bytes (AWS: 1 MB), before any Base64.
 BODY_BYTES_MAX = 1024 * 1024
@@ -43,9 +46,13 @@ _SCRIPT = (Path(__file__).parent / "lua" / "request.lua").read_text()
 _ROUTER = Router(suppress_envoy_headers=True, dynamic_stats={"value": False})
 
 
-def to_listener(name: str, address: str, port: int, oldest: LoadBalancer) -> Listener:
+def to_listener(
+    name: str, address: str, port: int, oldest: LoadBalancer, access_log: AccessLog | None = None
+) -> Listener:
     """Return the HTTP listener on `address` and `port`; its routes are in the table `name`."""
     manager = _connection_manager(name, oldest)
+    if access_log is not None:
+        manager.access_log.append(access_log)
     return Listener(
         name=name,
         address={"socket_address": {"address": address, "port_value": port}},
@@ -58,23 +65,27 @@ def to_listener(name: str, address: str, port: int, oldest: LoadBalancer) -> Lis
     )
 
 
-# differs from AWS: several lines of one header become one, joined by commas, where it is accept,
-# accept-encoding, access-control-request-*, authorization, cache-control, content-encoding,
-# content-type, if-*, origin, pragma, referer, user-agent, via, x-forwarded-host or x-request-id.
+# differs from AWS: several lines of one header become one, joined by commas, where it is, in a
+# request, accept, accept-encoding, access-control-request-*, authorization, cache-control,
+# content-encoding, content-type, if-*, origin, pragma, referer, user-agent, via, x-forwarded-host
+# or x-request-id, and in a response access-control-*, age, cache-control, content-encoding,
+# content-type, date, etag, expires, last-modified, location, server, vary, via or x-request-id.
 # differs from AWS: `routing.http.desync_mitigation_mode` has no effect. Requests that can be read
 # in two ways are refused with 400; a GET with a body is served.
 # differs from AWS: HTTP/2.0 and higher in a request line are served as HTTP/1.0, not refused.
 # differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
+# differs from AWS: a carriage return within a header's value is taken out instead of refused.
+# differs from AWS: a QUERY request without Content-Type is refused with 400.
 # differs from AWS: responses on HTTP/1.1 have no `Connection: keep-alive`.
 # differs from AWS: a client's Keep-Alive, Proxy-Connection, Upgrade and those of its x-envoy-*
 # headers that mean something to the proxy are not handed on.
 # AWS is silent: headers that a client names in Connection are not handed on.
-def _connection_manager(name: str, oldest: LoadBalancer) -> Message:
+def _connection_manager(name: str, oldest: LoadBalancer) -> manager_pb2.HttpConnectionManager:
     idle_timeout = {"seconds": int(attributes.get(oldest, "idle_timeout.timeout_seconds"))}
     # differs from AWS: where load balancers share a socket, `client_keep_alive.seconds` and the
     # idle timeout between requests are those of the oldest.
     keep_alive = {"seconds": int(attributes.get(oldest, "client_keep_alive.seconds"))}
-    manager: Message = manager_pb2.HttpConnectionManager(
+    manager = manager_pb2.HttpConnectionManager(
         codec_type="HTTP1",  # HTTP/2 is for HTTPS listeners
         stat_prefix=name,
         rds={"route_config_name": name, "config_source": ADS},
@@ -119,8 +130,10 @@ def _connection_manager(name: str, oldest: LoadBalancer) -> Message:
 def _filters() -> tuple[dict[str, object], ...]:
     script = Lua(default_source_code={"inline_string": _SCRIPT}, clear_route_cache={"value": False})
     return (
+        response_headers_filter(),  # first, so that it is the last to see a response
         extension(names.LUA_FILTER, script),
         extension("body_size_limit", _body_size_limit()),
+        {**extension(names.ERROR_FILTER, error_reasons()), "disabled": True},
         extension("envoy.filters.http.router", _ROUTER),
     )
 
@@ -139,7 +152,13 @@ def _early_mutations() -> dict[str, object]:
     ours = {"key_matcher": {"prefix": names.INTERNAL_HEADER_PREFIX}}
     connection = header(names.CONNECTION_HEADER, "%REQ(CONNECTION)%", OVERWRITE)
     size = header(names.SIZE_HEADER, "%DOWNSTREAM_HEADER_BYTES_RECEIVED%", OVERWRITE)
-    mutations = [Mutation(remove_on_match=ours), Mutation(append=connection), Mutation(append=size)]
+    mutations = [
+        Mutation(remove_on_match=ours),
+        # AWS is silent: a client's X-Forwarded-Proto is replaced.
+        Mutation(remove="x-forwarded-proto"),  # Envoy writes it where there is none
+        Mutation(append=connection),
+        Mutation(append=size),
+    ]
     return extension("before-routing", HeaderMutation(mutations=mutations))
 
 

@@ -17,8 +17,8 @@ from albatross.xds.packing import extension
 _SERVER = header("server", pages.SERVER, OVERWRITE)
 # Envoy's own statuses that a load balancer does not have: 431 for too large headers, 426 for an old
 # version of HTTP, 403 for a protocol to upgrade to, 404 for a request target that is no path.
-# differs from AWS: a request target without a path (`OPTIONS *`, `http://host?query`) or with a byte
-# above 0x7f or a # is refused with 400 instead of being forwarded.
+# differs from AWS: a request target without a path (`OPTIONS *`, `http://host?query`), with a #
+# or with a byte above 0x7f is refused with 400 instead of being forwarded.
 # differs from AWS: to requests with content-type application/grpc the load balancer's own answers
 # are gRPC statuses in a 200.
 # differs from AWS: fixed responses and redirects do not wait for a request's body, and the

@@ -1,32 +1,23 @@
 """Rules -> a route table. All that changes often is here: a new table drains no connection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from albatross.model import attributes
-from albatross.model.listener import Listener
-from albatross.model.load_balancer import LoadBalancer
-from albatross.model.rule import HostHeader, Rule
+from albatross.model.rule import HostHeader
 from albatross.xds import conditions, names
+from albatross.xds.access_log import note_choice
 from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
+from albatross.xds.response_headers import set_response_headers
+from albatross.xds.tenant import Tenant
 
 _CLIENT_ADDRESS = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 _DEFAULT_PORTS = (80, 443)  # Host is sent to targets without these
 # Envoy adds these for a client of its own network.
 _ENVOY_HEADERS = ("x-envoy-external-address", "x-envoy-internal")
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """A load balancer's listener on a socket that it may share with those of other ones."""
-
-    balancer: LoadBalancer
-    listener: Listener
-    rules: tuple[Rule, ...]  # in the order in which they are tried
 
 
 def to_route_table(
@@ -74,6 +65,8 @@ def to_routes(tenant: Tenant, *, lambda_idle_timeout: bool) -> list[Route]:
         if route.HasField("route"):
             _add_forwarded_headers(route, of_balancer)
         _hand_to_script(route, of_balancer | of_action)
+        note_choice(route, tenant, rule, of_action["action"])
+        set_response_headers(route, tenant.listener)
         routes.append(route)
     return routes
 
@@ -118,9 +111,7 @@ def _parameters(tenant: Tenant) -> dict[str, str]:
 
 def _add_forwarded_headers(route: Route, parameters: Mapping[str, str]) -> None:
     """Add what needs no script. The port is the listener's, wherever it really listens."""
-    # AWS is silent: a client's X-Forwarded-Proto is replaced.
-    for name, key in (("x-forwarded-port", "port"), ("x-forwarded-proto", "protocol")):
-        route.request_headers_to_add.add(**header(name, parameters[key], OVERWRITE))
+    route.request_headers_to_add.add(**header("x-forwarded-port", parameters["port"], OVERWRITE))
     if parameters["xff"] == "append" and parameters["xff_port"] != "true":
         # Where the client sent one, the script has already appended to it.
         forwarded_for = header("x-forwarded-for", _CLIENT_ADDRESS, ADD_IF_ABSENT)

@@ -27,8 +27,9 @@ CLUSTERS = f"{_TYPE}cluster.v3.Cluster"
 ENDPOINTS = f"{_TYPE}endpoint.v3.ClusterLoadAssignment"
 LISTENERS = f"{_TYPE}listener.v3.Listener"
 ROUTES = f"{_TYPE}route.v3.RouteConfiguration"
+RUNTIMES = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
 # What is named is sent before what names it.
-TYPES = (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)
+TYPES = (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, RUNTIMES)
 # A listener waits for the table of its own name, a cluster for its endpoints.
 _NAMED_BY = {ENDPOINTS: CLUSTERS, ROUTES: LISTENERS}
 _MESSAGE_BYTES_MAX = 256 * 1024 * 1024
@@ -198,6 +199,7 @@ class XdsServer:
             ENDPOINTS: _pack(resources.endpoints, before[ENDPOINTS]),
             LISTENERS: _pack(resources.listeners, before[LISTENERS]),
             ROUTES: _pack(resources.routes, before[ROUTES]),
+            RUNTIMES: _pack(resources.runtimes, before[RUNTIMES]),
         }
         self._published = Published(revision, self._published.sequence + 1, packed_now)
         for stream in self._streams:

@@ -9,9 +9,11 @@ from albatross.model.listener import Listener
 from albatross.model.rule import Forward
 from albatross.model.snapshot import Snapshot
 from albatross.xds import names
+from albatross.xds.access_log import to_access_log, to_runtime
 from albatross.xds.cluster import lambda_cluster, lambda_endpoints
 from albatross.xds.listener import to_listener
-from albatross.xds.route import Tenant, to_route_table
+from albatross.xds.route import to_route_table
+from albatross.xds.tenant import Tenant
 
 
 class DanglingName(Exception):
@@ -34,6 +36,7 @@ class Resources:
     routes: dict[str, Message] = field(default_factory=dict)
     clusters: dict[str, Message] = field(default_factory=dict)
     endpoints: dict[str, Message] = field(default_factory=dict)
+    runtimes: dict[str, Message] = field(default_factory=dict)
 
 
 def translate(
@@ -42,25 +45,30 @@ def translate(
     *,
     lambda_socket: str,
     lambda_idle_timeout: bool,
+    request_log: str | None = None,
 ) -> Resources:
     """Return what Envoy needs to serve the listeners in `bindings` (by ARN); others are left out.
 
     `lambda_idle_timeout`: whether the load balancer's idle timeout ends a request that waits
-    for a function. Raises DanglingName.
+    for a function. `request_log`: the file for what access logs are made of. Raises DanglingName.
     """
     _refuse_dangling_names(snapshot, bindings)
     resources = Resources(
         clusters={names.LAMBDA_CLUSTER: lambda_cluster()},
         endpoints={names.LAMBDA_CLUSTER: lambda_endpoints(lambda_socket)},
     )
+    sockets = {}
     for binding, tenants in _tenants_by_socket(snapshot, bindings).items():
         name = names.socket(binding.address, binding.port)
+        sockets[name] = tenants
+        access_log = to_access_log(request_log, name, tenants[0]) if request_log else None
         resources.listeners[name] = to_listener(
-            name, binding.address, binding.port, tenants[0].balancer
+            name, binding.address, binding.port, tenants[0].balancer, access_log
         )
         resources.routes[name] = to_route_table(
             name, tenants, lambda_idle_timeout=lambda_idle_timeout
         )
+    resources.runtimes[names.RUNTIME] = to_runtime(sockets)
     return resources
 
 

@@ -17,8 +17,10 @@ def _subclasses(cls):
         yield from _subclasses(subclass)
 
 
-for _module in ("albatross.model", "albatross.aws", "albatross.elbv2", "albatross.lambda_"):
-    for _found in pkgutil.iter_modules(importlib.import_module(_module).__path__, f"{_module}."):
+for _module in ("model", "aws", "acm", "elbv2", "lambda_"):
+    for _found in pkgutil.iter_modules(
+        importlib.import_module(f"albatross.{_module}").__path__, f"albatross.{_module}."
+    ):
         importlib.import_module(_found.name)
 
 ERRORS = sorted(

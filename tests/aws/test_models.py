@@ -181,7 +181,6 @@ def test_an_answer_in_json_rpc_is_read_by_botocore_as_what_it_was_made_of(operat
     ("code", "status"),
     [
         pytest.param("ResourceNotFoundException", 400, id="the client's fault"),
-        pytest.param("InternalServerException", 500, id="the server's fault"),
         pytest.param("NotImplemented", 501, id="common"),
     ],
 )

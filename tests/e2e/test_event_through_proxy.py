@@ -27,8 +27,14 @@ def test_a_get_without_anything_is_the_document_of_the_guide(single):
     trace = seen["headers"]["x-amzn-trace-id"]
     assert re.fullmatch(f"Root={FRESH}", trace)
     assert list(seen) == [
-        "requestContext", "httpMethod", "path", "queryStringParameters", "headers", "body", "isBase64Encoded",
-    ]  # fmt: skip
+        "requestContext",
+        "httpMethod",
+        "path",
+        "queryStringParameters",
+        "headers",
+        "body",
+        "isBase64Encoded",
+    ]
     assert seen == {
         "requestContext": {"elb": {"targetGroupArn": arn}},
         "httpMethod": "GET",
@@ -61,14 +67,13 @@ def test_without_them_the_last_value_wins(single):
     assert not seen.keys() & {"multiValueHeaders", "multiValueQueryStringParameters"}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/", "//", "///a//", "/./", "/../", "/a/../b", "/a/..", "/%2F", "/%2e%2E/x", "/%zz", "/%", "/%00", "/a;b=c",
-        "/capture/space%20value", "/a+b", "/trailing/", "/%C3%A9", "/\\", '/|{}"<>^`', "/'()!*,:@&=$~", "/http://x/",
-        "//host/x", "/a.b..c/...",
-    ],
-)  # fmt: skip
+PATHS = r"""
+/ // ///a// /./ /../ /a/../b /a/.. /%2F /%2e%2E/x /%zz /% /%00 /a;b=c /capture/space%20value /a+b
+/trailing/ /%C3%A9 /\ /|{}"<>^` /'()!*,:@&=$~ /http://x/ //host/x /a.b..c/...
+"""
+
+
+@pytest.mark.parametrize("path", PATHS.split())
 def test_a_path_arrives_byte_for_byte(multi, path):
     assert event(multi.get(path))["path"] == path
 
@@ -101,13 +106,12 @@ def test_a_query_arrives_as_sent(multi, single, query, expected):
     assert event(single.get("/" + query))["queryStringParameters"] == last
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "FOO", "PURGE", "M-SEARCH", "PROPFIND", "X", "A_B", "get",
-        "A'B!", "LONG" * 10,
-    ],
-)  # fmt: skip
+METHODS = (
+    "GET POST PUT DELETE OPTIONS PATCH FOO PURGE M-SEARCH PROPFIND X A_B A'B! get " + "LONG" * 10
+)
+
+
+@pytest.mark.parametrize("method", METHODS.split())
 class TestMethods:
     def test_every_method_reaches_the_function_and_brings_no_header(self, multi, method):
         seen = event(multi.send(request(f"{method} /x")))
@@ -131,12 +135,9 @@ class TestMethods:
 
 
 def test_head_is_invoked_as_head(multi):
-    with multi.connect() as client:
-        client.write(request("HEAD /-/count/head"))
-        answer = client.read(head=True)
-        assert (answer.status, answer.body, answer.header("content-length")) == (503, b"", "1")
-        client.write(request("GET /-/count/head"))
-        assert client.read().body == b"2"
+    result = "{'statusCode': 200, 'multiValueHeaders': {'x-method': [event['httpMethod']]}}"
+    answer = multi.send(request("HEAD /-/python", body=result), head=True)
+    assert answer.header("x-method") == "HEAD"
 
 
 @pytest.mark.parametrize(
@@ -147,27 +148,52 @@ def test_head_is_invoked_as_head(multi):
         pytest.param(["X-Spaces:  \t a  b \t "], {"x-spaces": ["a  b"]}, id="spaces around"),
         pytest.param(["X_Under_Score: 1"], {"x_under_score": ["1"]}, id="underscores"),
         pytest.param(["a!#$%&'*+-.^_`|~1: odd"], {"a!#$%&'*+-.^_`|~1": ["odd"]}, id="token"),
-        pytest.param(["X: 1", "x: 2", "X: 3"], {"x": ["1", "2", "3"]}, id="one name, three spellings"),
-        pytest.param(["Cookie: a=1; b=2", "cookie: c=3"], {"cookie": ["a=1; b=2", "c=3"]}, id="cookies"),
+        pytest.param(
+            ["X: 1", "x: 2", "X: 3"], {"x": ["1", "2", "3"]}, id="one name, three spellings"
+        ),
+        pytest.param(
+            ["Cookie: a=1; b=2", "cookie: c=3"], {"cookie": ["a=1; b=2", "c=3"]}, id="cookies"
+        ),
         pytest.param(["Cookie:", "Cookie: a"], {"cookie": ["", "a"]}, id="an empty cookie"),
         pytest.param(["X-L: a, b,c"], {"x-l": ["a, b,c"]}, id="a list stays one"),
         pytest.param(["X-U: \xc3\xa9"], {"x-u": ["é"]}, id="UTF-8"),
         pytest.param(["X-T: a\tb"], {"x-t": ["a\tb"]}, id="a tab"),
         pytest.param(["Connection: keep-alive"], {"connection": ["keep-alive"]}, id="keep-alive"),
         pytest.param(["Connection: Close"], {"connection": ["Close"]}, id="close"),
-        pytest.param(["Via: 1.1 x", "Forwarded: for=1", "X-Forwarded-Host: h", "X-Real-IP: 1"],
-                     {"via": ["1.1 x"], "forwarded": ["for=1"], "x-forwarded-host": ["h"], "x-real-ip": ["1"]}, id="proxies"),
-        pytest.param(["X-Request-Id: q", "traceparent: 00-1", "X-B3-TraceId: b"],
-                     {"x-request-id": ["q"], "traceparent": ["00-1"], "x-b3-traceid": ["b"]}, id="tracing"),
-        pytest.param(["X-Forwarded-Client-Cert: x"], {"x-forwarded-client-cert": ["x"]}, id="certificate"),
-        pytest.param(["Range: bytes=0-1", "If-None-Match: q"], {"range": ["bytes=0-1"], "if-none-match": ["q"]}, id="range"),
-        pytest.param(["TE: trailers", "Trailer: X"], {"te": ["trailers"], "trailer": ["X"]}, id="trailers"),
-        pytest.param(["Authorization: Basic eDp5"], {"authorization": ["Basic eDp5"]}, id="authorization"),
+        pytest.param(
+            ["Via: 1.1 x", "Forwarded: for=1", "X-Forwarded-Host: h", "X-Real-IP: 1"],
+            {
+                "via": ["1.1 x"],
+                "forwarded": ["for=1"],
+                "x-forwarded-host": ["h"],
+                "x-real-ip": ["1"],
+            },
+            id="proxies",
+        ),
+        pytest.param(
+            ["X-Request-Id: q", "traceparent: 00-1", "X-B3-TraceId: b"],
+            {"x-request-id": ["q"], "traceparent": ["00-1"], "x-b3-traceid": ["b"]},
+            id="tracing",
+        ),
+        pytest.param(
+            ["X-Forwarded-Client-Cert: x"], {"x-forwarded-client-cert": ["x"]}, id="certificate"
+        ),
+        pytest.param(
+            ["Range: bytes=0-1", "If-None-Match: q"],
+            {"range": ["bytes=0-1"], "if-none-match": ["q"]},
+            id="range",
+        ),
+        pytest.param(
+            ["TE: trailers", "Trailer: X"], {"te": ["trailers"], "trailer": ["X"]}, id="trailers"
+        ),
+        pytest.param(
+            ["Authorization: Basic eDp5"], {"authorization": ["Basic eDp5"]}, id="authorization"
+        ),
         pytest.param(["Accept: a", "Accept: b"], {"accept": ["a,b"]}, id="the proxy joins some"),
         pytest.param(["X-Envoy-Foo: 1"], {"x-envoy-foo": ["1"]}, id="the proxy's prefix"),
         pytest.param(["grpc-timeout: 1S"], {"grpc-timeout": ["1S"]}, id="gRPC's timeout"),
     ],
-)  # fmt: skip
+)
 def test_headers_arrive(multi, lines, expected):
     assert sent(event(multi.get("/", *lines))) == expected
 
@@ -175,27 +201,71 @@ def test_headers_arrive(multi, lines, expected):
 @pytest.mark.parametrize(
     "line",
     [
-        "X-Albatross-Target-Group: arn:x", "x-albatross-method: EVIL", "X-ALBATROSS-Connection: evil", "X-Albatross-Size: 1",
-        "x-envoy-retry-on: 5xx", "x-envoy-max-retries: 3", "x-envoy-upstream-rq-timeout-ms: 1",
-        "x-envoy-original-path: /evil", "x-envoy-internal: true", "x-envoy-external-address: 1.2.3.4",
-        "x-envoy-force-trace: 1", "x-envoy-decorator-operation: x",
+        "X-Albatross-Target-Group: arn:x",
+        "x-albatross-method: EVIL",
+        "X-ALBATROSS-Connection: evil",
+        "X-Albatross-Size: 1",
+        "x-envoy-retry-on: 5xx",
+        "x-envoy-max-retries: 3",
+        "x-envoy-upstream-rq-timeout-ms: 1",
+        "x-envoy-original-path: /evil",
+        "x-envoy-internal: true",
+        "x-envoy-external-address: 1.2.3.4",
+        "x-envoy-force-trace: 1",
+        "x-envoy-decorator-operation: x",
     ],
-)  # fmt: skip
+)
 def test_what_would_steer_the_proxy_or_the_host_goes_no_further(multi, line):
     seen = event(multi.get("/a", line))
     assert (seen["path"], seen["httpMethod"], sent(seen)) == ("/a", "GET", {})
     assert "/t" in seen["requestContext"]["elb"]["targetGroupArn"]
 
 
-def test_no_header_makes_the_proxy_ask_twice(single):
-    lines = ("x-envoy-retry-on: 5xx,gateway-error,retriable-status-codes", "x-envoy-max-retries: 5",
-             "x-envoy-retriable-status-codes: 503")  # fmt: skip
-    assert single.get("/-/count/retry", *lines).body == b"1"
-    assert single.get("/-/count/retry").body == b"2"
+def test_query_needs_a_content_type(single):
+    seen = event(single.post("/", "Content-Type: text/plain", body="q", method="QUERY"))
+    assert (seen["httpMethod"], seen["body"]) == ("QUERY", "q")
+    assert single.post("/", body="q", method="QUERY").status == 400
+
+
+def test_a_method_cannot_be_forged(multi):
+    for lines, body in (
+        (["X-Albatross-Method: EVIL"], None),
+        (["Transfer-Encoding: chunked"], b"0\r\nX-Albatross-Method: EVIL\r\n\r\n"),
+    ):
+        seen = event(multi.send(request("DELETE /", *lines, body=body)))
+        assert (seen["httpMethod"], sent(seen)) == ("DELETE", {})
+
+
+@pytest.mark.parametrize(
+    "named", ["x-albatross-target-group", "x-albatross-method", "x-forwarded-port"]
+)
+def test_connection_cannot_name_what_the_load_balancer_writes(multi, named):
+    seen = event(multi.send(request("FOO /", f"Connection: {named}")))
+    assert seen["httpMethod"] == "FOO"
+    assert seen["multiValueHeaders"].keys() == OWN
+
+
+@pytest.mark.parametrize("named", ["host", "x-forwarded-for", "x-forwarded-proto"])
+def test_connection_that_names_what_others_rely_on_is_refused(multi, named):
+    assert multi.get("/", f"Connection: {named}").status == 400
+
+
+def test_no_header_makes_the_proxy_ask_twice(traffic, single):
+    lines = (
+        "x-envoy-retry-on: 5xx,gateway-error,retriable-status-codes",
+        "x-envoy-max-retries: 5",
+        "x-envoy-retriable-status-codes: 503",
+    )
+    assert single.get("/-/count/retry", *lines).body == b"counted"
+    assert traffic.noted("retry") == 1
 
 
 def test_no_header_makes_the_proxy_impatient(single):
-    lines = ("x-envoy-upstream-rq-timeout-ms: 1", "x-envoy-expected-rq-timeout-ms: 1", "grpc-timeout: 1m")
+    lines = (
+        "x-envoy-upstream-rq-timeout-ms: 1",
+        "x-envoy-expected-rq-timeout-ms: 1",
+        "grpc-timeout: 1m",
+    )
     assert single.get("/-/sleep/impatient/0.05", *lines).status == 200
 
 
@@ -204,13 +274,15 @@ def test_no_header_makes_the_proxy_impatient(single):
     [
         pytest.param(None, f"Root={FRESH}", id="absent"),
         pytest.param(ROOT, f"Self={FRESH};{ROOT}", id="a root"),
-        pytest.param(f"{ROOT};CalledFrom=app", f"Self={FRESH};{ROOT};CalledFrom=app", id="custom fields"),
+        pytest.param(
+            f"{ROOT};CalledFrom=app", f"Self={FRESH};{ROOT};CalledFrom=app", id="custom fields"
+        ),
         pytest.param(f"Self=1-1-1;{ROOT}", f"Self={FRESH};{ROOT}", id="a self"),
         pytest.param(f"{ROOT};Self=1-1-1;A=b", f"{ROOT};Self={FRESH};A=b", id="a self behind"),
         pytest.param("CalledFrom=app", f"Root={FRESH};CalledFrom=app", id="neither"),
         pytest.param("garbage", f"Root={FRESH};garbage", id="malformed"),
     ],
-)  # fmt: skip
+)
 def test_trace_ids(single, incoming, pattern):
     answer = single.get("/", *([f"X-Amzn-Trace-Id: {incoming}"] if incoming else []))
     assert re.fullmatch(pattern, event(answer)["headers"]["x-amzn-trace-id"])
@@ -242,13 +314,15 @@ class TestForwarded:
             pytest.param("append", "false", None, "127.0.0.1", id="append creates"),
             pytest.param("append", "false", "203.0.113.7", "203.0.113.7, 127.0.0.1", id="append"),
             pytest.param("append", "true", None, "127.0.0.1:PORT", id="port"),
-            pytest.param("append", "true", "1.2.3.4:5", "1.2.3.4:5, 127.0.0.1:PORT", id="port appended"),
+            pytest.param(
+                "append", "true", "1.2.3.4:5", "1.2.3.4:5, 127.0.0.1:PORT", id="port appended"
+            ),
             pytest.param("preserve", "false", None, None, id="preserve adds nothing"),
             pytest.param("preserve", "true", "a, b", "a, b", id="preserve"),
             pytest.param("remove", "false", "a", None, id="remove"),
             pytest.param("remove", "true", None, None, id="remove adds nothing"),
         ],
-    )  # fmt: skip
+    )
     def test_for(self, other, mode, port, incoming, expected):
         other.set(
             routing__http__xff_header_processing__mode=mode,
@@ -260,25 +334,40 @@ class TestForwarded:
             assert found == (expected and expected.replace("PORT", str(client.local_port)))
 
     def test_port_and_proto_are_the_listeners_whatever_the_client_says(self, other):
-        lines = ("X-Forwarded-Port: 1", "X-Forwarded-Proto: https", "x-forwarded-proto: x")
-        headers = event(other.get("/", *lines))["headers"]
-        assert (headers["x-forwarded-port"], headers["x-forwarded-proto"]) == ("18080", "http")
+        for proto in ("https", "", "a b", "http, https", "https\r\nX-Forwarded-Proto: x"):
+            lines = ("X-Forwarded-Port: 1", f"X-Forwarded-Proto: {proto}")
+            headers = event(other.get("/", *lines))["headers"]
+            assert (headers["x-forwarded-port"], headers["x-forwarded-proto"]) == ("18080", "http")
 
 
 class TestHost:
     @pytest.mark.parametrize(
         ("line", "host", "on_80", "on_18080"),
         [
-            pytest.param("GET /", "Example.COM", "Example.COM", "Example.COM:18080", id="case kept"),
+            pytest.param(
+                "GET /", "Example.COM", "Example.COM", "Example.COM:18080", id="case kept"
+            ),
             pytest.param("GET /", "example.com:80", "example.com", "example.com:80", id="a port"),
-            pytest.param("GET /", "example.com:18080", "example.com", "example.com:18080", id="the port"),
+            pytest.param(
+                "GET /", "example.com:18080", "example.com", "example.com:18080", id="the port"
+            ),
             pytest.param("GET /", "[::1]:80", "[::1]", "[::1]:80", id="IPv6"),
             pytest.param("GET /", "[::1]", "[::1]", "[::1]:18080", id="IPv6 without"),
-            pytest.param("GET http://dns-name/x", "a.com", "dns-name", "dns-name:18080", id="absolute form"),
-            pytest.param("GET https://dns-name/x", "a.com", "dns-name", "dns-name:18080", id="absolute https"),
-            pytest.param("GET HTTP://dns-name:81/x", "a.com", "dns-name", "dns-name:81", id="absolute with port"),
+            pytest.param(
+                "GET http://dns-name/x", "a.com", "dns-name", "dns-name:18080", id="absolute form"
+            ),
+            pytest.param(
+                "GET https://dns-name/x", "a.com", "dns-name", "dns-name:18080", id="absolute https"
+            ),
+            pytest.param(
+                "GET HTTP://dns-name:81/x",
+                "a.com",
+                "dns-name",
+                "dns-name:81",
+                id="absolute with port",
+            ),
         ],
-    )  # fmt: skip
+    )
     def test_is_written_for_the_listeners_port(self, single, other, line, host, on_80, on_18080):
         for front, expected in ((single, on_80), (other, on_18080)):
             seen = event(front.send(request(line, host=host)))
@@ -320,7 +409,9 @@ class TestHost:
 def test_header_names_that_are_not_valid(traffic, drop, expected):
     front = traffic.front(routing__http__drop_invalid_header_fields__enabled=drop)
     seen = event(front.get("/", "X_A: 1", "X.B: 2", "X-C: 3"))["headers"]
-    assert {name: seen[name] for name in seen if name.startswith("x") and len(name) == 3} == expected
+    assert {
+        name: seen[name] for name in seen if name.startswith("x") and len(name) == 3
+    } == expected
     assert seen.keys() >= OWN
 
 
@@ -338,14 +429,16 @@ PLAIN = b"Plain text, \xc3\xa9"
         pytest.param(["Content-Type: application/json; charset=utf-8"], False, id="parameters"),
         pytest.param(["Content-Type: Application/JSON"], False, id="any case"),
         pytest.param(["Content-Type: text/plain", "Content-Encoding: gzip"], True, id="encoded"),
-        pytest.param(["Content-Type: text/plain", "Content-Encoding: identity"], True, id="identity"),
+        pytest.param(
+            ["Content-Type: text/plain", "Content-Encoding: identity"], True, id="identity"
+        ),
         pytest.param(["Content-Type: application/x-www-form-urlencoded"], True, id="a form"),
         pytest.param(["Content-Type: multipart/form-data; boundary=x"], True, id="multipart"),
         pytest.param(["Content-Type: application/problem+json"], True, id="+json"),
         pytest.param(["Content-Type: application/octet-stream"], True, id="bytes"),
         pytest.param([], True, id="no type"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_bodies(single, method, lines, is_base64):
     seen = event(single.post("/", *lines, body=PLAIN, method=method))

@@ -56,28 +56,119 @@ def lines(answer):
         ),
         pytest.param({"body": "é☃"}, "OK", [], "é☃".encode(), id="UTF-8"),
         pytest.param({"body": ""}, "OK", [], b"", id="empty body"),
-        pytest.param({"body": "AP/+", "isBase64Encoded": True}, "OK", [], b"\0\xff\xfe", id="Base64"),
+        pytest.param(
+            {"body": "AP/+", "isBase64Encoded": True}, "OK", [], b"\0\xff\xfe", id="Base64"
+        ),
         pytest.param({"isBase64Encoded": True}, "OK", [], b"", id="Base64 of nothing"),
         pytest.param({"statusCode": 200.0}, "OK", [], b"", id="integral float"),
         pytest.param({"cookies": ["a"], "foo": None}, "OK", [], b"", id="unknown members"),
         pytest.param({"statusCode": 299}, "Unknown", [], b"", id="unassigned"),
         pytest.param({"statusCode": 422}, "Unprocessable Entity", [], b"", id="422"),
-        pytest.param({"statusCode": 404, "statusDescription": "404 Gone fishing: now"}, "Gone fishing: now", [], b"", id="own reason"),
-        pytest.param({"statusCode": 404, "statusDescription": "200 Fine"}, "Fine", [], b"", id="another code"),
+        pytest.param(
+            {"statusCode": 404, "statusDescription": "404 Gone fishing: now"},
+            "Gone fishing: now",
+            [],
+            b"",
+            id="own reason",
+        ),
+        pytest.param(
+            {"statusCode": 404, "statusDescription": "200 Fine"}, "Fine", [], b"", id="another code"
+        ),
         pytest.param({"statusDescription": "Fine"}, "OK", [], b"", id="no code"),
-        pytest.param({"headers": {"X-Empty": "", "X-Spaces": " a ", "X-U": "é"}}, "OK", [("X-Empty", ""), ("X-Spaces", "a"), ("X-U", "Ã©")], b"", id="values"),
-        pytest.param({"headers": {"!#$%&'*+-.^_`|~": "1", "under_score": "2"}}, "OK", [("!#$%&'*+-.^_`|~", "1"), ("under_score", "2")], b"", id="odd names"),
-        pytest.param({"headers": {"Server": "mine", "content-type": "a/b"}}, "OK", [("Server", "mine"), ("content-type", "a/b")], b"", id="own Server and type"),
-        pytest.param({"headers": {"Location": "relative", "ETag": '"q"', "Age": "1", "Vary": "x", "Content-Encoding": "gzip", "Via": "1.1 x"}, "body": "z"},
-                     "OK", [("Location", "relative"), ("ETag", '"q"'), ("Age", "1"), ("Vary", "x"), ("Content-Encoding", "gzip"), ("Via", "1.1 x")], b"z", id="known headers"),
-        pytest.param({"headers": {"Connection": "close", "Keep-Alive": "5", "Transfer-Encoding": "chunked", "TE": "x", "Trailer": "y", "Upgrade": "h2c",
-                                  "Proxy-Authenticate": "q", "Content-Length": "9", "x-kept": "1"}, "body": "abc"}, "OK", [("x-kept", "1")], b"abc", id="hop by hop"),
-        pytest.param({"headers": {"X-Envoy-Foo": "1", "x-envoy-immediate-health-check-fail": "1", "X-Albatross-Method": "x", "x-envoy-overloaded": "1"}}, "OK", [], b"", id="the proxy's own"),
-        pytest.param({"multiValueHeaders": {"X-A": ["1"]}}, "OK", [], b"", id="the other mode's headers"),
-        pytest.param({"headers": {"X-A": "1"}, "multiValueHeaders": None}, "OK", [("X-A", "1")], b"", id="null of the other mode"),
-        pytest.param({"headers": {"grpc-status": "3"}}, "OK", [("grpc-status", "3")], b"", id="gRPC's header"),
+        pytest.param(
+            {"headers": {"X-Empty": "", "X-Spaces": " a ", "X-U": "é"}},
+            "OK",
+            [("X-Empty", ""), ("X-Spaces", "a"), ("X-U", "Ã©")],
+            b"",
+            id="values",
+        ),
+        pytest.param(
+            {"headers": {"!#$%&'*+-.^_`|~": "1", "under_score": "2"}},
+            "OK",
+            [("!#$%&'*+-.^_`|~", "1"), ("under_score", "2")],
+            b"",
+            id="odd names",
+        ),
+        pytest.param(
+            {"headers": {"Server": "mine", "content-type": "a/b"}},
+            "OK",
+            [("Server", "mine"), ("content-type", "a/b")],
+            b"",
+            id="own Server and type",
+        ),
+        pytest.param(
+            {
+                "headers": {
+                    "Location": "relative",
+                    "ETag": '"q"',
+                    "Age": "1",
+                    "Vary": "x",
+                    "Content-Encoding": "gzip",
+                    "Via": "1.1 x",
+                },
+                "body": "z",
+            },
+            "OK",
+            [
+                ("Location", "relative"),
+                ("ETag", '"q"'),
+                ("Age", "1"),
+                ("Vary", "x"),
+                ("Content-Encoding", "gzip"),
+                ("Via", "1.1 x"),
+            ],
+            b"z",
+            id="known headers",
+        ),
+        pytest.param(
+            {
+                "headers": {
+                    "Connection": "close",
+                    "Keep-Alive": "5",
+                    "Transfer-Encoding": "chunked",
+                    "TE": "x",
+                    "Trailer": "y",
+                    "Upgrade": "h2c",
+                    "Proxy-Authenticate": "q",
+                    "Content-Length": "9",
+                    "x-kept": "1",
+                },
+                "body": "abc",
+            },
+            "OK",
+            [("x-kept", "1")],
+            b"abc",
+            id="hop by hop",
+        ),
+        pytest.param(
+            {
+                "headers": {
+                    "X-Envoy-Foo": "1",
+                    "x-envoy-immediate-health-check-fail": "1",
+                    "X-Albatross-Method": "x",
+                    "x-envoy-overloaded": "1",
+                }
+            },
+            "OK",
+            [],
+            b"",
+            id="the proxy's own",
+        ),
+        pytest.param(
+            {"multiValueHeaders": {"X-A": ["1"]}}, "OK", [], b"", id="the other mode's headers"
+        ),
+        pytest.param(
+            {"headers": {"X-A": "1"}, "multiValueHeaders": None},
+            "OK",
+            [("X-A", "1")],
+            b"",
+            id="null of the other mode",
+        ),
+        pytest.param(
+            {"headers": {"grpc-status": "3"}}, "OK", [("grpc-status", "3")], b"", id="gRPC's header"
+        ),
     ],
-)  # fmt: skip
+)
 def test_results(single, result, reason, expected, body):
     answer = single.reply({**OK, **result})
     assert answer.status == int(result.get("statusCode", 200))
@@ -91,15 +182,34 @@ def test_results(single, result, reason, expected, body):
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        pytest.param({"multiValueHeaders": {"Set-cookie": ["a=1", "b=2"], "X-E": []}}, [("Set-cookie", "a=1"), ("Set-cookie", "b=2")], id="a line a value"),
+        pytest.param(
+            {"multiValueHeaders": {"Set-cookie": ["a=1", "b=2"], "X-E": []}},
+            [("Set-cookie", "a=1"), ("Set-cookie", "b=2")],
+            id="a line a value",
+        ),
         pytest.param({"headers": {"X-A": "1"}}, [], id="headers are missing"),
-        pytest.param({"headers": {"X-A": 1}, "multiValueHeaders": {"X-B": ["2"]}}, [("X-B", "2")], id="headers are not looked at"),
-        pytest.param({"multiValueHeaders": {"WWW-Authenticate": ["a", "b"], "Link": ["c", "d"]}},
-                     [("WWW-Authenticate", "a"), ("WWW-Authenticate", "b"), ("Link", "c"), ("Link", "d")], id="other repeated headers"),
-        pytest.param({"multiValueHeaders": {"Vary": ["a", "b"], "Cache-Control": ["c", "d"]}}, [("Vary", "a,b"), ("Cache-Control", "c,d")], id="the proxy joins some"),
-        pytest.param({"multiValueHeaders": {"X-Multi-Word": ["x", "x"]}}, [("X-Multi-Word", "x")] * 2, id="equal values"),
+        pytest.param(
+            {"headers": {"X-A": 1}, "multiValueHeaders": {"X-B": ["2"]}},
+            [("X-B", "2")],
+            id="headers are not looked at",
+        ),
+        pytest.param(
+            {"multiValueHeaders": {"WWW-Authenticate": ["a", "b"], "Link": ["c", "d"]}},
+            [("WWW-Authenticate", "a"), ("WWW-Authenticate", "b"), ("Link", "c"), ("Link", "d")],
+            id="other repeated headers",
+        ),
+        pytest.param(
+            {"multiValueHeaders": {"Vary": ["a", "b"], "Cache-Control": ["c", "d"]}},
+            [("Vary", "a,b"), ("Cache-Control", "c,d")],
+            id="the proxy joins some",
+        ),
+        pytest.param(
+            {"multiValueHeaders": {"X-Multi-Word": ["x", "x"]}},
+            [("X-Multi-Word", "x")] * 2,
+            id="equal values",
+        ),
     ],
-)  # fmt: skip
+)
 def test_results_with_multi_value_headers(multi, result, expected):
     answer = multi.reply({**OK, **result, "body": "x"})
     assert (answer.status, answer.body) == (200, b"x")
@@ -107,7 +217,9 @@ def test_results_with_multi_value_headers(multi, result, expected):
 
 
 def test_names_that_differ_in_case_alone_are_lines_of_their_own(single):
-    answer = single.reply({**OK, "headers": {"Set-Cookie": "a", "set-cookie": "b", "sEt-cookie": "c"}})
+    answer = single.reply(
+        {**OK, "headers": {"Set-Cookie": "a", "set-cookie": "b", "sEt-cookie": "c"}}
+    )
     assert [(name.lower(), value) for name, value in lines(answer)] == [
         ("set-cookie", "a"),
         ("set-cookie", "b"),
@@ -121,10 +233,19 @@ def test_a_date_is_added_where_the_function_gives_none(single):
     assert single.reply({**OK, "headers": {"date": own}}).header("date") == own
 
 
-@pytest.mark.parametrize("status", [201, 205, 206, 207, 300, 301, 307, 400, 401, 403, 404, 408, 413, 426, 431, 500, 501, 502, 503, 504, 505, 599])  # fmt: skip
+STATUSES = "201 205 206 207 300 301 307 400 401 403 404 408 413 426 431 500 501 502 503 504 505 599"
+
+
+@pytest.mark.parametrize("status", [int(status) for status in STATUSES.split()])
 def test_a_functions_status_is_the_clients_with_the_functions_body(single, status):
-    answer = single.reply({"statusCode": status, "headers": {"content-type": "a/b"}, "body": "mine"})
-    assert (answer.status, answer.body, lines(answer)) == (status, b"mine", [("content-type", "a/b")])
+    answer = single.reply(
+        {"statusCode": status, "headers": {"content-type": "a/b"}, "body": "mine"}
+    )
+    assert (answer.status, answer.body, lines(answer)) == (
+        status,
+        b"mine",
+        [("content-type", "a/b")],
+    )
 
 
 @pytest.mark.parametrize("status", [204, 304])
@@ -149,7 +270,9 @@ def test_no_content_has_no_body_and_the_connection_goes_on(single, status):
 )
 def test_head_gets_headers_alone(single, result, length):
     with single.connect() as client:
-        client.write(request("HEAD /-/reply", body=json.dumps(result)) + request("GET /-/sleep/next/0"))
+        client.write(
+            request("HEAD /-/reply", body=json.dumps(result)) + request("GET /-/sleep/next/0")
+        )
         answer = client.read(head=True)
         assert answer.header("content-length") == length
         assert client.read().body == b'"next"'
@@ -158,17 +281,45 @@ def test_head_gets_headers_alone(single, result, length):
 @pytest.mark.parametrize(
     "result",
     [
-        "Hello", None, 5, [1], True, {}, {"message": "x"}, {"statusCode": "200"}, {"statusCode": None}, {"statusCode": True},
-        {"statusCode": 200.5}, {"statusCode": 100}, {"statusCode": 199}, {"statusCode": 600}, {"statusCode": -200},
-        {**OK, "body": None}, {**OK, "body": {}}, {**OK, "body": 1}, {**OK, "headers": None}, {**OK, "headers": []},
-        {**OK, "headers": {"x": True}}, {**OK, "headers": {"x": 1}}, {**OK, "headers": {"x": ["a"]}},
-        {**OK, "statusDescription": None}, {**OK, "statusDescription": 200}, {**OK, "statusDescription": "200 a\r\nb: c"},
-        {**OK, "isBase64Encoded": "true"}, {**OK, "isBase64Encoded": None}, {**OK, "isBase64Encoded": True, "body": "?"},
-        {**OK, "isBase64Encoded": True, "body": "QUJD\r\nREVG"}, {**OK, "headers": {"a b": "c"}}, {**OK, "headers": {"a:": "c"}},
-        {**OK, "headers": {"": "c"}}, {**OK, "headers": {":status": "500"}}, {**OK, "headers": {"a": "b\r\nc: d"}},
-        {**OK, "headers": {"a": "b\0"}}, {**OK, "headers": {"é": "b"}},
+        "Hello",
+        None,
+        5,
+        [1],
+        True,
+        {},
+        {"message": "x"},
+        {"statusCode": "200"},
+        {"statusCode": None},
+        {"statusCode": True},
+        {"statusCode": 200.5},
+        {"statusCode": 100},
+        {"statusCode": 199},
+        {"statusCode": 600},
+        {"statusCode": -200},
+        {**OK, "body": None},
+        {**OK, "body": {}},
+        {**OK, "body": 1},
+        {**OK, "headers": None},
+        {**OK, "headers": []},
+        {**OK, "headers": {"x": True}},
+        {**OK, "headers": {"x": 1}},
+        {**OK, "headers": {"x": ["a"]}},
+        {**OK, "statusDescription": None},
+        {**OK, "statusDescription": 200},
+        {**OK, "statusDescription": "200 a\r\nb: c"},
+        {**OK, "isBase64Encoded": "true"},
+        {**OK, "isBase64Encoded": None},
+        {**OK, "isBase64Encoded": True, "body": "?"},
+        {**OK, "isBase64Encoded": True, "body": "QUJD\r\nREVG"},
+        {**OK, "headers": {"a b": "c"}},
+        {**OK, "headers": {"a:": "c"}},
+        {**OK, "headers": {"": "c"}},
+        {**OK, "headers": {":status": "500"}},
+        {**OK, "headers": {"a": "b\r\nc: d"}},
+        {**OK, "headers": {"a": "b\0"}},
+        {**OK, "headers": {"é": "b"}},
     ],
-)  # fmt: skip
+)
 def test_what_is_no_response_is_a_bad_gateway(single, result):
     assert_page(single.reply(result), 502)
 
@@ -195,7 +346,9 @@ class TestFunctions:
     """Functions that do not come to answer."""
 
     def test_one_that_times_out(self, traffic):
-        arn = traffic.make("import time\ndef handler(event, context):\n    time.sleep(20)", Timeout=1)
+        arn = traffic.make(
+            "import time\ndef handler(event, context):\n    time.sleep(20)", Timeout=1
+        )
         assert_page(traffic.front(forward(traffic.group(function=arn))).get(), 502)
 
     def test_one_that_cannot_be_imported(self, traffic):
@@ -204,9 +357,7 @@ class TestFunctions:
 
     def test_one_out_of_concurrency(self, traffic):
         arn = traffic.make("handler = None")
-        traffic.functions.put_function_concurrency(
-            FunctionName=arn, ReservedConcurrentExecutions=0
-        )
+        traffic.functions.put_function_concurrency(FunctionName=arn, ReservedConcurrentExecutions=0)
         assert_page(traffic.front(forward(traffic.group(function=arn))).get(), 502)
 
     def test_one_without_permission_and_one_that_is_gone(self, traffic):

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from albatross.model import pages
+from tests.support.command import zipped
 from tests.support.stack import event, fixed, forward, redirect, request
 
 
@@ -36,7 +37,7 @@ def said(answer):
         pytest.param("*.com", "evil.com:80", True, id="star and port"),
         pytest.param("ex?mple.com", "example.com", True, id="question mark"),
         pytest.param("ex?mple.com", "exmple.com", False, id="question mark is one"),
-        pytest.param("example.??", "example.com", False, id="not two for three"),
+        pytest.param("example.??.com", "example.abc.com", False, id="not two for three"),
         pytest.param("a-*.example.com", "a-1.example.com", True, id="star within"),
     ],
 )
@@ -119,9 +120,11 @@ def test_rules_are_tried_by_priority_and_changes_are_in_force_at_once(front):
                 front.rule(fixed(200, name), priority, path_pattern=[pattern])
             )
             for name, priority, pattern in (
-                ("wide", 50_000, "/a*"), ("narrow", 20, "/ab*"), ("narrower", 3, "/abc"),
+                ("wide", 50_000, "/a*"),
+                ("narrow", 20, "/ab*"),
+                ("narrower", 3, "/abc"),
             )
-        }  # fmt: skip
+        }
 
         def answers():
             return [said(front.get(path)) for path in ("/a", "/ab", "/abc", "/b")]
@@ -164,8 +167,6 @@ def test_changes_do_not_touch_open_connections_and_requests_in_flight(traffic):
 
 
 def test_a_new_function_code_serves_the_next_request(traffic):
-    from tests.support.command import zipped
-
     source = "def handler(event, context):\n    return {'statusCode': 200, 'body': '%s'}"
     arn = traffic.make(source % "one")
     front = traffic.front(forward(traffic.group(function=arn)))
@@ -203,22 +204,62 @@ def test_requests_flow_while_rules_change(traffic):
 @pytest.mark.parametrize(
     ("parts", "target", "location"),
     [
-        pytest.param({"protocol": "HTTPS", "port": "443"}, "/a/b%20c?x=1&y", "https://example.com:443/a/b%20c?x=1&y", id="to HTTPS"),
+        pytest.param(
+            {"protocol": "HTTPS", "port": "443"},
+            "/a/b%20c?x=1&y",
+            "https://example.com:443/a/b%20c?x=1&y",
+            id="to HTTPS",
+        ),
         pytest.param({"host": "new.com"}, "/", "http://new.com:PORT/", id="host"),
-        pytest.param({"host": "www.#{host}"}, "/p?", "http://www.example.com:PORT/p", id="empty query"),
-        pytest.param({"port": "8443"}, "//a//?b", "http://example.com:8443//a//?b", id="port, and slashes stay"),
-        pytest.param({"path": "/#{host}/#{port}/x/#{path}"}, "/p/q?q=1", "http://example.com:PORT/example.com/PORT/x/p/q?q=1", id="keywords in the path"),
-        pytest.param({"path": "/new", "query": "#{query}&p=#{protocol}&h=#{host}&o=#{port}&f=#{path}"}, "/old/?q=%231",
-                     "http://example.com:PORT/new?q=%231&p=http&h=example.com&o=PORT&f=old/", id="keywords in the query"),
-        pytest.param({"path": "/x", "query": ""}, "/p?q=1", "http://example.com:PORT/x", id="no query"),
+        pytest.param(
+            {"host": "www.#{host}"}, "/p?", "http://www.example.com:PORT/p", id="empty query"
+        ),
+        pytest.param(
+            {"port": "8443"},
+            "//a//?b",
+            "http://example.com:8443//a//?b",
+            id="port, and slashes stay",
+        ),
+        pytest.param(
+            {"path": "/#{host}/#{port}/x/#{path}"},
+            "/p/q?q=1",
+            "http://example.com:PORT/example.com/PORT/x/p/q?q=1",
+            id="keywords in the path",
+        ),
+        pytest.param(
+            {"path": "/new", "query": "#{query}&p=#{protocol}&h=#{host}&o=#{port}&f=#{path}"},
+            "/old/?q=%231",
+            "http://example.com:PORT/new?q=%231&p=http&h=example.com&o=PORT&f=old/",
+            id="keywords in the query",
+        ),
+        pytest.param(
+            {"path": "/x", "query": ""}, "/p?q=1", "http://example.com:PORT/x", id="no query"
+        ),
         pytest.param({"path": "/#{path}/#{path}"}, "/a", "http://example.com:PORT/a/a", id="twice"),
         pytest.param({"path": "/#{path}x"}, "/", "http://example.com:PORT/x", id="an empty path"),
-        pytest.param({"path": "/new"}, "/%zz%1?%", "http://example.com:PORT/new?%", id="percent signs"),
-        pytest.param({"protocol": "HTTPS", "host": "#{host}", "port": "#{port}", "path": "/#{path}", "query": "#{query}"},
-                     "/a?b", "https://example.com:PORT/a?b", id="all keywords"),
-        pytest.param({"protocol": "#{protocol}", "host": "a.b"}, "/../x/./y", "http://a.b:PORT/../x/./y", id="the path as sent"),
+        pytest.param(
+            {"path": "/new"}, "/%zz%1?%", "http://example.com:PORT/new?%", id="percent signs"
+        ),
+        pytest.param(
+            {
+                "protocol": "HTTPS",
+                "host": "#{host}",
+                "port": "#{port}",
+                "path": "/#{path}",
+                "query": "#{query}",
+            },
+            "/a?b",
+            "https://example.com:PORT/a?b",
+            id="all keywords",
+        ),
+        pytest.param(
+            {"protocol": "#{protocol}", "host": "a.b"},
+            "/../x/./y",
+            "http://a.b:PORT/../x/./y",
+            id="the path as sent",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("port", [80, 18080])
 def test_redirect(traffic, port, parts, target, location):
     front = traffic.shared_front(port)
@@ -230,7 +271,10 @@ def test_redirect(traffic, port, parts, target, location):
         assert answer.header("Location") == location.replace("PORT", str(port))
         assert said(answer) == pages.page(status)
         assert answer.header("Content-Length") == {301: "134", 302: "110"}[status]
-        assert (answer.header("Server"), answer.header("Content-Type")) == ("awselb/2.0", "text/html")
+        assert (answer.header("Server"), answer.header("Content-Type")) == (
+            "awselb/2.0",
+            "text/html",
+        )
         assert answer.header("Date")
         assert not answer.closed
 
@@ -267,19 +311,55 @@ def test_a_location_of_more_than_8_k_is_refused(traffic, length, status):
     ("action", "status", "content_type", "body"),
     [
         pytest.param(fixed(200, "hi"), 200, "text/plain; charset=utf-8", b"hi", id="no type"),
-        pytest.param(fixed(404, "hi", "text/plain"), 404, "text/plain; charset=utf-8", b"hi", id="plain"),
-        pytest.param(fixed(503, "a{}", "text/css"), 503, "text/css; charset=utf-8", b"a{}", id="CSS"),
-        pytest.param(fixed(200, "<b>é", "text/html"), 200, "text/html; charset=utf-8", "<b>é".encode(), id="HTML"),
-        pytest.param(fixed(400, "1", "application/javascript"), 400, "application/javascript", b"1", id="script"),
-        pytest.param(fixed(500, "{}", "application/json"), 500, "application/json", b"{}", id="JSON"),
-        pytest.param(fixed(200, "x" * 1024), 200, "text/plain; charset=utf-8", b"x" * 1024, id="1,024 characters"),
+        pytest.param(
+            fixed(404, "hi", "text/plain"), 404, "text/plain; charset=utf-8", b"hi", id="plain"
+        ),
+        pytest.param(
+            fixed(503, "a{}", "text/css"), 503, "text/css; charset=utf-8", b"a{}", id="CSS"
+        ),
+        pytest.param(
+            fixed(200, "<b>é", "text/html"),
+            200,
+            "text/html; charset=utf-8",
+            "<b>é".encode(),
+            id="HTML",
+        ),
+        pytest.param(
+            fixed(400, "1", "application/javascript"),
+            400,
+            "application/javascript",
+            b"1",
+            id="script",
+        ),
+        pytest.param(
+            fixed(500, "{}", "application/json"), 500, "application/json", b"{}", id="JSON"
+        ),
+        pytest.param(
+            fixed(200, "x" * 1024),
+            200,
+            "text/plain; charset=utf-8",
+            b"x" * 1024,
+            id="1,024 characters",
+        ),
         pytest.param(fixed(299), 299, None, b"", id="empty"),
         pytest.param(fixed(404, None, "text/html"), 404, None, b"", id="a type of nothing"),
-        pytest.param(fixed(413, "large"), 413, "text/plain; charset=utf-8", b"large", id="a status of the balancer's"),
-        pytest.param(fixed(431, "431"), 431, "text/plain; charset=utf-8", b"431", id="a status that is changed elsewhere"),
+        pytest.param(
+            fixed(413, "large"),
+            413,
+            "text/plain; charset=utf-8",
+            b"large",
+            id="a status of the balancer's",
+        ),
+        pytest.param(
+            fixed(431, "431"),
+            431,
+            "text/plain; charset=utf-8",
+            b"431",
+            id="a status that is changed elsewhere",
+        ),
         pytest.param(fixed(204, "x"), 204, None, b"", id="204 has no body"),
     ],
-)  # fmt: skip
+)
 def test_fixed_response(traffic, action, status, content_type, body):
     front = traffic.shared_front(80)
     front.default(action)
@@ -290,8 +370,10 @@ def test_fixed_response(traffic, action, status, content_type, body):
         assert answer.header("Content-Type") == content_type
         assert answer.header("Server") == "awselb/2.0"
         assert answer.header("Date")
-        length = None if status == 204 else str(len(body))
-        assert answer.header("Content-Length") == length
+        if body or (status != 204 and method != "HEAD"):
+            assert answer.header("Content-Length") == str(len(body))
+        else:
+            assert answer.header("Content-Length") is None
 
 
 def test_a_fixed_response_does_not_look_at_the_size_of_a_body(traffic):
@@ -312,7 +394,10 @@ def test_a_port_without_a_listener_refuses_connections(traffic):
 def test_two_listeners_of_a_load_balancer_have_their_own_rules(traffic):
     front = traffic.front(fixed(200, "80"))
     made = traffic.elb.create_listener(
-        LoadBalancerArn=front.balancer, Protocol="HTTP", Port=18081, DefaultActions=[fixed(200, "2")]
+        LoadBalancerArn=front.balancer,
+        Protocol="HTTP",
+        Port=18081,
+        DefaultActions=[fixed(200, "2")],
     )
     assert made["Listeners"][0]["Port"] == 18081
     front.real_port, first = 18081, front.real_port

@@ -41,7 +41,7 @@ def run(handler: Handler, tls: Any = None, **group: Any) -> Outcome:
     """Check a target that is served by `handler`, on the event loop that the server uses."""
 
     async def scenario() -> Outcome:
-        async with listening(handler, tls) as port:
+        async with asyncio.timeout(5), listening(handler, tls) as port:
             return await check(make_group(port, **group))
 
     return uvloop.run(scenario())
@@ -121,20 +121,18 @@ def test_the_request_is_that_of_a_load_balancer() -> None:
 
 
 def test_the_connection_is_closed_after_the_check() -> None:
-    closed: list[bytes] = []
+    async def scenario() -> bytes:
+        rest = asyncio.get_running_loop().create_future()
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await answering(OK)(reader, writer)
-        closed.append(await reader.read())  # returns at the end of the connection
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await answering(OK)(reader, writer)
+            rest.set_result(await reader.read())  # returns at the end of the connection
 
-    async def scenario() -> None:
-        async with listening(handle) as port:
+        async with asyncio.timeout(5), listening(handle) as port:
             await check(make_group(port))
-            while not closed:
-                await asyncio.sleep(0)
+            return await rest
 
-    uvloop.run(scenario())
-    assert closed == [b""]
+    assert uvloop.run(scenario()) == b""
 
 
 def test_any_code_of_the_matcher_passes() -> None:
@@ -203,7 +201,11 @@ def test_a_certificate_is_not_validated(tmp_path: Path) -> None:
 
 
 def test_a_server_without_tls_fails_a_check_over_https() -> None:
-    outcome = run(answering(OK), check={"protocol": "HTTPS"})
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    outcome = run(refuse, check={"protocol": "HTTPS"})
     assert outcome == Outcome(fault=Fault.CONNECTION)
 
 
@@ -249,7 +251,7 @@ def test_http_2_answers_decide(handler: Handler, outcome: Outcome) -> None:
 
 
 class Methods(grpc.GenericRpcHandler):
-    """Serves /test/code: fails with that code; /test/ok succeeds. Anything else is unimplemented."""
+    """/test/ok succeeds, /test/unavailable fails; anything else is unimplemented."""
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         if details.method == "/test/ok":
@@ -311,5 +313,3 @@ def test_each_kind_of_check_has_its_name(group: dict[str, Any], kind: str) -> No
 
 def test_an_address_of_ipv6_is_in_brackets() -> None:
     assert probe.address(make_group(), Target(id="::1", port=80)) == "[::1]:80"
-
-

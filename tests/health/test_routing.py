@@ -21,16 +21,16 @@ STATES = {
 MINIMUM = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
 
 
-def place(letters: str, **attributes: str) -> tuple[TargetGroup, dict[tuple[str, int | None], TargetHealth]]:
+def place(
+    letters: str, **attributes: str
+) -> tuple[TargetGroup, dict[tuple[str, int | None], TargetHealth]]:
     group = make_group(*range(1, len(letters) + 1))
     targets = tuple(
         replace(target, draining_until=datetime.now(UTC) if letter == "d" else None)
         for target, letter in zip(group.targets, letters, strict=True)
     )
     keys = {f"{MINIMUM}.{name}": value for name, value in attributes.items()}
-    states = {
-        target.key: STATES[letter] for target, letter in zip(targets, letters, strict=True)
-    }
+    states = {target.key: STATES[letter] for target, letter in zip(targets, letters, strict=True)}
     return replace(group, targets=targets, attributes=keys), states
 
 

@@ -6,6 +6,7 @@ import pytest
 from albatross.host.event import (
     BODY_BYTES_MAX,
     BadRequest,
+    IncompatibleProtocol,
     Request,
     health_check_event,
     to_event,
@@ -256,7 +257,10 @@ def test_a_query_string_is_split_and_not_decoded(query, single, multi):
             id="the proxy's own connection header is not the client's",
         ),
         pytest.param(
-            [(b"x-albatross-target-group", ARN.encode())], {}, {}, id="nothing of the internals"
+            [(b"x-albatross-target-group", ARN.encode()), (b"x-albatross-method", b"FOO")],
+            {},
+            {},
+            id="nothing of the internals",
         ),
     ],
 )
@@ -447,3 +451,21 @@ def test_a_health_check_event_in_multi_mode_splits_the_query_of_its_path():
     assert event["path"] == "/up"
     assert event["multiValueQueryStringParameters"] == {"deep": ["1"]}
     assert event["multiValueHeaders"] == {"user-agent": ["ELB-HealthChecker/2.0"]}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "refused"),
+    [
+        pytest.param(b"application/grpc", True, id="gRPC"),
+        pytest.param(b"Application/gRPC+json; a=b", True, id="with a format"),
+        pytest.param(b"application/grpc-web", False, id="gRPC-Web is plain HTTP"),
+        pytest.param(b"application/grpcx", False, id="another type"),
+    ],
+)
+def test_grpc_is_no_event(content_type, refused):
+    headers = [(b"content-type", content_type)]
+    if not refused:
+        assert event_of(headers=headers)["httpMethod"] == "GET"
+        return
+    with pytest.raises(IncompatibleProtocol):
+        event_of(headers=headers)

@@ -470,6 +470,8 @@ def test_headers_that_are_not_valid_http_are_an_invalid_response(name, value, mu
         "Keep-Alive",
         "Proxy-Authenticate",
         "proxy-connection",
+        "X-Envoy-Upstream-Canary",
+        "x-albatross-error",
         "TE",
         "Trailer",
         "upgrade",

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from albatross.model.certificate import Certificate, Facts
 from albatross.model.function import Directory, Function, Package, Secrets, Statement
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer, Zone
@@ -102,6 +103,32 @@ RESOURCES = [
         id="function of a package",
     ),
     pytest.param(function(code=Directory(path="/srv/app")), id="function of a directory"),
+    pytest.param(
+        Certificate(
+            arn="a",
+            type="AMAZON_ISSUED",
+            facts=Facts(
+                domain_name="*.example.com",
+                names=("*.example.com", "example.com"),
+                key_algorithm="RSA_2048",
+                signature_algorithm="SHA256WITHECDSA",
+                serial="01:02",
+                subject="CN=*.example.com",
+                issuer="Albatross",
+                not_before=NOW,
+                not_after=NOW,
+                key_usages=("DIGITAL_SIGNATURE",),
+                extended_key_usages={"1.3.6.1.5.5.7.3.1": "TLS_WEB_SERVER_AUTHENTICATION"},
+            ),
+            pem="-----BEGIN CERTIFICATE-----\n",
+            chain="",
+            key_id="0" * 32,
+            created_at=NOW,
+            renewed_at=NOW,
+            validation_domains={"*.example.com": "example.com"},
+        ),
+        id="certificate",
+    ),
 ]
 
 

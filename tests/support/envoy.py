@@ -159,7 +159,7 @@ class Answer:
         assert self.status == 200, self
         document = json.loads(self.body)
         headers = [(name.lower(), value) for name, value in document["headers"]]
-        return Received(document["request"], headers, document["body"], document["headers"])
+        return Received(document["request"], headers, document["body"])
 
 
 @dataclass
@@ -167,7 +167,6 @@ class Received:
     request: str
     headers: list[tuple[str, str]]  # names in lower case
     body: str
-    raw_headers: list[list[str]]
 
     def header(self, name: str) -> str | None:
         values = self.all(name)

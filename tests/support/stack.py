@@ -6,8 +6,10 @@ Each load balancer has a loopback address of its own, so listeners may have any 
 import hashlib
 import json
 import random
+import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -25,11 +27,11 @@ from tests.support.command import (
 )
 from tests.support.envoy import Answer, Client
 
-# What it does with a request is in the path; see `Stack.echo` and `Stack.reply`.
+# What it does with a request is in the path. What it has done it tells by datagrams.
 FUNCTION = """
-import base64, hashlib, json, os, time
+import base64, hashlib, json, os, socket, time
 
-seen = {}
+notes = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 def handler(event, context):
     path, body = event["path"], event["body"]
@@ -46,23 +48,27 @@ def handler(event, context):
         return answer({"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
     if path.startswith("/-/sleep/"):
         _, key, seconds = path.rsplit("/", 2)
-        seen[key] = "started"
+        note(key)
         time.sleep(float(seconds))
-        seen[key] = "finished"
+        note(key)
         return answer(key)
-    if path.startswith("/-/seen/"):
-        return answer(seen.get(path.rsplit("/", 1)[1]))
     if path.startswith("/-/count/"):
-        seen[path] = seen.get(path, 0) + 1
-        return {"statusCode": 503, "body": str(seen[path])}
+        note(path.rsplit("/", 1)[1])
+        return {"statusCode": 503, "body": "counted"}
     if path == "/-/raise":
         raise ValueError("on purpose")
     if path == "/-/crash":
         os._exit(1)
 
+def note(key):
+    notes.sendto(key.encode(), ("127.0.0.1", int(os.environ["NOTES"])))
+
 def answer(document):
     return {"statusCode": 200, "body": json.dumps(document)}
 """
+
+
+_CONFIG = {"host_header": "HostHeaderConfig", "path_pattern": "PathPatternConfig"}
 
 
 @dataclass
@@ -118,13 +124,16 @@ class Front:
         self.stack.elb.modify_listener(ListenerArn=self.listener, DefaultActions=list(actions))
 
     @contextmanager
-    def rule(self, action: Mapping[str, Any], priority: int = 1, **values: Sequence[str]) -> Iterator[str]:
+    def rule(
+        self, action: Mapping[str, Any], priority: int = 1, **values: Sequence[str]
+    ) -> Iterator[str]:
         """Have a rule for a while: `host_header=[...]`, `path_pattern=[...]`."""
         made = self.stack.elb.create_rule(
             ListenerArn=self.listener,
             Priority=priority,
             Conditions=[
-                {"Field": name.replace("_", "-"), "Values": list(of)} for name, of in values.items()
+                {"Field": name.replace("_", "-"), _CONFIG[name]: {"Values": list(of)}}
+                for name, of in values.items()
             ],
             Actions=[action],
         )
@@ -170,6 +179,8 @@ class Stack:
     """One server. What tests make in it stays until its end."""
 
     server: Server
+    _notes: socket.socket
+    _noted: Counter[str] = field(default_factory=Counter)
     _names: Iterator[int] = field(default_factory=lambda: count(1))
     _shared: dict[int, Front] = field(default_factory=dict)
 
@@ -183,7 +194,15 @@ class Stack:
 
     @cached_property
     def function(self) -> str:
-        return make_function(self.server, "traffic", FUNCTION, Timeout=30)
+        variables = {"Variables": {"NOTES": str(self._notes.getsockname()[1])}}
+        return make_function(self.server, "traffic", FUNCTION, Timeout=30, Environment=variables)
+
+    def noted(self, key: str) -> int:
+        """Return how often the function has noted `key`: a sleep does when it begins and ends."""
+        with suppress(BlockingIOError):
+            while True:
+                self._noted[self._notes.recv(100).decode()] += 1
+        return self._noted[key]
 
     def name(self) -> str:
         return f"t{next(self._names)}"
@@ -238,7 +257,9 @@ def forward(target_group: str) -> dict[str, Any]:
     return {"Type": "forward", "TargetGroupArn": target_group}
 
 
-def fixed(status: int = 200, body: str | None = None, content_type: str | None = None) -> dict[str, Any]:
+def fixed(
+    status: int = 200, body: str | None = None, content_type: str | None = None
+) -> dict[str, Any]:
     config = {"StatusCode": str(status)}
     if body is not None:
         config["MessageBody"] = body
@@ -253,13 +274,17 @@ def redirect(status: int = 302, **parts: str) -> dict[str, Any]:
 
 
 @contextmanager
-def stack() -> Iterator[Stack]:
-    """Run a server; afterwards none of its processes and files may be left."""
+def stack(**variables: str) -> Iterator[Stack]:
+    """Run a server with these variables; afterwards none of its processes and files may be left."""
     network = f"127.{random.randrange(64, 255)}.{random.randrange(256)}.0/24"
     with place() as where:
+        where.variables.update(variables)
         with serving(where, "--addresses", network) as server:
             pids = server.pids().values()
-            yield Stack(server)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as notes:
+                notes.setblocking(False)
+                notes.bind(("127.0.0.1", 0))
+                yield Stack(server, notes)
             assert server.stop() == 0
         until(lambda: not any(map(is_alive, pids)))
         assert where.run_directories() == []

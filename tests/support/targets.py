@@ -53,11 +53,21 @@ def with_check(group: TargetGroup, **changes: Any) -> TargetGroup:
 
 
 def make_snapshot(*groups: TargetGroup, used: bool = True, **fields: Any) -> Snapshot:
-    """Return a snapshot in which a load balancer forwards to each of `groups`, if they are `used`."""
+    """Return a snapshot in which a load balancer forwards to each of `groups` if `used`."""
     balancer_arn = f"{PREFIX}:loadbalancer/app/lb/0123456789abcdef"
     listener_arn = f"{PREFIX}:listener/app/lb/0123456789abcdef/0123456789abcdef"
-    balancer = LoadBalancer.__new__(LoadBalancer)  # nothing of it is looked at
-    object.__setattr__(balancer, "arn", balancer_arn)
+    balancer = LoadBalancer(
+        arn=balancer_arn,
+        name="lb",
+        dns_name="lb-1.us-east-1.elb.localhost",
+        scheme="internet-facing",
+        ip_address_type="ipv4",
+        zones=(),
+        security_groups=(),
+        vpc_id="vpc-1",
+        created_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        slot=0,
+    )
     rules = tuple(
         Rule(
             arn=f"{listener_arn}/{position}".replace("listener/", "listener-rule/"),
@@ -68,9 +78,7 @@ def make_snapshot(*groups: TargetGroup, used: bool = True, **fields: Any) -> Sna
         )
         for position, group in enumerate(groups)
     )
-    listener = Listener(
-        arn=listener_arn, load_balancer_arn=balancer_arn, port=80, protocol="HTTP"
-    )
+    listener = Listener(arn=listener_arn, load_balancer_arn=balancer_arn, port=80, protocol="HTTP")
     return Snapshot(
         revision=1,
         load_balancers=(balancer,),
@@ -131,7 +139,9 @@ def answering_http2(
                     if requests is not None:
                         requests.append({str(k): str(v) for k, v in event.headers})
                     connection.send_headers(event.stream_id, [(":status", status)])
-                    connection.send_data(event.stream_id, body, end_stream=True)
+                    for start in range(0, len(body), 16_384):
+                        connection.send_data(event.stream_id, body[start : start + 16_384])
+                    connection.end_stream(event.stream_id)
 
     return handle
 

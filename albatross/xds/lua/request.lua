@@ -222,7 +222,10 @@ function envoy_on_request(handle)
     headers:remove("content-length") -- the limit on bodies is the functions', and this one goes nowhere
     return
   end
-  if headers:get("upgrade") then return answer(handle, "400") end -- a WebSocket: Lambda targets have none
+  if headers:get("upgrade") then -- a WebSocket: Lambda targets have none
+    handle:streamInfo():dynamicMetadata():set("albatross", "error", "LambdaWebsocketNotSupported")
+    return answer(handle, "400")
+  end
 
   headers:replace("x-amzn-trace-id", traced(trace))
   forward_for(handle, headers, to.xff, to.xff_port == "true", forwarded)

@@ -1,4 +1,4 @@
-"""The benchmark: `make bench`, or `python bench/run.py [--write] [--only PART]`. Linux, with wrk.
+"""The benchmark: `make bench`, or `python bench/bench.py [--write] [--only PART]`. Linux, with wrk.
 
 Nothing here fails because of a number: each target is printed with whether it is met.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import footprint
+import health
 import lambda_path
 import proxy
 import report
@@ -19,7 +20,7 @@ import wrk
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _HEAD = """# Benchmarks
 
-Written by `python bench/run.py --write`; `make bench` measures again and prints the same tables.
+Written by `python bench/bench.py --write`; `make bench` measures again and prints the same tables.
 Load comes from `wrk` on the same machine and takes part of its processor time, as it does for
 whatever is compared: look at ratios first.
 
@@ -33,6 +34,7 @@ def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Secti
         "proxy": lambda: proxy.measure(rounds, duration_s),
         "times": times.measure,
         "memory": footprint.measure,
+        "health": health.measure,
     }
 
 

@@ -1,0 +1,46 @@
+"""Addresses of targets: which may be registered. Source: ALB user guide, "Register targets"."""
+
+from ipaddress import ip_address, ip_network
+
+from albatross.model.errors import InvalidTarget
+
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
+# differs from AWS: addresses of the loopback may be targets: servers on this machine.
+# AWS is silent: IPv6 targets have unique local addresses; AWS asks for one of the VPC's subnets.
+_RANGES = tuple(
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "fc00::/7",
+        *_LOOPBACK,
+    )
+)
+_VERSIONS = {"ipv4": 4, "ipv6": 6}
+
+
+def canonical(id_: str) -> str:
+    """Return an address in the one form in which it is kept, anything else as it is."""
+    try:
+        return str(ip_address(id_))
+    except ValueError:
+        return id_
+
+
+def check(id_: str, ip_address_type: str) -> None:
+    """Raise InvalidTarget unless `id_` is an address that a target group of this type may have."""
+    try:
+        address = ip_address(id_)
+    except ValueError:
+        raise InvalidTarget(f"The IP address '{id_}' is not a valid IP address") from None
+    if "%" in id_ or address.version != _VERSIONS[ip_address_type]:
+        raise InvalidTarget(
+            f"The IP address '{id_}' is not valid for a target group with IP address type "
+            f"'{ip_address_type}'"
+        )
+    if not any(address in network for network in _RANGES):
+        raise InvalidTarget(
+            f"The IP address '{id_}' is not within the ranges of a VPC and of RFC 1918 and RFC 6598"
+        )

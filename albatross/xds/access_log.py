@@ -1,0 +1,137 @@
+"""What Envoy notes of requests for the access logs: one file for all listeners.
+
+A listener's log is switched by Envoy's runtime, so that turning it on or off drains no connection.
+"""
+
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
+from envoy.config.route.v3.route_components_pb2 import Route
+from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
+from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import (
+    Config as HeaderToMetadata,
+)
+from envoy.service.runtime.v3.rtds_pb2 import Runtime
+
+from albatross.model import attributes
+from albatross.model.request_record import ABSENT, SEPARATOR, Choice, Entrance, Record
+from albatross.model.rule import Forward, Rule
+from albatross.xds import names
+from albatross.xds.packing import extension
+from albatross.xds.tenant import Tenant
+
+_DAY = "%Y-%m-%dT%H:%M:%S"
+
+
+def to_access_log(path: str, socket: str, oldest: Tenant) -> AccessLog:
+    """Return the log of the listener `socket`, written to the file `path` while it is on."""
+    line = SEPARATOR.join(_operators(_entrance(oldest)))
+    log = FileAccessLog(
+        path=path, log_format={"text_format_source": {"inline_string": f"{line}\n"}}
+    )
+    return AccessLog(
+        **extension("envoy.access_loggers.file", log),
+        filter={
+            "runtime_filter": {
+                "runtime_key": _switch(socket),
+                "percent_sampled": {"numerator": 0},
+                "use_independent_randomness": True,
+            }
+        },
+    )
+
+
+def to_runtime(tenants_by_socket: dict[str, list[Tenant]]) -> Runtime:
+    """Return the switches of the logs: on where a load balancer of the socket has its log on."""
+    runtime = Runtime(name=names.RUNTIME)
+    for socket, tenants in tenants_by_socket.items():
+        if any(_is_on(tenant) for tenant in tenants):
+            runtime.layer[_switch(socket)] = 100  # percent
+    return runtime
+
+
+def note_choice(route: Route, tenant: Tenant, rule: Rule, action: str) -> None:
+    """Put on `route` what the access log says of `rule`. `action`: the action's name in logs."""
+    choice = Choice(
+        load_balancer=tenant.balancer.arn,
+        protocol=tenant.listener.protocol.lower(),
+        port=str(tenant.listener.port),
+        priority=str(rule.priority or 0),
+        actions=action,
+        target_group=(rule.action.target_group_arn if isinstance(rule.action, Forward) else ABSENT),
+    )
+    route.metadata.filter_metadata[names.METADATA][names.CHOICE] = choice.text()
+
+
+def error_reasons() -> HeaderToMetadata:
+    """Return the filter that takes the Lambda host's error reason off a response, for the log."""
+    metadata = {"metadata_namespace": names.METADATA, "key": names.ERROR, "type": "STRING"}
+    rule = {"header": names.ERROR_HEADER, "on_header_present": metadata, "remove": True}
+    return HeaderToMetadata(response_rules=[rule])
+
+
+def _switch(socket: str) -> str:
+    return f"albatross.access_log.{socket}"
+
+
+def _is_on(tenant: Tenant) -> bool:
+    return attributes.get(tenant.balancer, "access_logs.s3.enabled") == "true"
+
+
+def _entrance(oldest: Tenant) -> Entrance:
+    return Entrance(
+        load_balancer=oldest.balancer.arn,
+        dns_name=oldest.balancer.dns_name,
+        protocol=oldest.listener.protocol.lower(),
+        port=str(oldest.listener.port),
+    )
+
+
+def _operators(entrance: Entrance) -> Record:
+    """Return what Envoy puts in place of each field of a record."""
+    return Record(
+        entrance=entrance.text(),
+        choice=f"%METADATA(ROUTE:{names.METADATA}:{names.CHOICE})%",
+        logged_at=f"%EMIT_TIME({_DAY}.%6fZ)%",
+        started_at=f"%START_TIME({_DAY}.%3f)%",
+        client="%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+        node="%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%",
+        connection="%CONNECTION_ID%",
+        target="%UPSTREAM_HOST%",
+        received_us=_since_start("DS_RX_END"),
+        sent_us=_since_start("US_TX_BEG"),
+        sent_all_us=_since_start("US_TX_END"),
+        answered_us=_since_start("US_RX_BEG"),
+        answering_us=_since_start("DS_TX_BEG"),
+        status="%RESPONSE_CODE%",
+        flags="%RESPONSE_FLAGS%",
+        details="%RESPONSE_CODE_DETAILS%",
+        received_bytes="%DOWNSTREAM_WIRE_BYTES_RECEIVED%",
+        sent_bytes="%DOWNSTREAM_WIRE_BYTES_SENT%",
+        method=f"%REQ({names.METHOD_HEADER}?:METHOD)%",
+        host="%REQ(:AUTHORITY)%",
+        path="%REQ(:PATH)%",
+        version="%PROTOCOL%",
+        upgrade="%REQ(UPGRADE)%",
+        content_type="%REQ(CONTENT-TYPE)%",
+        content_length="%REQ(CONTENT-LENGTH)%",
+        transfer_encoding="%REQ(TRANSFER-ENCODING)%",
+        user_agent="%REQ(USER-AGENT):8192%",
+        tls_cipher="%DOWNSTREAM_TLS_CIPHER%",
+        tls_version="%DOWNSTREAM_TLS_VERSION%",
+        server_name="%REQUESTED_SERVER_NAME%",
+        certificate="%FILTER_CHAIN_NAME%",
+        trace_id="%REQ(X-AMZN-TRACE-ID)%",
+        location="%RESP(LOCATION)%",
+        target_group=f"%REQ({names.TARGET_GROUP_HEADER})%",
+        error=_noted(names.ERROR),
+        original_host=_noted(names.ORIGINAL_HOST),
+        original_path=_noted(names.ORIGINAL_PATH),
+        transform_status=_noted(names.TRANSFORM_STATUS),
+    )
+
+
+def _since_start(point: str) -> str:
+    return f"%COMMON_DURATION(DS_RX_BEG:{point}:us)%"
+
+
+def _noted(key: str) -> str:
+    return f"%DYNAMIC_METADATA({names.METADATA}:{key})%"

@@ -1,0 +1,411 @@
+"""What the load balancer refuses, where its limits are, and when it loses patience.
+
+Sources: ALB user guide, "Troubleshoot your load balancers", "Edit attributes"; quotas.
+"""
+
+import socket
+import struct
+import time
+
+import pytest
+
+from albatross.model import pages
+from tests.support.command import until
+from tests.support.stack import chunked, event, fixed, redirect, request
+
+MIB = 1024 * 1024
+HOST = "Host: example.com\r\n"
+
+
+def assert_page(answer, status, *, closes):
+    assert answer.status == status
+    assert answer.body.decode() == pages.page(status)
+    assert answer.header("Server") == "awselb/2.0"
+    assert answer.header("Content-Type") == "text/html"
+    assert answer.header("Content-Length") == str(len(answer.body))
+    assert answer.header("Date")
+    assert answer.closed is closes
+
+
+def get(*lines, line="GET / HTTP/1.1", host="Host: a"):
+    return "\r\n".join([line, host, *lines, "", ""])
+
+
+def post(*lines, body=""):
+    return get(*lines, line="POST / HTTP/1.1") + body
+
+
+def te(body, *lines):
+    return post("Transfer-Encoding: chunked", *lines, body=body)
+
+
+MALFORMED = [
+    pytest.param("GARBAGE\r\n\r\n", id="garbage"),
+    pytest.param("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", id="TLS"),
+    pytest.param("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
+    pytest.param(get(line="GET / HTTP/1"), id="no minor version"),
+    pytest.param(get(line="GET / FOO/1.1"), id="another protocol"),
+    pytest.param(get(line="GET / http/1.1"), id="protocol in lower case"),
+    pytest.param(get(line="G(T / HTTP/1.1"), id="a method that is no token"),
+    pytest.param(get(line="G\x01T / HTTP/1.1"), id="a method with a control character"),
+    pytest.param(get(line="GET /a b HTTP/1.1"), id="a space in the target"),
+    pytest.param(get(line="GET /\0 HTTP/1.1"), id="NUL in the target"),
+    pytest.param(get(line="GET /\xc3\xa9 HTTP/1.1"), id="UTF-8 in the target"),
+    pytest.param(get(line="GET /a#b HTTP/1.1"), id="a fragment"),
+    pytest.param(get(line="GET x HTTP/1.1"), id="a target without a slash"),
+    pytest.param(get(line="GET ?x HTTP/1.1"), id="a query alone"),
+    pytest.param(get(line="GET ftp://a/ HTTP/1.1"), id="another scheme"),
+    pytest.param(get(line="GET http:///x HTTP/1.1"), id="no host in the target"),
+    pytest.param(get(line="GET HTTP/1.1"), id="no target"),
+    pytest.param(get(line="CONNECT a.com:443 HTTP/1.1"), id="CONNECT"),
+    pytest.param("GET / HTTP/1.1\r\n\r\n", id="no Host"),
+    pytest.param(get(host="Host: a b"), id="a space in Host"),
+    pytest.param(get(host="Host: \xc3\xa9"), id="UTF-8 in Host"),
+    pytest.param(get("A b: c"), id="a space in a name"),
+    pytest.param(get("A : c"), id="a space before the colon"),
+    pytest.param(get("Abc"), id="no colon"),
+    pytest.param(get(": c"), id="no name"),
+    pytest.param(get("A\0: c"), id="NUL in a name"),
+    pytest.param(get("A\xe9: c"), id="a byte above 0x7f in a name"),
+    pytest.param(get("A(: c"), id="a name that is no token"),
+    pytest.param(get("A: b\0c"), id="NUL in a value"),
+    pytest.param(get("A: b\x01c"), id="a control character in a value"),
+    pytest.param(get("A: b\x7fc"), id="DEL in a value"),
+    pytest.param("GET / HTTP/1.1\r\n Host: a\r\n\r\n", id="a fold in the first line"),
+    pytest.param(post("Content-Length: x"), id="length: a letter"),
+    pytest.param(post("Content-Length: +2", body="ab"), id="length: plus"),
+    pytest.param(post("Content-Length: -1"), id="length: minus"),
+    pytest.param(post("Content-Length: 0x2", body="ab"), id="length: hexadecimal"),
+    pytest.param(post("Content-Length: 1 1", body="ab"), id="length: two numbers"),
+    pytest.param(post("Content-Length:", body="ab"), id="length: empty"),
+    pytest.param(post("Content-Length: 99999999999999999999"), id="length: overflow"),
+    pytest.param(post("Content-Length: 2", "Content-Length: 3", body="ab"), id="two lengths"),
+    pytest.param(post("Content-Length: 2", "Content-Length: 2", body="ab"), id="two equal lengths"),
+    pytest.param(post("Content-Length: 2, 2", body="ab"), id="a list of lengths"),
+    pytest.param(te("0\r\n\r\nG", "Content-Length: 6"), id="chunked and length"),
+    pytest.param(
+        post("Content-Length: 6", "Transfer-Encoding: chunked", body="0\r\n\r\nG"),
+        id="length and chunked",
+    ),
+    pytest.param(
+        post("Transfer-Encoding : chunked", body="0\r\n\r\n"), id="a space after Transfer-Encoding"
+    ),
+    pytest.param(
+        post("Transfer-Encoding: \x0bchunked", body="0\r\n\r\n"), id="a vertical tab before chunked"
+    ),
+    pytest.param(te("zz\r\nab\r\n0\r\n\r\n"), id="chunk: no number"),
+    pytest.param(te("-1\r\nab\r\n0\r\n\r\n"), id="chunk: minus"),
+    pytest.param(te("0x2\r\nab\r\n0\r\n\r\n"), id="chunk: 0x"),
+    pytest.param(te(" 2\r\nab\r\n0\r\n\r\n"), id="chunk: a space first"),
+    pytest.param(te("10000000000000002\r\nab\r\n0\r\n\r\n"), id="chunk: overflow"),
+    pytest.param(te("2\nab\n0\n\n"), id="chunk: bare LF"),
+    pytest.param(te("2;a\n=b\r\nab\r\n0\r\n\r\n"), id="chunk: LF in an extension"),
+    pytest.param(te("2;a\r=b\r\nab\r\n0\r\n\r\n"), id="chunk: CR in an extension"),
+    pytest.param(te("2\r\nabcd\r\n0\r\n\r\n"), id="chunk: too long"),
+    pytest.param(te("2\r\nab0\r\n\r\n"), id="chunk: no end"),
+    pytest.param(te("1\r\na\r\n0\r\nA b\r\n\r\n"), id="chunk: bad trailer"),
+]
+
+
+@pytest.mark.parametrize("data", MALFORMED)
+def test_malformed_requests_are_refused_and_end_the_connection(single, data):
+    with single.connect() as client:
+        client.write(data + get(line="GET /-/count/smuggled HTTP/1.1"))
+        assert_page(client.read(), 400, closes=True)
+
+
+def test_a_refused_connection_ends_without_another_word(single):
+    with single.connect() as client:
+        client.write(te("zz\r\n") + get(line="GET /-/count/smuggled HTTP/1.1"))
+        assert_page(client.read(), 400, closes=True)
+        assert client.ends()
+
+
+def test_nothing_of_them_has_reached_the_function(traffic):
+    assert traffic.noted("smuggled") == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "xchunked",
+        "chunked, identity",
+        "gzip, chunked",
+        "identity",
+        "chunked\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_other_transfer_encodings_are_not_implemented(single, value):
+    answer = single.send(post(f"Transfer-Encoding: {value}", body="0\r\n\r\n"))
+    assert_page(answer, 501, closes=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "path", "headers"),
+    [
+        pytest.param("GET /lf HTTP/1.1\nHost: a\n\n", "/lf", {}, id="bare LF"),
+        pytest.param("\r\n\r\n" + get(), "/", {}, id="empty lines first"),
+        pytest.param(get(line="GET  / HTTP/1.1"), "/", {}, id="two spaces"),
+        pytest.param(get("A: b\r\n c"), "/", {"a": ["b c"]}, id="a folded header"),
+        pytest.param(get("A: b\rc"), "/", {"a": ["bc"]}, id="a CR in a value"),
+        pytest.param(get("A: b\xff"), None, {}, id="a byte that is not UTF-8"),
+        pytest.param(get(host="Host:"), "/", {"host": [""]}, id="an empty Host"),
+        pytest.param(get(host="Host: a_b"), "/", {"host": ["a_b"]}, id="an underscore in Host"),
+    ],
+)
+def test_what_is_odd_passes_as_one_request(multi, data, path, headers):
+    with multi.connect() as client:
+        client.write(data + request("GET /next").decode())
+        first = client.read()
+        if path is None:
+            assert_page(first, 400, closes=False)
+        else:
+            seen = event(first)
+            assert seen["path"] == path
+            assert seen["multiValueHeaders"].items() >= headers.items()
+        assert event(client.read())["path"] == "/next"
+
+
+def test_trace_is_not_allowed_and_the_connection_goes_on(single):
+    with single.connect() as client:
+        client.write(get(line="TRACE / HTTP/1.1") + get(line="GET /next HTTP/1.1"))
+        assert_page(client.read(), 405, closes=False)
+        assert event(client.read())["path"] == "/next"
+
+
+def test_options_asterisk_is_refused(single):
+    with single.connect() as client:
+        client.write(get(line="OPTIONS * HTTP/1.1") + get(line="GET /next HTTP/1.1"))
+        assert_page(client.read(), 400, closes=False)
+        assert event(client.read())["path"] == "/next"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(["Connection: Upgrade", "Upgrade: websocket"], id="WebSocket"),
+        pytest.param(["connection: keep-alive, upgrade", "upgrade: WebSocket"], id="any case"),
+        pytest.param(["Connection: Upgrade", "Upgrade: h2c, websocket"], id="one of two"),
+    ],
+)
+def test_a_websocket_is_refused(traffic, single, lines):
+    key = ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
+    assert_page(single.get("/-/count/websocket", *lines, *key), 400, closes=True)
+    assert traffic.noted("websocket") == 0
+
+
+@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
+def test_grpc_is_an_incompatible_protocol(single, content_type):
+    answer = single.post("/", f"Content-Type: {content_type}", "TE: trailers", body=b"\0\0\0\0\0")
+    assert_page(answer, 464, closes=False)
+
+
+def test_grpc_web_is_not_grpc(single):
+    assert single.post("/", "Content-Type: application/grpc-web", body=b"x").status == 200
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "status"),
+    [
+        pytest.param("x-long", 16_383, 200, id="16,383 bytes"),
+        pytest.param("x-long", 16_384, 400, id="16,384 bytes"),
+        pytest.param("Cookie", 16_383, 200, id="a cookie of 16,383 bytes"),
+        pytest.param("Cookie", 16_384, 400, id="a cookie of 16,384 bytes"),
+    ],
+)
+def test_a_header_line_may_have_16_kb(single, name, size, status):
+    line = f"{name}: ".ljust(size, "b")
+    answer = single.get("/", line)
+    assert answer.status == status
+    if status == 200:
+        assert len(event(answer)["headers"][name.lower()]) == size - len(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [pytest.param(65_536, 200, id="64 KB"), pytest.param(65_537, 400, id="more")],
+)
+def test_all_header_lines_may_have_64_kb(single, size, status):
+    left, lines = size - len(HOST), []
+    while left:
+        take = left if left < 12_000 else 10_000
+        lines.append("x-a: ".ljust(take - 2, "b"))
+        left -= take
+    assert single.get("/", *lines).status == status
+
+
+def test_a_thousand_header_lines_pass(multi):
+    seen = event(multi.get("/", *(f"X-{n}: {n}" for n in range(1000))))
+    assert seen["multiValueHeaders"]["x-999"] == ["999"]
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [pytest.param(16_384, 200, id="16 K"), pytest.param(16_385, 414, id="more")]
+)
+@pytest.mark.parametrize("prefix", ["/", "/?q="])
+def test_a_request_target_may_have_16_k(single, prefix, size, status):
+    answer = single.get(prefix.ljust(size, "a"))
+    assert answer.status == status
+    if status == 414:
+        assert_page(answer, 414, closes=False)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "status"), [pytest.param(30, 200, id="30"), pytest.param(31, 463, id="31")]
+)
+def test_more_than_30_forwarded_addresses_are_refused(single, addresses, status):
+    answer = single.get("/", f"X-Forwarded-For: {', '.join(['10.0.0.1'] * addresses)}")
+    assert answer.status == status
+
+
+def halves(size):
+    return chunked(b"x" * (size // 2), b"x" * (size - size // 2))
+
+
+class TestBodySize:
+    def test_one_mebibyte_passes_with_its_length(self, single):
+        assert b'"bytes": 1048576' in single.post("/-/digest", body=b"x" * MIB).body
+
+    def test_one_mebibyte_passes_in_chunks(self, single):
+        data = request("PUT /-/digest", "Transfer-Encoding: chunked", body=halves(MIB))
+        assert b'"bytes": 1048576' in single.send(data).body
+
+    def test_one_byte_more_is_refused_by_its_length_alone(self, single):
+        head = request("POST /-/count/large", f"Content-Length: {MIB + 1}", body=None)
+        assert_page(single.send(head), 413, closes=True)
+
+    def test_one_byte_more_is_refused_in_chunks(self, single):
+        data = request("POST /-/count/large", "Transfer-Encoding: chunked", body=halves(MIB + 1))
+        assert_page(single.send(data), 413, closes=True)
+
+    def test_it_has_not_reached_the_function(self, traffic):
+        assert traffic.noted("large") == 0
+
+    def test_with_expect(self, single):
+        with single.connect() as client:
+            lines = ("Expect: 100-continue", f"Content-Length: {MIB + 1}")
+            client.write(request("POST /", *lines, body=None))
+            assert client.read().status == 100
+            assert_page(client.read(), 413, closes=True)
+
+
+# Connections
+
+
+@pytest.mark.parametrize(
+    ("data", "closes"),
+    [
+        pytest.param(get(), False, id="HTTP/1.1"),
+        pytest.param(get("Connection: close"), True, id="HTTP/1.1 close"),
+        pytest.param("GET / HTTP/1.0\r\n\r\n", True, id="HTTP/1.0"),
+        pytest.param(
+            "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", False, id="HTTP/1.0 keep-alive"
+        ),
+    ],
+)
+@pytest.mark.parametrize("action", ["forward", "fixed", "redirect"])
+def test_who_closes(traffic, single, data, closes, action):
+    front = single
+    if action != "forward":
+        front = traffic.shared_front(80)
+        front.default(fixed(200, "x") if action == "fixed" else redirect(302, host="b.com"))
+    with front.connect() as client:
+        client.write(data)
+        answer = client.read()
+        assert answer.status in (200, 302)
+        assert answer.closed is closes
+        if not closes:
+            client.write(data)
+            assert client.read().status == answer.status
+
+
+@pytest.fixture(scope="module")
+def impatient(traffic):
+    return traffic.front(idle_timeout__timeout_seconds="1")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("GET / HT", id="request line"),
+        pytest.param("GET / HTTP/1.1\r\nHost: a\r\nX: ", id="headers"),
+        pytest.param(post("Content-Length: 5", body="ab"), id="body"),
+        pytest.param(te("5\r\nab"), id="chunk"),
+        pytest.param(post("Content-Length: 5", "Expect: 100-continue"), id="body after 100"),
+    ],
+)
+def test_a_client_that_falls_silent_gets_408(impatient, data):
+    with impatient.connect() as client:
+        started = time.monotonic()
+        client.write(data)
+        answer = client.read()
+        if answer.status == 100:
+            answer = client.read()
+        assert 0.9 < time.monotonic() - started < 2.5
+        assert_page(answer, 408, closes=True)
+
+
+def test_a_slow_upload_that_goes_on_is_no_silence(impatient):
+    with impatient.connect() as client:
+        client.write(post("Content-Length: 4", "Content-Type: text/plain"))
+        for character in "slow":
+            time.sleep(0.4)
+            client.write(character)
+        assert event(client.read())["body"] == "slow"
+
+
+def test_a_slow_function_is_a_504_while_it_goes_on(traffic, impatient):
+    with impatient.connect() as client:
+        started = time.monotonic()
+        client.write(request("GET /-/sleep/504/1.4"))
+        answer = client.read()
+        assert 0.9 < time.monotonic() - started < 1.3
+        assert_page(answer, 504, closes=False)
+        assert answer.reason == "Gateway Time-out"
+        client.write(request("GET /next"))
+        assert event(client.read())["path"] == "/next"
+    assert traffic.noted("504") == 1
+    until(lambda: traffic.noted("504") == 2)
+
+
+def test_an_idle_connection_is_closed_without_a_word(impatient):
+    with impatient.connect() as client:
+        client.write(get())
+        assert not client.read().closed
+        assert client.ends()
+
+
+def test_the_idle_timeout_of_one_load_balancer_is_not_anothers(single):
+    assert single.get("/-/sleep/patient/1.2").status == 200
+
+
+def test_a_change_of_the_idle_timeout_is_in_force_at_once(impatient):
+    impatient.set(idle_timeout__timeout_seconds="3")
+    assert impatient.get("/-/sleep/changed/1.2").status == 200
+    impatient.set(idle_timeout__timeout_seconds="1")
+    assert impatient.get("/-/sleep/changed/1.4").status == 504
+
+
+@pytest.mark.parametrize("how", ["FIN", "RST"])
+def test_a_client_that_goes_harms_nobody(traffic, single, how):
+    client = single.connect()
+    client.write(request(f"GET /-/sleep/gone-{how}/0.3"))
+    until(lambda: traffic.noted(f"gone-{how}") == 1)
+    if how == "RST":
+        linger = struct.pack("ii", 1, 0)
+        client._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    client.__exit__()
+    assert single.get("/next").status == 200
+    until(lambda: traffic.noted(f"gone-{how}") == 2)
+
+
+def test_a_body_that_ends_early_reaches_no_function(traffic, single):
+    for data in (post("Content-Length: 5", body="ab"), te("5\r\nab")):
+        with single.connect() as client:
+            client.write(data.replace("POST /", "POST /-/count/early", 1))
+            client._socket.shutdown(socket.SHUT_WR)
+            client.ends()
+    assert traffic.noted("early") == 0
