@@ -54,11 +54,14 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Authentication (OIDC, Cognito, JWT)": LATER,
         "Transforms of host and URL": LATER,
         "HTTPS listeners: certificates, SNI, security policies, client certificates": LATER,
-        "Attributes of listeners take effect (they are kept and shown)": LATER,
+        "Response headers set, and Server removed, by a listener's attributes": (
+            "xds/test_response_headers.py"
+        ),
         "Refusals with 400, 405, 408, 413, 414 and 501, and their pages": "xds/test_listener.py",
         "WebSocket requests to a function answered with 400": "xds/test_listener.py",
         "Desync mitigation by mode": LATER,
-        "Access logs, connection logs, CloudWatch metrics": LATER,
+        "Access logs: all 34 fields, and files named as AWS's objects": "e2e/test_access_log.py",
+        "Delivery of logs to S3, connection logs, CloudWatch metrics": LATER,
         "Several load balancers on one port, told apart by name": "xds/test_route.py",
     },
     "Target groups": {

@@ -14,6 +14,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 FILE_NAME = "albatross.toml"
+_INSTANCES = "instances"  # the one table in it
 ENVIRONMENT_PREFIX = "ALBATROSS_"
 EXIT_CANNOT_BOOT = 3  # a process that says so is not replaced: the server stops
 
@@ -223,6 +224,14 @@ class Config:
         "Worker threads of the proxy. 0: one for each core that the server may use.",
         check=_number(0, 256),
     )
+    ec2_endpoint: str = _setting(
+        "",
+        "URL of an EC2 API that knows the private addresses of instances that are registered as "
+        "targets and not in the table `instances`.",
+        check=_matches("https?://.+", "a URL, for example http://127.0.0.1:5000"),
+    )
+    # The table `[instances]` of albatross.toml: addresses of instances by id.
+    instances: Mapping[str, str] = field(default_factory=dict)
     run: RunSpec | None = None
 
     def to_json(self) -> str:
@@ -291,10 +300,25 @@ def _from_file(path: str, *, required: bool) -> dict[str, Any]:
     values = {}
     for key, value in table.items():
         place = f"{path}:{_line_of(key, text)}"
+        if key == _INSTANCES:
+            values[key] = _instances(value, place)
+            continue
         if key not in known:
             raise ConfigError(f"{place}: there is no setting {key!r}.{_did_you_mean(key, known)}")
         values[key] = _value(known[key], value, f"{place}: {key}")
     return values
+
+
+def _instances(table: object, place: str) -> dict[str, str]:
+    """Return the table of instances, checked. Raises ConfigError."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{place}: instances must be a table: [instances]")
+    for id_, address in table.items():
+        if not re.fullmatch("i-[0-9a-f]+", id_):
+            raise ConfigError(f"{place}: instances: {id_!r} is not the id of an instance.")
+        if fault := _is_address(str(address)):
+            raise ConfigError(f"{place}: instances: {id_} {fault}, not {address!r}.")
+    return table
 
 
 def _line_of(key: str, text: str) -> int:

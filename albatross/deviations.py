@@ -25,6 +25,7 @@ _CONSTANT = re.compile(
 _AREAS = {
     "From the request to the event": ("host/event.py",),
     "From the result to the response": ("host/response.py", "model/pages.py"),
+    "Access logs": ("telemetry/", "xds/access_log.py"),
     "Listeners and rules": ("xds/", "main.py", "ports.py"),
     "Running functions": ("host/",),
     "The Certificate Manager API": ("acm/",),

@@ -12,17 +12,32 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 import uvloop
 
-from albatross import acm, elbv2, endpoints, hosts_file, invoke, lambda_, lambda_check, run, sts
+from albatross import (
+    acm,
+    elbv2,
+    endpoints,
+    hosts_file,
+    instances,
+    invoke,
+    lambda_,
+    lambda_check,
+    run,
+    s3,
+    sts,
+    trust_material,
+)
 from albatross import config as configuration
 from albatross import log as log_format
 from albatross.aws.app import App
 from albatross.config import EXIT_CANNOT_BOOT, Config
+from albatross.draining import Draining
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
 from albatross.model.arn import Scope
@@ -31,6 +46,7 @@ from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.operation import AsyncOperation, Operation
 from albatross.publish import Publisher
+from albatross.store.contents import Contents
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
 from albatross.store.schema import UnusableData
@@ -39,7 +55,7 @@ from albatross.store.transaction import Transaction
 from albatross.telemetry.access_log import AccessLog
 from albatross.telemetry.raw_log import REQUEST_LOG, RawLog
 from albatross.telemetry.spool import Spool
-from albatross.xds import admin
+from albatross.xds import admin, names
 from albatross.xds.bootstrap import XDS_SOCKET
 from albatross.xds.server import XdsServer
 
@@ -66,30 +82,42 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         invoke=lambda_check.probe(host, lambda: health.snapshot),
         changed=lambda: publisher.changed(),
     )
+    draining = Draining(lambda: store)
+
+    def committed(revision: int) -> None:
+        publisher.changed(revision)
+        draining.changed()
+
+    keys = Keys(data_dir)
     store = Store(
         f"sqlite:///{data_dir / 'state.db'}",
         Packages(data_dir),
-        Keys(data_dir),
+        keys,
         strict=config.strict,
-        on_commit=lambda revision: publisher.changed(revision),
+        on_commit=committed,
         health=health,
     )
     access_log = AccessLog(
         RawLog(run_dir / REQUEST_LOG, lambda: admin.reopen_logs(run_dir)),
         Spool(data_dir / "log-spool", Path(config.log_files), interval_s=config.log_interval_s),
     )
-    publisher = Publisher(config, run_dir, store, xds, host, health, access_log)
+    contents = Contents(data_dir)
+    contents.collect(trust_material.in_use(await store.snapshot()))
+    publisher = Publisher(config, run_dir, store, xds, host, health, access_log, contents, keys.cookie_key())
     if config.run is not None:
         spec = config.run
         scope = Scope(config.account, config.region)
         await store.write(scope, lambda tx: run.create(tx, spec))
     app = App(
-        operations(store, host, publisher),
+        operations(config, store, contents, host, publisher),
         store,
         region=config.region,
         account=config.account,
         after_write=publisher.wait_in_effect,
-        extra_routes=endpoints.routes(config, run_dir, store, publisher),
+        extra_routes={
+            **endpoints.routes(config, run_dir, store, publisher),
+            **trust_material.routes(contents),
+        },
         is_loopback=config.is_loopback,
     )
     stopped = _on_signal()
@@ -98,6 +126,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
             group.create_task(publisher.run()),
             group.create_task(access_log.run()),
             group.create_task(health.run()),
+            group.create_task(draining.run()),
             group.create_task(_announce(config, publisher)),
         ]
         if config.run is not None:
@@ -121,15 +150,26 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
 
 
 def operations(
-    store: Store, host: HostClient, publisher: Publisher
+    config: Config, store: Store, contents: Contents, host: HostClient, publisher: Publisher
 ) -> Mapping[str, Mapping[str, Operation | AsyncOperation]]:
     """Return every operation of the API by service and name."""
     elb = dict(elbv2.OPERATIONS)
+    of_trust_stores = trust_material.operations(
+        store,
+        contents,
+        partial(s3.read, config.s3_endpoint),
+        after_write=publisher.wait_in_effect,
+        url=_api_url(config),
+    )
     for name in ("CreateListener", "ModifyListener"):
         elb[name] = _only_where_it_can_listen(elb[name], publisher)
     return {
         "acm": acm.OPERATIONS,
-        "elasticloadbalancing": elb,
+        "elasticloadbalancing": {
+            **elb,
+            **of_trust_stores,
+            "RegisterTargets": instances.operation(config, store, publisher.wait_in_effect),
+        },
         "lambda": {**lambda_.OPERATIONS, "Invoke": invoke.operation(store, host)},
         "sts": sts.OPERATIONS,
     }
@@ -153,6 +193,10 @@ def _only_where_it_can_listen(operation: Operation, publisher: Publisher) -> Ope
     return replace(operation, run=checked)
 
 
+def _api_url(config: Config) -> str:
+    return f"http://{names.socket(config.bind, config.port)}"
+
+
 def _api(app: App) -> Api:
     return Api(
         uvicorn.Config(
@@ -173,7 +217,7 @@ async def _announce(config: Config, publisher: Publisher) -> None:
     # Three processes: there is no one event to wait for.
     while await publisher.missing():  # noqa: ASYNC110
         await asyncio.sleep(READY_LOOK_S)
-    api = f"http://{config.bind}:{config.port}"
+    api = _api_url(config)
     if config.run is None:
         log.info("ready: AWS API on %s, data in %s", api, config.data_dir)
     else:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.snapshot import Snapshot
 from albatross.ports import Place, Wish
+from albatross.store.contents import Contents
 from albatross.store.store import Store
 from albatross.telemetry.access_log import AccessLog
 from albatross.telemetry.raw_log import REQUEST_LOG
 from albatross.xds import names
 from albatross.xds.server import XdsServer
+from albatross.xds.tls import TrustFiles
 from albatross.xds.translate import Binding, translate
 
 RETRY_S = 2.0  # after a port in use or a refused configuration
@@ -46,6 +49,8 @@ class Publisher:
         host: HostClient,
         health: Health,
         access_log: AccessLog,
+        contents: Contents,
+        cookie_key: bytes,
     ) -> None:
         self.snapshot = Snapshot(revision=-1)  # the last one published
         self.places: Mapping[str, Place] = {}  # where listeners are, by ARN
@@ -59,6 +64,8 @@ class Publisher:
         self._host = host
         self._health = health
         self._access_log = access_log
+        self._contents = contents
+        self._cookie_key = cookie_key
         self._idle_timeout = config.lambda_idle_timeout == "answer"
         self._held: set[tuple[str, int]] = set()  # open in the proxy
         self._wake = asyncio.Event()
@@ -183,6 +190,10 @@ class Publisher:
             lambda_socket=str(self._run_dir / "lambda.sock"),
             lambda_idle_timeout=self._idle_timeout,
             request_log=str(self._run_dir / REQUEST_LOG),
+            cookie_key=self._cookie_key,
+            routable=self._health.routable,
+            trust_files=await asyncio.to_thread(_trust_files, self._contents, snapshot),
+            now=datetime.now(UTC),
         )
         self._xds.publish(resources, snapshot.revision)
         if not await self._xds.wait_applied(snapshot.revision, APPLY_S):
@@ -227,13 +238,28 @@ class Publisher:
             self._hosts_file_fault = str(error)
 
 
+def _trust_files(contents: Contents, snapshot: Snapshot) -> dict[str, TrustFiles]:
+    """Return where the content of each trust store is. One that cannot be read is absent."""
+    found = {}
+    for store in snapshot.trust_stores:
+        lists = [one.content for one in store.revocations]
+        try:
+            contents.path(store.bundle).stat()
+            revocations = str(contents.joined(lists)) if lists else None
+        except OSError as error:
+            log.error("the trust store %s cannot be read: %s", store.arn, error)
+            continue
+        found[store.arn] = TrustFiles(str(contents.path(store.bundle)), revocations)
+    return found
+
+
 def _tell(balancer: LoadBalancer, listener: Listener, place: Place) -> None:
     if place.error:
         log.error(
             "listener %d of %s does not listen: %s", listener.port, balancer.name, place.error
         )
         return
-    url = f"http://{names.socket(place.address, place.port)}"
+    url = f"{listener.protocol.lower()}://{names.socket(place.address, place.port)}"
     if place.port == listener.port:
         log.info("listener %d of %s: %s (%s)", listener.port, balancer.name, url, balancer.dns_name)
     else:

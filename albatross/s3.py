@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 CONNECT_S, READ_S = 5, 10
 _CHUNK_BYTES = 1024 * 1024
@@ -58,7 +59,7 @@ def read(endpoint: str, location: Location, *, bytes_max: int) -> bytes:
     region = os.environ.get("AWS_REGION", "us-east-1")
     version = {"VersionId": location.version} if location.version else {}
     try:
-        client = session.create_client(
+        client: Any = session.create_client(
             "s3", endpoint_url=endpoint, region_name=region, config=config
         )
         answer = client.get_object(Bucket=location.bucket, Key=location.key, **version)

@@ -5,11 +5,14 @@ No transactions: the content is read and checked before one begins. Source: elbv
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from albatross import s3
+from albatross.aws.http import Request, Response
 from albatross.elbv2 import lookup, trust_stores
 from albatross.model.arn import Scope
 from albatross.model.errors import (
@@ -22,6 +25,7 @@ from albatross.model.errors import (
     ValidationError,
 )
 from albatross.model.operation import AsyncOperation
+from albatross.model.snapshot import Snapshot
 from albatross.model.trust_store import TrustStore
 from albatross.store.contents import Contents
 from albatross.store.store import Store
@@ -31,17 +35,10 @@ CONTENT_PATH = "/_albatross/trust-store-content"  # with ?sha256=
 BUNDLE_BYTES_MAX = 1024 * 1024  # more than 25 certificates of 16 KB have
 REVOCATIONS_BYTES_MAX = 50 * 1024 * 1024
 
-OPERATIONS = frozenset(
-    {
-        "AddTrustStoreRevocations",
-        "CreateTrustStore",
-        "GetTrustStoreCaCertificatesBundle",
-        "GetTrustStoreRevocationContent",
-        "ModifyTrustStore",
-    }
-)
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 T = TypeVar("T")
+Handler = Callable[[Request], Awaitable[Response]]
 Read = Callable[[s3.Location, int], bytes]
 
 
@@ -141,6 +138,39 @@ class _Material:
         return {"Location": f"{self.url}{CONTENT_PATH}?sha256={content}"}
 
 
+_RUN: Mapping[str, Callable[[_Material, Scope, dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+    "AddTrustStoreRevocations": _Material.add_revocations,
+    "CreateTrustStore": _Material.create,
+    "GetTrustStoreCaCertificatesBundle": _Material.bundle_location,
+    "GetTrustStoreRevocationContent": _Material.revocation_location,
+    "ModifyTrustStore": _Material.modify,
+}
+OPERATIONS = frozenset(_RUN)
+
+
+def in_use(snapshot: Snapshot) -> set[str]:
+    """Return the names of the contents that trust stores refer to."""
+    stores = snapshot.trust_stores
+    lists = (one.content for store in stores for one in store.revocations)
+    return {store.bundle for store in stores} | set(lists)
+
+
+def routes(contents: Contents) -> Mapping[tuple[str, str], Handler]:
+    """Return the handler of the URLs that the Get operations answer with."""
+
+    async def content(request: Request) -> Response:
+        digest = request.query.removeprefix("sha256=")
+        if not _SHA256.fullmatch(digest):
+            return Response(404, {}, b"")
+        try:
+            found = await asyncio.to_thread(contents.path(digest).read_bytes)
+        except OSError:
+            return Response(404, {}, b"")
+        return Response(200, {"Content-Type": "application/x-pem-file"}, found)
+
+    return {("GET", CONTENT_PATH): content}
+
+
 def operations(
     store: Store,
     contents: Contents,
@@ -151,10 +181,4 @@ def operations(
 ) -> Mapping[str, AsyncOperation]:
     """Return the operations. `read` gets an object of S3; `url` is that of this server's API."""
     material = _Material(store, contents, read, after_write, url)
-    return {
-        "AddTrustStoreRevocations": AsyncOperation(material.add_revocations),
-        "CreateTrustStore": AsyncOperation(material.create),
-        "GetTrustStoreCaCertificatesBundle": AsyncOperation(material.bundle_location),
-        "GetTrustStoreRevocationContent": AsyncOperation(material.revocation_location),
-        "ModifyTrustStore": AsyncOperation(material.modify),
-    }
+    return {name: AsyncOperation(partial(run, material)) for name, run in _RUN.items()}

@@ -205,7 +205,7 @@ def _snapshot(port: int) -> Snapshot:
         listener_arn=listener.arn,
         priority=None,
         conditions=(),
-        action=Forward(target_group_arn=group.arn),
+        action=Forward.to(group.arn),
     )
     return Snapshot(
         revision=1,

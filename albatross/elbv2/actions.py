@@ -5,8 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from albatross.elbv2.coverage import not_here
-from albatross.model.errors import InvalidLoadBalancerAction, ValidationError
-from albatross.model.rule import Action, FixedResponse, Forward, Redirect
+from albatross.model.errors import InvalidLoadBalancerAction, TooManyActions, ValidationError
+from albatross.model.rule import (
+    STICKINESS_S_MAX,
+    TARGET_GROUPS_MAX,
+    WEIGHT_MAX,
+    Action,
+    FixedResponse,
+    Forward,
+    Redirect,
+    WeightedTargetGroup,
+)
 
 _CONFIGS = {
     "forward": {"TargetGroupArn", "ForwardConfig"},
@@ -43,8 +52,8 @@ PORT_MAX = 65_535
 def to_action(documents: Sequence[Mapping[str, Any]]) -> Action:
     """Return what `documents` say, which must be one routing action.
 
-    Raises ValidationError, InvalidLoadBalancerAction; NotImplementedHere for an action, or a part
-    of one, that this version cannot perform. That a target group exists is for associations.py.
+    Raises ValidationError, InvalidLoadBalancerAction, TooManyActions; NotImplementedHere for an
+    action that this version cannot perform. That a target group exists is for associations.py.
     """
     if not documents:
         raise ValidationError("An action must be specified")
@@ -78,27 +87,54 @@ def _config(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _forward(document: Mapping[str, Any], order: int | None) -> Forward:
     short: str | None = document.get("TargetGroupArn")
     config = document.get("ForwardConfig") or {}
-    groups = config.get("TargetGroups") or []
-    if len(groups) > 1:
-        raise not_here("A forward action with several target groups")
-    if (config.get("TargetGroupStickinessConfig") or {}).get("Enabled"):
-        raise not_here("Stickiness of target groups")
-    if not groups:
-        groups = [{"TargetGroupArn": short}]
-    arn, weight = groups[0].get("TargetGroupArn"), groups[0].get("Weight", 1)
-    if not arn:
+    groups = config.get("TargetGroups") or [{"TargetGroupArn": short}]
+    if not all(group.get("TargetGroupArn") for group in groups):
         raise ValidationError("A target group ARN must be specified")
-    if short and short != arn:
+    if short and [short] != [group["TargetGroupArn"] for group in groups]:
         raise ValidationError(
             "You cannot specify different target groups in 'TargetGroupArn' and 'ForwardConfig'"
         )
-    if not 0 <= weight <= 999:
+    if len(groups) > TARGET_GROUPS_MAX:
+        # AWS is silent: a sixth target group in an action is refused with TooManyActions.
+        raise TooManyActions(f"An action can only have '{TARGET_GROUPS_MAX}' target groups")
+    stickiness = config.get("TargetGroupStickinessConfig") or {}
+    is_sticky, stickiness_s = stickiness.get("Enabled", False), stickiness.get("DurationSeconds")
+    _check_stickiness(is_sticky, stickiness_s)
+    forward = Forward(
+        target_groups=tuple(_weighted(group, len(groups)) for group in groups),
+        is_sticky=is_sticky,
+        stickiness_s=stickiness_s,
+        order=order,
+    )
+    if len(set(forward.target_group_arns)) < len(groups):
+        raise ValidationError("A target group can only be specified once in an action")
+    return forward
+
+
+def _weighted(group: Mapping[str, Any], among: int) -> WeightedTargetGroup:
+    weight = group.get("Weight")
+    if weight is None:
+        if among > 1:
+            raise ValidationError("A weight must be specified for each target group")
+        weight = 1
+    if not 0 <= weight <= WEIGHT_MAX:
         raise ValidationError(
-            f"The target group weight '{weight}' must be between '0-999' inclusive"
+            f"The target group weight '{weight}' must be between '0-{WEIGHT_MAX}' inclusive"
         )
-    if weight == 0:
-        raise not_here("A forward action whose only target group has the weight 0")
-    return Forward(target_group_arn=arn, weight=weight, order=order)
+    return WeightedTargetGroup(arn=group["TargetGroupArn"], weight=weight)
+
+
+def _check_stickiness(is_sticky: bool, stickiness_s: int | None) -> None:
+    if stickiness_s is None:
+        if is_sticky:
+            raise ValidationError(
+                "'DurationSeconds' must be specified to enable stickiness of target groups"
+            )
+    elif not 1 <= stickiness_s <= STICKINESS_S_MAX:
+        raise ValidationError(
+            f"The stickiness duration '{stickiness_s}' must be between '1-{STICKINESS_S_MAX}' "
+            "inclusive"
+        )
 
 
 def _redirect(config: Mapping[str, Any], order: int | None) -> Redirect:

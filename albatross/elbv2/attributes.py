@@ -4,6 +4,7 @@ Source: elbv2 API, `ModifyLoadBalancerAttributes` and its relatives. What the ke
 defaults and their values: model/attributes.py.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ _LOGS = {
     "connection_logs": "connection logs",
     "health_check_logs": "health check logs",
 }
+_BUCKET = re.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # Amazon S3 user guide, naming rules
 _CROSS_ZONE = "load_balancing.cross_zone.enabled"
 # Load balancer attributes that AWS knows, but not for Application Load Balancers.
 _OTHER_TYPES = {"dns_record.client_routing_policy", "secondary_ips.auto_assigned.per_subnet"}
@@ -154,6 +156,11 @@ def _check_load_balancer(balancer: LoadBalancer) -> None:
         if enabled == "true" and not bucket:
             raise InvalidConfigurationRequest(
                 f"The key '{log}.s3.bucket' must set in order to enable {noun}"
+            )
+        if enabled == "true" and not _BUCKET.fullmatch(bucket):
+            # differs from AWS: logs go to files, so the bucket need not exist.
+            raise InvalidConfigurationRequest(
+                f"Access Denied for bucket: {bucket}. Please check S3bucket permission"
             )
         if "AWSLogs" in prefix:
             raise InvalidConfigurationRequest(

@@ -65,7 +65,7 @@ def describe_listener_certificates(tx: "Transaction", params: Mapping[str, Any])
 def _https_listener(tx: "Transaction", params: Mapping[str, Any]) -> Listener:
     listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
     if listener.protocol != "HTTPS":
-        raise ValidationError(f"A certificate cannot be specified for {listener.protocol} listeners")
+        raise ValidationError("A certificate cannot be specified for HTTP listeners")
     return listener
 
 

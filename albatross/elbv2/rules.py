@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from albatross.elbv2 import associations, lookup, tags, wire
 from albatross.elbv2.actions import to_action
 from albatross.elbv2.conditions import to_conditions
-from albatross.elbv2.coverage import not_here
 from albatross.elbv2.limits import RULES_MAX
 from albatross.elbv2.pagination import page
+from albatross.elbv2.transforms import to_transforms
 from albatross.model import arn as arns
 from albatross.model.errors import (
     OperationNotPermitted,
@@ -28,16 +28,16 @@ def create_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """CreateRule: add one rule to a listener.
 
     Raises ListenerNotFound, PriorityInUse, TooManyRules, ValidationError, and what to_conditions,
-    to_action, associations.admit and tags.from_params raise.
+    to_action, to_transforms, associations.admit and tags.from_params raise.
     """
     listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
-    _refuse_transforms(params)
     rule = Rule(
         arn=arns.rule(listener.arn, tx.new_id()),
         listener_arn=listener.arn,
         priority=params["Priority"],
         conditions=to_conditions(params["Conditions"]),
         action=to_action(params["Actions"]),
+        transforms=to_transforms(params.get("Transforms") or ()),
     )
     new_tags = tags.from_params(params)
     if tx.list(Rule, parent=listener.arn, name=rule.name):
@@ -77,13 +77,15 @@ def modify_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """ModifyRule: what is not given stays as it is.
 
     Raises RuleNotFound, OperationNotPermitted for a default rule, ValidationError, and what
-    to_conditions, to_action and associations.admit raise.
+    to_conditions, to_action, to_transforms and associations.admit raise.
     """
     rule = lookup.by_arn(tx, Rule, params["RuleArn"])
-    _refuse_transforms(params)
     conditions, actions = params.get("Conditions"), params.get("Actions")
-    if not conditions and not actions and not params.get("ResetTransforms"):
+    transforms, reset = params.get("Transforms"), params.get("ResetTransforms")
+    if not (conditions or actions or transforms or reset):
         raise ValidationError("Either conditions or actions must be specified")
+    if transforms and reset:
+        raise ValidationError("You cannot specify both 'Transforms' and 'ResetTransforms'")
     if rule.is_default:
         raise OperationNotPermitted(f"Default rule '{rule.arn}' cannot be modified")
     if conditions:
@@ -92,6 +94,8 @@ def modify_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
         rule = replace(rule, action=to_action(actions))
         balancer_arn = arns.load_balancer_of(rule.listener_arn)
         associations.admit(tx, balancer_arn, rule.action, instead_of=rule.arn)
+    if transforms or reset:
+        rule = replace(rule, transforms=to_transforms(transforms or ()))
     tx.put(rule)
     return {"Rules": [wire.from_rule(rule)]}
 
@@ -141,11 +145,6 @@ def _wanted_priorities(params: Mapping[str, Any]) -> dict[str, int]:
     if not wanted:
         raise ValidationError("A rule priority must be specified")
     return wanted
-
-
-def _refuse_transforms(params: Mapping[str, Any]) -> None:
-    if params.get("Transforms"):
-        raise not_here("A transform of a rule")
 
 
 def _rule_count(tx: "Transaction", load_balancer_arn: str) -> int:

@@ -13,9 +13,17 @@ from albatross.model.rule import (
     FixedResponse,
     Forward,
     HostHeader,
+    HostHeaderRewrite,
+    HttpHeader,
+    HttpRequestMethod,
     PathPattern,
+    QueryParameter,
+    QueryString,
     Redirect,
     Rule,
+    SourceIp,
+    Transform,
+    UrlRewrite,
 )
 from albatross.model.target_group import HealthCheck, TargetGroup
 from albatross.model.trust_store import RevocationList, TrustStore
@@ -86,32 +94,62 @@ def from_rule(rule: Rule) -> Document:
         "Conditions": [_from_condition(condition) for condition in rule.conditions],
         "Actions": [from_action(rule.action)],
         "IsDefault": rule.is_default,
+        "Transforms": [_from_transform(transform) for transform in rule.transforms],
     }
 
 
 def _from_condition(condition: Condition) -> Document:
-    values = list(condition.values)
     match condition:
         case HostHeader():
-            field, config = "host-header", "HostHeaderConfig"
+            values = _from_values(condition)
+            return {"Field": "host-header", **values, "HostHeaderConfig": values}
         case PathPattern():
-            field, config = "path-pattern", "PathPatternConfig"
+            values = _from_values(condition)
+            return {"Field": "path-pattern", **values, "PathPatternConfig": values}
+        case HttpHeader(header_name=name):
+            values = _from_values(condition)
+            # Outside of the configuration AWS repeats regular expressions, but not values.
+            repeated = values if condition.regex_values else {}
+            config = {"HttpHeaderName": name, **values}
+            return {"Field": "http-header", **repeated, "HttpHeaderConfig": config}
+        case HttpRequestMethod(values=methods):
+            config = {"Values": list(methods)}
+            return {"Field": "http-request-method", "HttpRequestMethodConfig": config}
+        case QueryString(values=parameters):
+            config = {"Values": [_from_parameter(one) for one in parameters]}
+            return {"Field": "query-string", "QueryStringConfig": config}
+        case SourceIp(values=blocks):
+            return {"Field": "source-ip", "SourceIpConfig": {"Values": list(blocks)}}
         case _:
             assert_never(condition)
-    return {"Field": field, "Values": values, config: {"Values": values}}
+
+
+def _from_values(condition: HostHeader | PathPattern | HttpHeader) -> Document:
+    if condition.regex_values:
+        return {"RegexValues": list(condition.regex_values)}
+    return {"Values": list(condition.values)}
+
+
+def _from_parameter(parameter: QueryParameter) -> Document:
+    key = {} if parameter.key is None else {"Key": parameter.key}
+    return {**key, "Value": parameter.value}
+
+
+def _from_transform(transform: Transform) -> Document:
+    rewrites = {"Rewrites": [{"Regex": transform.regex, "Replace": transform.replace}]}
+    match transform:
+        case HostHeaderRewrite():
+            return {"Type": "host-header-rewrite", "HostHeaderRewriteConfig": rewrites}
+        case UrlRewrite():
+            return {"Type": "url-rewrite", "UrlRewriteConfig": rewrites}
+        case _:
+            assert_never(transform)
 
 
 def from_action(action: Action) -> Document:
     match action:
-        case Forward(target_group_arn=arn):
-            document = {
-                "Type": "forward",
-                "TargetGroupArn": arn,
-                "ForwardConfig": {
-                    "TargetGroups": [{"TargetGroupArn": arn, "Weight": action.weight}],
-                    "TargetGroupStickinessConfig": {"Enabled": False},
-                },
-            }
+        case Forward():
+            document = _from_forward(action)
         case Redirect():
             document = {
                 "Type": "redirect",
@@ -139,6 +177,22 @@ def from_action(action: Action) -> Document:
     return document | ({} if action.order is None else {"Order": action.order})
 
 
+def _from_forward(action: Forward) -> Document:
+    groups = action.target_groups
+    short = {"TargetGroupArn": groups[0].arn} if len(groups) == 1 else {}
+    seconds = {} if action.stickiness_s is None else {"DurationSeconds": action.stickiness_s}
+    return {
+        "Type": "forward",
+        **short,
+        "ForwardConfig": {
+            "TargetGroups": [
+                {"TargetGroupArn": group.arn, "Weight": group.weight} for group in groups
+            ],
+            "TargetGroupStickinessConfig": {"Enabled": action.is_sticky, **seconds},
+        },
+    }
+
+
 def from_target_group(group: TargetGroup) -> Document:
     """Return the document of CreateTargetGroup; DescribeTargetGroups adds `LoadBalancerArns`."""
     return {
@@ -149,6 +203,25 @@ def from_target_group(group: TargetGroup) -> Document:
         "TargetType": group.target_type,
         **_present(ProtocolVersion=group.protocol_version),
         "IpAddressType": group.ip_address_type,
+    }
+
+
+def from_trust_store(store: TrustStore) -> Document:
+    return {
+        "Name": store.name,
+        "TrustStoreArn": store.arn,
+        "Status": "ACTIVE",
+        "NumberOfCaCertificates": len(store.subjects),
+        "TotalRevokedEntries": sum(one.entries for one in store.revocations),
+    }
+
+
+def from_revocation(store: TrustStore, one: RevocationList) -> Document:
+    return {
+        "TrustStoreArn": store.arn,
+        "RevocationId": one.id,
+        "RevocationType": one.type,
+        "NumberOfRevokedEntries": one.entries,
     }
 
 

@@ -93,9 +93,9 @@ def _logs(name: str) -> dict[str, Attribute]:
     }
 
 
-# differs from AWS: load balancers keep and show every attribute, but only these have an effect:
-# `idle_timeout`, `client_keep_alive`, `deletion_protection`, `preserve_host_header`,
-# `drop_invalid_header_fields`, `xff_header_processing` and `xff_client_port`.
+# differs from AWS: load balancers keep and show every attribute, but those of connection logs and
+# health check logs, `waf.fail_open.enabled`, `ipv6.deny_all_igw_traffic`,
+# `load_balancing.cross_zone.enabled` and `zonal_shift.config.enabled` have no effect.
 LOAD_BALANCER: Mapping[str, Attribute] = {
     **_logs("access_logs"),
     "idle_timeout.timeout_seconds": Attribute("60", Between(1, 4000)),
@@ -177,7 +177,6 @@ RESPONSE_HEADERS: Mapping[str, str] = {
     )
 }
 
-# differs from AWS: attributes of listeners are kept and shown, but have no effect yet.
 HTTP_LISTENER: Mapping[str, Attribute] = {
     "routing.http.response.server.enabled": _ON,
     **{key: Attribute("", Text(HEADER_VALUE)) for key in RESPONSE_HEADERS},

@@ -29,6 +29,12 @@ TITLES = {
     562: "562 Key Set Error",
 }
 SERVER = "awselb/2.0"
+# AWS is silent: the page for HTTP without TLS on the port of an HTTPS listener is nginx's.
+PLAIN_HTTP_PAGE = (
+    "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n"
+    "<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n"
+    "<center>The plain HTTP request was sent to HTTPS port</center>\r\n</body>\r\n</html>\r\n"
+)
 
 
 def reason(status: int) -> str:

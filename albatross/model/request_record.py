@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 SEPARATOR = "\x1f"
 ABSENT = "-"
+CERTIFICATE_END = "#"
 # The Lambda host's answers that are no function's carry the error reason of the access log, or
 # this where there is none.
 NO_REASON = "none"
@@ -67,12 +68,11 @@ class Record(NamedTuple):
     upgrade: str
     content_type: str
     content_length: str
-    transfer_encoding: str
     user_agent: str
     tls_cipher: str
     tls_version: str
     server_name: str
-    certificate: str  # ARN
+    certificate: str  # ARN; after CERTIFICATE_END it may go on
     trace_id: str
     location: str  # of the response
     target_group: str  # ARN

@@ -50,5 +50,6 @@ class Snapshot:
         for rule in self.rules:
             if isinstance(rule.action, Forward):
                 listener = listeners[rule.listener_arn]
-                used[rule.action.target_group_arn] = balancers[listener.load_balancer_arn]
+                for arn in rule.action.target_group_arns:
+                    used[arn] = balancers[listener.load_balancer_arn]
         return used

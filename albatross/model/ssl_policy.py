@@ -13,7 +13,7 @@ PREFIX = "ELBSecurityPolicy-"
 
 @dataclass(frozen=True, slots=True)
 class SslPolicy:
-    """Protocols and ciphers, both in order of preference, by the names that OpenSSL has for them."""
+    """Protocols and ciphers, both in order of preference, by the names that OpenSSL gives them."""
 
     name: str
     protocols: tuple[str, ...]  # TLSv1.3 ... TLSv1

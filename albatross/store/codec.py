@@ -15,7 +15,7 @@ from albatross.model.certificate import Certificate
 from albatross.model.function import Code, Function, Secrets
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
-from albatross.model.rule import Action, Condition, Rule
+from albatross.model.rule import Action, Condition, Forward, Rule, Transform
 from albatross.model.target_group import TargetGroup
 from albatross.model.trust_store import TrustStore
 
@@ -43,11 +43,26 @@ CLASSES: dict[str, type[Any]] = {
 
 def _converter() -> Converter:
     converter = make_converter()
-    for union in (Condition, Action, Code):
+    _read_forward_to_one(converter)
+    for union in (Condition, Action, Transform, Code):
         configure_tagged_union(union, converter, tag_name="type")
     converter.register_unstructure_hook(Secrets, dict)
     converter.register_structure_hook(Secrets, lambda value, _: Secrets(value))
     return converter
+
+
+def _read_forward_to_one(converter: Converter) -> None:
+    """Read forward actions also as they were written while they had one target group."""
+    structure = converter.get_structure_hook(Forward)
+
+    def read(document: dict[str, Any], cls: type[Forward]) -> Forward:
+        if arn := document.get("target_group_arn"):
+            group = {"arn": arn, "weight": document.get("weight", 1)}
+            document = {"target_groups": [group], "order": document.get("order")}
+        forward: Forward = structure(document, cls)
+        return forward
+
+    converter.register_structure_hook(Forward, read)
 
 
 _CONVERTER = _converter()

@@ -2,6 +2,7 @@
 
     certificates/ID.key     of a certificate, in PEM
     ca/root.key, root.pem   of the local certificate authority
+    cookie.key              of stickiness cookies
 
 The directories have mode 0700, the files 0600. A file appears whole and is durable before the
 commit that refers to it.
@@ -67,6 +68,16 @@ class Keys:
             self._keep_root(*make())
         key = PrivateBytes((self.root_directory / "root.key").read_bytes())
         return key, (self.root_directory / "root.pem").read_bytes()
+
+    def cookie_key(self) -> PrivateBytes:
+        """Return the key of stickiness cookies, made at first. Raises OSError."""
+        path = self._home / "cookie.key"
+        if not path.exists():
+            work = self._home / f"cookie.{secrets.token_hex(8)}.new"
+            _write(work, secrets.token_bytes(32))
+            work.rename(path)
+            _sync(self._home)
+        return PrivateBytes(path.read_bytes())
 
     def _keep_root(self, key: bytes, certificate: bytes) -> None:
         work = Path(tempfile.mkdtemp(prefix="ca-", dir=self._home))  # mode 0700

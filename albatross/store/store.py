@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from albatross.model.arn import Scope
 from albatross.model.certificate import Certificate, PrivateBytes
+from albatross.model.function import Function, Package
 from albatross.model.health import HealthReader, NothingChecked
 from albatross.model.snapshot import Snapshot
 from albatross.store import codec
@@ -71,6 +72,7 @@ class Store:
         self._reader = ThreadPoolExecutor(1, "store-reader")
         self._view = _View(keys)
         self._collect_keys()
+        self._collect_packages()
 
     async def write(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` in a transaction and return its result once that is durable.
@@ -120,12 +122,21 @@ class Store:
             return fn(self._transaction(connection, scope, writes=False))
 
     def _collect_keys(self) -> None:
+        """Remove the keys of no certificate."""
+        certificates = [codec.decode(Certificate.kind, text) for text in self._all(Certificate)]
+        self._keys.collect({certificate.key_id for certificate in certificates})
+
+    def _collect_packages(self) -> None:
+        """Remove the packages of no function: those replaced or deleted since the last start."""
+        functions = [codec.decode(Function.kind, text) for text in self._all(Function)]
+        codes = [function.code for function in functions]
+        self._packages.collect({code.sha256 for code in codes if isinstance(code, Package)})
+
+    def _all(self, cls: type[Certificate | Function]) -> Sequence[str]:
+        """Return the documents of all resources of `cls`, in all scopes."""
+        documents = select(resources.c.document).where(resources.c.kind == cls.kind)
         with self._read_engine.begin() as connection:
-            of_certificates = select(resources.c.document).where(
-                resources.c.kind == Certificate.kind
-            )
-            documents = connection.execute(of_certificates).scalars().all()
-        self._keys.collect({codec.decode(Certificate.kind, text).key_id for text in documents})
+            return connection.execute(documents).scalars().all()
 
     def _take_snapshot(self) -> Snapshot:
         with self._read_engine.begin() as connection:

@@ -8,7 +8,14 @@ from datetime import datetime
 from hashlib import sha256
 
 from albatross.model import arn
-from albatross.model.request_record import ABSENT, NO_REASON, Choice, Entrance, Record
+from albatross.model.request_record import (
+    ABSENT,
+    CERTIFICATE_END,
+    NO_REASON,
+    Choice,
+    Entrance,
+    Record,
+)
 
 USER_AGENT_BYTES_MAX = 8192  # "8 KB"
 CLIENT_CLOSED = "460"  # never sent: the client has gone
@@ -71,7 +78,7 @@ def line(record: Record) -> str:
             record.target_group if record.target_group != ABSENT else choice.target_group,
             _quoted(_trace_id(record, is_seen)),
             _quoted(record.server_name),
-            _quoted(record.certificate),
+            _quoted(record.certificate.partition(CERTIFICATE_END)[0]),
             choice.priority,
             f"{record.started_at}000Z",
             _quoted(choice.actions),
@@ -202,12 +209,9 @@ def _classified(record: Record) -> tuple[str, str]:
 
     What is refused as malformed has none: the proxy does not tell what was wrong.
     """
-    # differs from AWS: of the classes of requests only those of a GET or HEAD with a body, or with
-    # an empty one, are in the access log.
+    # differs from AWS: access logs classify a GET or HEAD with a Content-Length, and nothing else.
     if record.method not in _BODILESS_METHODS or not record.version.startswith("HTTP/1"):
         return ABSENT, ABSENT
-    if record.transfer_encoding != ABSENT:
-        return "Ambiguous", "UndefinedTransferEncodingSemantics"
     if record.content_length == "0":
         return "Acceptable", "GetHeadZeroContentLength"
     if record.content_length != ABSENT:

@@ -3,6 +3,8 @@
 A listener's log is switched by Envoy's runtime, so that turning it on or off drains no connection.
 """
 
+from typing import assert_never
+
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.route.v3.route_components_pb2 import Route
 from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
@@ -13,7 +15,7 @@ from envoy.service.runtime.v3.rtds_pb2 import Runtime
 
 from albatross.model import attributes
 from albatross.model.request_record import ABSENT, SEPARATOR, Choice, Entrance, Record
-from albatross.model.rule import Forward, Rule
+from albatross.model.rule import Action, FixedResponse, Forward, Redirect, Rule
 from albatross.xds import names
 from albatross.xds.packing import extension
 from albatross.xds.tenant import Tenant
@@ -48,17 +50,31 @@ def to_runtime(tenants_by_socket: dict[str, list[Tenant]]) -> Runtime:
     return runtime
 
 
-def note_choice(route: Route, tenant: Tenant, rule: Rule, action: str) -> None:
-    """Put on `route` what the access log says of `rule`. `action`: the action's name in logs."""
+def note_choice(route: Route, tenant: Tenant, rule: Rule, action: Action) -> None:
+    """Put on `route`, which does `action`, what the access log says of `rule`."""
+    target_groups = action.target_group_arns if isinstance(action, Forward) else ()
     choice = Choice(
         load_balancer=tenant.balancer.arn,
         protocol=tenant.listener.protocol.lower(),
         port=str(tenant.listener.port),
         priority=str(rule.priority or 0),
-        actions=action,
-        target_group=(rule.action.target_group_arn if isinstance(rule.action, Forward) else ABSENT),
+        actions=_actions(rule),
+        target_group=target_groups[0] if len(target_groups) == 1 else ABSENT,
     )
     route.metadata.filter_metadata[names.METADATA][names.CHOICE] = choice.text()
+
+
+def _actions(rule: Rule) -> str:
+    match rule.action:
+        case Forward():
+            # AWS is silent: a rule with transforms is logged with the actions `rewrite,forward`.
+            return "rewrite,forward" if rule.transforms else "forward"
+        case Redirect():
+            return "redirect"
+        case FixedResponse():
+            return "fixed-response"
+        case _:
+            assert_never(rule.action)
 
 
 def error_reasons() -> HeaderToMetadata:
@@ -113,7 +129,6 @@ def _operators(entrance: Entrance) -> Record:
         upgrade="%REQ(UPGRADE)%",
         content_type="%REQ(CONTENT-TYPE)%",
         content_length="%REQ(CONTENT-LENGTH)%",
-        transfer_encoding="%REQ(TRANSFER-ENCODING)%",
         user_agent="%REQ(USER-AGENT):8192%",
         tls_cipher="%DOWNSTREAM_TLS_CIPHER%",
         tls_version="%DOWNSTREAM_TLS_VERSION%",

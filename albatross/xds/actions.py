@@ -9,8 +9,9 @@ from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route
 
 from albatross.model import pages
 from albatross.model.rule import Action, FixedResponse, Forward, Redirect
-from albatross.xds import names
+from albatross.xds import names, target_group, weights
 from albatross.xds.packing import packed
+from albatross.xds.tenant import Groups
 
 OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 ADD_IF_ABSENT = "ADD_IF_ABSENT"
@@ -29,14 +30,25 @@ BACKSTOP_MS = 250
 _SILENCE_S_MAX = 960
 
 
-def perform(route: Route, action: Action, *, idle_timeout_s: int | None) -> dict[str, str]:
+def perform(
+    route: Route, action: Action, groups: Groups, *, idle_timeout_s: int, lambda_idle_timeout: bool
+) -> dict[str, str]:
     """Set what `route` does and return the script's parameters for it.
 
-    `idle_timeout_s` None: a request may wait for its function however long that takes.
+    Without `lambda_idle_timeout` a request may wait for its function however long that takes.
     """
     match action:
-        case Forward(target_group_arn=arn):
-            return _forward(route, arn, idle_timeout_s)
+        case Forward(target_group_arns=arns):
+            if weights.is_choice(action):
+                return weights.choose(route, action)
+            group = groups.by_arn[arns[0]]
+            if group.target_type == "lambda":
+                _invoke(route, group.arn, idle_timeout_s if lambda_idle_timeout else None)
+            else:
+                target_group.send_to_servers(
+                    route, group, idle_timeout_s=idle_timeout_s, cookie_key=groups.cookie_key
+                )
+            return {"action": "forward", **target_group.parameters(group)}
         case FixedResponse():
             return _answer(route, action)
         case Redirect():
@@ -50,7 +62,7 @@ def header(name: str, value: str, append_action: str) -> dict[str, object]:
     return {"header": {"key": name, "value": value}, "append_action": append_action}
 
 
-def _forward(route: Route, target_group_arn: str, idle_timeout_s: int | None) -> dict[str, str]:
+def _invoke(route: Route, target_group_arn: str, idle_timeout_s: int | None) -> None:
     route.route.cluster = names.LAMBDA_CLUSTER
     # The host alone may tell an error reason: another target's header of this name is its own.
     route.typed_per_filter_config[names.ERROR_FILTER].CopyFrom(packed(FilterConfig(config={})))
@@ -62,7 +74,6 @@ def _forward(route: Route, target_group_arn: str, idle_timeout_s: int | None) ->
     route.request_headers_to_add.add(
         **header(names.TARGET_GROUP_HEADER, target_group_arn, OVERWRITE)
     )
-    return {"action": "forward"}
 
 
 def _answer(route: Route, action: FixedResponse) -> dict[str, str]:

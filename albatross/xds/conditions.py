@@ -1,12 +1,25 @@
 """A rule's conditions -> Envoy's RouteMatch. Source: ALB user guide, condition types for rules."""
 
+import re
 from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import assert_never
 
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, RouteMatch
 
-from albatross.model.rule import Condition, HostHeader, PathPattern
-from albatross.xds import patterns
+from albatross.model.rule import (
+    Condition,
+    HostHeader,
+    HttpHeader,
+    HttpRequestMethod,
+    PathPattern,
+    QueryString,
+    SourceIp,
+)
+from albatross.xds import names, patterns
+
+# What Envoy writes itself before it chooses a route -> where the client's own is kept.
+_KEPT_HEADERS = {"x-forwarded-proto": names.FORWARDED_PROTO_HEADER}
 
 
 def to_match(conditions: Iterable[Condition]) -> RouteMatch:
@@ -14,29 +27,54 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
     match = RouteMatch(prefix="")
     for condition in conditions:
         match condition:
-            case HostHeader(values=values):
-                match.headers.append(authority(values))
-            case PathPattern(values=values):
-                _match_path(match, values)
+            case HostHeader():
+                match.headers.append(authority([condition]))
+            case PathPattern():
+                _match_path(match, condition)
+            case HttpHeader(header_name=name):
+                name = _KEPT_HEADERS.get(name.lower(), name)
+                match.headers.append(_header(name, patterns.any_header(condition)))
+            case HttpRequestMethod(values=methods):
+                match.headers.append(_header(":method", "|".join(map(re.escape, methods))))
+            case QueryString(values=parameters):
+                match.headers.append(_header(":path", patterns.any_query(parameters)))
+            case SourceIp(values=blocks):
+                _match_address(match, blocks)
             case _:
                 assert_never(condition)
     return match
 
 
-def authority(hosts: Iterable[str]) -> HeaderMatcher:
-    """Return the matcher of requests whose Host is one of `hosts` (with wildcards)."""
-    regex = patterns.any_host(hosts)
-    return HeaderMatcher(name=":authority", string_match={"safe_regex": {"regex": regex}})
+def authority(hosts: Iterable[HostHeader]) -> HeaderMatcher:
+    """Return the matcher of requests for whose Host one of the conditions `hosts` holds."""
+    return _header(":authority", patterns.any_host(hosts))
 
 
-def _match_path(match: RouteMatch, values: tuple[str, ...]) -> None:
+def _header(name: str, regex: str) -> HeaderMatcher:
+    """Return the matcher of requests in which one line of the header matches `regex`."""
+    return HeaderMatcher(name=name, string_match={"safe_regex": {"regex": regex}})
+
+
+def _match_path(match: RouteMatch, paths: PathPattern) -> None:
     """Set the path of `match`. Literals and `/x/*` cost Envoy less than an expression."""
-    if len(values) == 1:
-        literal = values[0].removesuffix("*")
+    if len(paths.values) == 1:
+        literal = paths.values[0].removesuffix("*")
         if not set(literal) & set("*?"):
-            if literal == values[0]:
+            if literal == paths.values[0]:
                 match.path = literal
             else:
                 match.prefix = literal
             return
-    match.safe_regex.regex = patterns.any_path(values)
+    match.safe_regex.regex = patterns.any_path(paths)
+
+
+def _match_address(match: RouteMatch, blocks: Iterable[str]) -> None:
+    networks = [ip_network(block, strict=False) for block in blocks]
+    ranges = [
+        {
+            "address_prefix": str(network.network_address),
+            "prefix_len": {"value": network.prefixlen},
+        }
+        for network in networks
+    ]
+    match.filter_state.add(key=names.CLIENT_ADDRESS_STATE, address_match={"ranges": ranges})

@@ -19,6 +19,9 @@ from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as manager_pb2,
 )
+from envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import (
+    Config as SetFilterState,
+)
 from envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2 import (
     HeaderMutation,
 )
@@ -28,13 +31,14 @@ from xds.type.v3.typed_struct_pb2 import TypedStruct
 
 from albatross.model import attributes
 from albatross.model.load_balancer import LoadBalancer
-from albatross.xds import names
+from albatross.xds import client_certificates, names
 from albatross.xds.access_log import error_reasons
 from albatross.xds.actions import OVERWRITE, header
 from albatross.xds.cluster import ADS
 from albatross.xds.local_reply import to_local_reply
 from albatross.xds.packing import extension
 from albatross.xds.response_headers import response_headers_filter
+from albatross.xds.transforms import transform_filters
 
 # AWS is silent: a request body may have 1,048,576 bytes (AWS: 1 MB), before any Base64.
 BODY_BYTES_MAX = 1024 * 1024
@@ -42,7 +46,8 @@ BODY_BYTES_MAX = 1024 * 1024
 _READ_HEADERS_KB_MAX = 96
 _HEADERS_MAX = 32_768  # more cannot be in 64 KB
 _DRAIN_TIMEOUT = {"nanos": 100_000_000}  # between the idle timeout and the end of a connection
-_SCRIPT = (Path(__file__).parent / "lua" / "request.lua").read_text()
+_SCRIPTS = Path(__file__).parent / "lua"
+_SCRIPT = (_SCRIPTS / "request.lua").read_text()
 _ROUTER = Router(suppress_envoy_headers=True, dynamic_stats={"value": False})
 
 
@@ -50,19 +55,31 @@ def to_listener(
     name: str, address: str, port: int, oldest: LoadBalancer, access_log: AccessLog | None = None
 ) -> Listener:
     """Return the HTTP listener on `address` and `port`; its routes are in the table `name`."""
-    manager = _connection_manager(name, oldest)
+    manager = connection_manager(name, name, oldest)
     if access_log is not None:
         manager.access_log.append(access_log)
+    listener = socket_listener(name, address, port)
+    listener.filter_chains.add(filters=network_filters(manager))
+    return listener
+
+
+def socket_listener(name: str, address: str, port: int) -> Listener:
+    """Return a listener on `address` and `port` without filter chains."""
     return Listener(
         name=name,
         address={"socket_address": {"address": address, "port_value": port}},
         # A port that another program holds is refused, not shared.
         enable_reuse_port={"value": False},
         connection_balance_config={"exact_balance": {}},
-        filter_chains=[
-            {"filters": [extension("envoy.filters.network.http_connection_manager", manager)]}
-        ],
     )
+
+
+def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str, object]]:
+    """Return what a filter chain does with a connection whose requests `manager` serves."""
+    return [
+        note_client_address(),
+        extension("envoy.filters.network.http_connection_manager", manager),
+    ]
 
 
 # differs from AWS: several lines of one header become one, joined by commas, where it is, in a
@@ -70,8 +87,9 @@ def to_listener(
 # content-encoding, content-type, if-*, origin, pragma, referer, user-agent, via, x-forwarded-host
 # or x-request-id, and in a response access-control-*, age, cache-control, content-encoding,
 # content-type, date, etag, expires, last-modified, location, server, vary, via or x-request-id.
-# differs from AWS: `routing.http.desync_mitigation_mode` has no effect. Requests that can be read
-# in two ways are refused with 400; a GET with a body is served.
+# differs from AWS: in every `routing.http.desync_mitigation_mode` requests that can be read in two
+# ways are refused with 400, but for a GET or HEAD with a body: that is served, and the connection
+# goes on. Only `strictest` refuses it, and only where it has a Content-Length.
 # differs from AWS: HTTP/2.0 and higher in a request line are served as HTTP/1.0, not refused.
 # differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
 # differs from AWS: a carriage return within a header's value is taken out instead of refused.
@@ -80,7 +98,11 @@ def to_listener(
 # differs from AWS: a client's Keep-Alive, Proxy-Connection, Upgrade and those of its x-envoy-*
 # headers that mean something to the proxy are not handed on.
 # AWS is silent: headers that a client names in Connection are not handed on.
-def _connection_manager(name: str, oldest: LoadBalancer) -> manager_pb2.HttpConnectionManager:
+# differs from AWS: over HTTP/2, too, `Expect: 100-continue` is answered with 100.
+def connection_manager(
+    name: str, table: str, oldest: LoadBalancer
+) -> manager_pb2.HttpConnectionManager:
+    """Return what serves HTTP/1.1 connections with the route table `table`."""
     idle_timeout = {"seconds": int(attributes.get(oldest, "idle_timeout.timeout_seconds"))}
     # differs from AWS: where load balancers share a socket, `client_keep_alive.seconds` and the
     # idle timeout between requests are those of the oldest.
@@ -88,7 +110,7 @@ def _connection_manager(name: str, oldest: LoadBalancer) -> manager_pb2.HttpConn
     manager = manager_pb2.HttpConnectionManager(
         codec_type="HTTP1",  # HTTP/2 is for HTTPS listeners
         stat_prefix=name,
-        rds={"route_config_name": name, "config_source": ADS},
+        rds={"route_config_name": table, "config_source": ADS},
         http_filters=_filters(),
         local_reply_config=to_local_reply(),
         early_header_mutation_extensions=[_early_mutations()],
@@ -132,14 +154,24 @@ def _filters() -> tuple[dict[str, object], ...]:
     return (
         response_headers_filter(),  # first, so that it is the last to see a response
         extension(names.LUA_FILTER, script),
-        extension("body_size_limit", _body_size_limit()),
+        *transform_filters(),
+        extension(names.BODY_LIMIT_FILTER, _body_size_limit()),
+        _script_of_some(names.STICKINESS_FILTER, "stickiness.lua"),
+        _script_of_some(names.GRPC_FILTER, "grpc.lua"),
         {**extension(names.ERROR_FILTER, error_reasons()), "disabled": True},
         extension("envoy.filters.http.router", _ROUTER),
     )
 
 
+def _script_of_some(name: str, file: str) -> dict[str, object]:
+    """Return a script that runs on routes that ask for it."""
+    source = (_SCRIPTS / file).read_text()
+    script = Lua(default_source_code={"inline_string": source}, clear_route_cache={"value": False})
+    return {**extension(name, script), "disabled": True}
+
+
 def _body_size_limit() -> Message:
-    """Return the limit for Lambda targets: the only ones there are, so it holds for all routes."""
+    """Return the limit for Lambda targets. Routes to servers turn it off."""
     limits = Struct()
     limits.update({"max_request_bytes": BODY_BYTES_MAX})
     url = "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
@@ -147,13 +179,31 @@ def _body_size_limit() -> Message:
     return limit
 
 
+def note_client_address() -> dict[str, object]:
+    """Return the filter that notes the connection's other end for source-ip conditions."""
+    value = {
+        "object_key": names.CLIENT_ADDRESS_STATE,
+        "factory_key": "envoy.network.ip",
+        "read_only": True,
+        "format_string": {
+            "text_format_source": {
+                "inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
+            }
+        },
+    }
+    return extension("client-address", SetFilterState(on_new_connection=[value]))
+
+
 def _early_mutations() -> dict[str, object]:
     """Before anything else: what a client sends under our names goes, its Connection is kept."""
     ours = {"key_matcher": {"prefix": names.INTERNAL_HEADER_PREFIX}}
     connection = header(names.CONNECTION_HEADER, "%REQ(CONNECTION)%", OVERWRITE)
+    proto = header(names.FORWARDED_PROTO_HEADER, "%REQ(X-FORWARDED-PROTO)%", OVERWRITE)
     size = header(names.SIZE_HEADER, "%DOWNSTREAM_HEADER_BYTES_RECEIVED%", OVERWRITE)
     mutations = [
         Mutation(remove_on_match=ours),
+        client_certificates.removal(),
+        Mutation(append=proto),
         # AWS is silent: a client's X-Forwarded-Proto is replaced.
         Mutation(remove="x-forwarded-proto"),  # Envoy writes it where there is none
         Mutation(append=connection),

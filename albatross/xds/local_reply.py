@@ -5,6 +5,8 @@ Source: ALB user guide, "Troubleshoot your Application Load Balancers".
 
 from collections.abc import Mapping
 
+from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as manager_pb2,
@@ -65,6 +67,18 @@ def to_local_reply() -> manager_pb2.LocalReplyConfig:
     for status in (*_OWN_CLIENT_ERRORS, *_OWN_SERVER_ERRORS):
         _map(replies, _status(status), status)
     return replies
+
+
+def plain_http_routes() -> RouteConfiguration:
+    """Return the routes of an HTTPS listener's port for connections without TLS: a refusal."""
+    refusal = Route(
+        name="plain-http",
+        match={"prefix": ""},
+        direct_response={"status": 400, "body": {"inline_string": pages.PLAIN_HTTP_PAGE}},
+        response_headers_to_add=[header("content-type", "text/html", OVERWRITE)],
+    )
+    host = VirtualHost(name="any", domains=["*"], routes=[refusal])
+    return RouteConfiguration(name="plain-http", virtual_hosts=[host])
 
 
 def _map(

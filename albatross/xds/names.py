@@ -1,16 +1,43 @@
 """The names by which Envoy's resources and our internal headers go. No other module makes one."""
 
+from albatross.model.listener import Listener
+
 LAMBDA_CLUSTER = "lambda"
+NO_CLUSTER = "none"  # there is none of this name: Envoy answers 503
 LUA_FILTER = "envoy.filters.http.lua"  # also the key of a route's parameters for the script
 TARGET_GROUP_HEADER = "x-albatross-target-group"
 CONNECTION_HEADER = "x-albatross-connection"
 SIZE_HEADER = "x-albatross-size"  # of the request's headers, in bytes; for the script alone
 METHOD_HEADER = "x-albatross-method"  # the client's, where another stands in for it
 ERROR_HEADER = "x-albatross-error"  # the Lambda host's, of answers that are no function's
+TARGET_HEADER = "x-albatross-target"  # of responses: the target's address, for stickiness
+FORWARDED_PROTO_HEADER = "x-albatross-x-forwarded-proto"  # the client's X-Forwarded-Proto
+GROUP_HEADER = "x-albatross-group"  # the target group chosen among several
+# What transforms see, and what they make of it.
+HOST_HEADER, NEW_HOST_HEADER = "x-albatross-host", "x-albatross-new-host"
+URL_HEADER, NEW_URL_HEADER = "x-albatross-url", "x-albatross-new-url"
 INTERNAL_HEADER_PREFIX = "x-albatross-"
+# What neither targets nor the Lambda host are to see.
+ENVOYS_OWN_HEADERS = (
+    SIZE_HEADER,
+    FORWARDED_PROTO_HEADER,
+    GROUP_HEADER,
+    HOST_HEADER,
+    NEW_HOST_HEADER,
+    URL_HEADER,
+    NEW_URL_HEADER,
+)
+CLIENT_ADDRESS_STATE = "albatross.client-address"
 
 ERROR_FILTER = "error-reason"
+BODY_LIMIT_FILTER = "body_size_limit"
+STICKINESS_FILTER = "stickiness"
+GRPC_FILTER = "grpc"
 RESPONSE_HEADERS_FILTER = "response-headers"
+REWRITE_FILTER = "rewrite"
+TRANSFORM_FILTER = "transform"
+PLAIN_CHAIN = "-"  # the filter chain of connections without TLS
+CHAIN_SEPARATOR = "#"  # after the certificate's ARN in the name of a filter chain
 RUNTIME = "switches"  # Envoy's runtime, as far as we set it
 
 # What is noted for the access log: of a route by CHOICE, of a request by the others.
@@ -19,8 +46,26 @@ CHOICE = "choice"
 ERROR = "error"
 ORIGINAL_HOST, ORIGINAL_PATH = "original-host", "original-path"  # before a rule's transforms
 TRANSFORM_STATUS = "transform-status"
+# Two lines of Set-Cookie for the response, made when the target group is chosen.
+STICKY_COOKIE, STICKY_CORS_COOKIE = "sticky-cookie", "sticky-cors-cookie"
 
 
 def socket(address: str, port: int) -> str:
     """Return the name of the listener on `address` and `port`, and of its route table."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def table(socket_name: str, listener: Listener) -> str:
+    """Return the name of the route table with which `listener` is served on a socket.
+
+    Those that do nothing with clients' certificates share one. Another has its own, so that its
+    rules are out of reach for connections that did not show it a certificate.
+    """
+    if listener.mutual_authentication.mode != "off":
+        return f"{socket_name}/{listener.arn}"
+    return f"{socket_name}/https" if listener.protocol == "HTTPS" else socket_name
+
+
+def cluster(target_group_arn: str) -> str:
+    """Return the name of the cluster of a target group of instances or addresses."""
+    return target_group_arn

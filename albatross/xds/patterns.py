@@ -1,7 +1,12 @@
-"""Wildcards of conditions -> RE2 expressions, which Envoy matches against a whole value."""
+"""Values of conditions -> RE2 expressions, which Envoy matches against a whole value."""
 
 import re
 from collections.abc import Iterable
+
+from albatross.model.rule import HostHeader, HttpHeader, PathPattern, QueryParameter
+
+_KEY_ENDS, _VALUE_ENDS = "=&", "&"
+_WILD_OR_ESCAPED = re.compile(r"\\[*?]|.", re.DOTALL)
 
 
 def wildcard(pattern: str, any_character: str) -> str:
@@ -10,12 +15,71 @@ def wildcard(pattern: str, any_character: str) -> str:
     return "".join(wild.get(c) or re.escape(c) for c in pattern)
 
 
-def any_host(patterns: Iterable[str]) -> str:
-    """Return the expression of authorities with one of the host `patterns`: any case, any port."""
+def any_host(conditions: Iterable[HostHeader]) -> str:
+    """Return the expression of authorities for which one of `conditions` holds.
+
+    Any case, any port; but a regular expression sees the end of an authority with a port only
+    where the script has taken the port away.
+    """
     # AWS is silent: host-header conditions do not look at a port in Host.
-    return f"(?i)(?:{'|'.join(wildcard(pattern, '[^:]') for pattern in patterns)})(?::[0-9]*)?"
+    choices = []
+    for condition in conditions:
+        choices += [wildcard(value, "[^:]") for value in condition.values]
+        choices += [_found(expression) for expression in condition.regex_values]
+    return f"(?i)(?:{'|'.join(choices)})(?::[0-9]*)?"
 
 
-def any_path(patterns: Iterable[str]) -> str:
-    """Return the expression of paths that match one of `patterns`; case counts."""
-    return f"(?s)(?:{'|'.join(wildcard(pattern, '.') for pattern in patterns)})"
+def any_path(paths: PathPattern) -> str:
+    """Return the expression of paths for which `paths` holds; case counts."""
+    return f"(?s)(?:{_any(paths.values, paths.regex_values)})"
+
+
+def any_header(header: HttpHeader) -> str:
+    """Return the expression of a header line's values for which `header` holds; any case."""
+    return f"(?is)(?:{_any(header.values, header.regex_values)})"
+
+
+def any_query(parameters: Iterable[QueryParameter]) -> str:
+    """Return the expression of paths with a query that has one of `parameters`; any case."""
+    choices = "|".join(map(_parameter, parameters))
+    return f"(?is)[^?]*\\?(?:.*&)?(?:{choices})(?:&.*)?"
+
+
+def _any(values: Iterable[str], expressions: Iterable[str]) -> str:
+    return "|".join([*(wildcard(value, ".") for value in values), *map(_found, expressions)])
+
+
+def _found(expression: str) -> str:
+    """Return the RE2 of whole values in which `expression` finds something."""
+    # AWS is silent: a regular expression may match any part of a value, unless it has anchors. It
+    # counts case in a path, but not in a host or a header.
+    return f"(?s:.*)(?:{expression})(?s:.*)"
+
+
+def _parameter(parameter: QueryParameter) -> str:
+    value = _in_query(parameter.value, _VALUE_ENDS)
+    # AWS is silent: a parameter without `=` has an empty value.
+    if set(parameter.value) == {"*"}:
+        value = f"(?:={value})?"
+        return f"{_key(parameter)}{value}" if parameter.key else "[^&]+"
+    return f"{_key(parameter)}={value}"
+
+
+def _key(parameter: QueryParameter) -> str:
+    return "[^=&]*" if parameter.key is None else _in_query(parameter.key, _KEY_ENDS)
+
+
+# AWS is silent: conditions on the query hold for what was sent and for what that is when decoded.
+def _in_query(pattern: str, separators: str) -> str:
+    """Return `pattern` as RE2, each of its characters escaped or not, none a bare separator.
+
+    In `pattern` a backslash takes the meaning from a wildcard.
+    """
+    wild = {"*": f"[^{separators}]*", "?": f"(?:%[0-9a-f]{{2}}|[^{separators}])"}
+    tokens = _WILD_OR_ESCAPED.findall(pattern)
+    return "".join(wild.get(token) or _character(token[-1], separators) for token in tokens)
+
+
+def _character(character: str, separators: str) -> str:
+    escaped = f"%{ord(character):02x}"
+    return escaped if character in separators else f"(?:{re.escape(character)}|{escaped})"

@@ -1,18 +1,22 @@
 """Rules -> a route table. All that changes often is here: a new table drains no connection."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 
-from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from albatross.model import attributes
-from albatross.model.rule import HostHeader
-from albatross.xds import conditions, names
+from albatross.model.rule import HostHeader, Rule
+from albatross.xds import client_certificates, conditions, index, names, target_group, weights
 from albatross.xds.access_log import note_choice
 from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
+from albatross.xds.index import Entry
+from albatross.xds.memo import Memo
 from albatross.xds.response_headers import set_response_headers
 from albatross.xds.tenant import Tenant
+from albatross.xds.transforms import transform
 
 _CLIENT_ADDRESS = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 _DEFAULT_PORTS = (80, 443)  # Host is sent to targets without these
@@ -21,19 +25,22 @@ _ENVOY_HEADERS = ("x-envoy-external-address", "x-envoy-internal")
 
 
 def to_route_table(
-    name: str, tenants: list[Tenant], *, lambda_idle_timeout: bool
+    name: str, tenants: list[Tenant], memo: Memo, *, lambda_idle_timeout: bool
 ) -> RouteConfiguration:
     """Return the routes of the listeners in `tenants`, the oldest load balancer first.
 
     A request belongs to the load balancer whose DNS name is its Host, else to the oldest one
     that names this host in a host-header condition, else to the oldest.
     """
+    bare_host = any(_has_host_regex(rule) for tenant in tenants for rule in tenant.rules)
     routes = {
-        tenant.listener.arn: to_routes(tenant, lambda_idle_timeout=lambda_idle_timeout)
+        tenant.listener.arn: to_routes(
+            tenant, memo, lambda_idle_timeout=lambda_idle_timeout, bare_host=bare_host
+        )
         for tenant in tenants
     }
-    hosts = []
-    everyone = VirtualHost(name="any", domains=["*"])
+    hosts: list[VirtualHost] = []
+    everyone: list[Entry] = []
     # differs from AWS: load balancers with listeners on the same port share it, unless the setting
     # `addresses` gives each an address of its own. A request is for the one whose DNS name is its
     # Host, else for the oldest one that has this host in a rule, else for the oldest.
@@ -41,54 +48,97 @@ def to_route_table(
         for tenant in tenants:
             dns_name = tenant.balancer.dns_name
             own = routes[tenant.listener.arn]
-            hosts.append(VirtualHost(name=dns_name, domains=[dns_name.lower()], routes=own))
-            everyone.routes.extend(_for_hosts_named(tenant, own))
-    everyone.routes.extend(routes[tenants[0].listener.arn])
+            hosts.append(index.virtual_host(dns_name, own))
+            everyone.extend(_for_hosts_named(tenant, own))
+    everyone.extend(routes[tenants[0].listener.arn])
+    taken = {domain for host in hosts for domain in host.domains}
     return RouteConfiguration(
         name=name,
-        virtual_hosts=[*hosts, everyone],
+        virtual_hosts=[*hosts, *index.virtual_hosts("any", everyone, taken=taken)],
         ignore_port_in_host_matching=True,
-        request_headers_to_remove=(*_ENVOY_HEADERS, names.SIZE_HEADER),
+        request_headers_to_remove=(*_ENVOY_HEADERS, *names.ENVOYS_OWN_HEADERS),
     )
 
 
-def to_routes(tenant: Tenant, *, lambda_idle_timeout: bool) -> list[Route]:
-    """Return one route a rule, in the order of the rules: Envoy takes the first that matches."""
+def to_routes(
+    tenant: Tenant, memo: Memo, *, lambda_idle_timeout: bool, bare_host: bool = False
+) -> list[Entry]:
+    """Return the routes in the order of the rules: Envoy takes the first that matches.
+
+    `bare_host`: rules see Host without its port.
+    """
+    about = replace(tenant, rules=())  # what routes of one rule depend on beside that rule
+    return [
+        entry
+        for rule in tenant.rules
+        for entry in memo.call(
+            rule.arn,
+            _to_routes_of,
+            rule,
+            about,
+            lambda_idle_timeout=lambda_idle_timeout,
+            bare_host=bare_host,
+        )
+    ]
+
+
+def _to_routes_of(
+    rule: Rule, tenant: Tenant, *, lambda_idle_timeout: bool, bare_host: bool
+) -> list[Entry]:
+    """Return the route of `rule`; where a target group is to be chosen, one a group before that."""
     idle_timeout_s = int(attributes.get(tenant.balancer, "idle_timeout.timeout_seconds"))
-    of_balancer = _parameters(tenant)
-    routes = []
-    for rule in tenant.rules:
+    of_balancer = _parameters(tenant) | ({"bare_host": "true"} if bare_host else {})
+    entries = []
+    for _, action in weights.alternatives([rule]):
         route = Route(name=rule.arn, match=conditions.to_match(rule.conditions))
         of_action = perform(
-            route, rule.action, idle_timeout_s=idle_timeout_s if lambda_idle_timeout else None
+            route,
+            action,
+            tenant.groups,
+            idle_timeout_s=idle_timeout_s,
+            lambda_idle_timeout=lambda_idle_timeout,
         )
+        if action is not rule.action:
+            weights.take(route, action, among=rule.action)
         if route.HasField("route"):
             _add_forwarded_headers(route, of_balancer)
+            if tenant.listener.protocol == "HTTPS":  # the only clients with gRPC
+                target_group.answer_grpc(route)
+            client_certificates.add_connection_headers(route, tenant)
+            of_action |= transform(route, rule.transforms)
         _hand_to_script(route, of_balancer | of_action)
-        note_choice(route, tenant, rule, of_action["action"])
+        note_choice(route, tenant, rule, action)
         set_response_headers(route, tenant.listener)
-        routes.append(route)
-    return routes
+        entries.append(Entry(route, rule.conditions, is_certain=action is rule.action))
+    return entries
 
 
-def _for_hosts_named(tenant: Tenant, routes: list[Route]) -> list[Route]:
-    """Return `routes` for the hosts alone that `tenant`'s rules name, if they name any."""
-    hosts = [
-        host
+def _has_host_regex(rule: Rule) -> bool:
+    return any(isinstance(one, HostHeader) and one.regex_values for one in rule.conditions)
+
+
+def hosts_named(tenant: Tenant) -> HeaderMatcher | None:
+    """Return the matcher of the hosts that `tenant`'s rules name, None if they name none."""
+    hosts = {
+        condition: None
         for rule in tenant.rules
         for condition in rule.conditions
         if isinstance(condition, HostHeader)
-        for host in condition.values
-    ]
-    if not hosts:
+    }
+    return conditions.authority(hosts) if hosts else None
+
+
+def _for_hosts_named(tenant: Tenant, entries: list[Entry]) -> list[Entry]:
+    """Return `entries` for the hosts alone that `tenant`'s rules name, if they name any."""
+    named = hosts_named(tenant)
+    if named is None:
         return []
-    named = conditions.authority(dict.fromkeys(hosts))
     limited = []
-    for route in routes:
+    for entry in entries:
         copy = Route()
-        copy.CopyFrom(route)
+        copy.CopyFrom(entry.route)
         copy.match.headers.append(named)
-        limited.append(copy)
+        limited.append(replace(entry, route=copy, is_certain=False))
     return limited
 
 
@@ -105,7 +155,9 @@ def _parameters(tenant: Tenant) -> dict[str, str]:
         "host": host,
         "xff": attributes.get(balancer, "routing.http.xff_header_processing.mode"),
         "xff_port": attributes.get(balancer, "routing.http.xff_client_port.enabled"),
+        "desync": attributes.get(balancer, "routing.http.desync_mitigation_mode"),
         "drop_invalid": attributes.get(balancer, "routing.http.drop_invalid_header_fields.enabled"),
+        **client_certificates.parameters(tenant.listener),
     }
 
 

@@ -27,11 +27,12 @@ CLUSTERS = f"{_TYPE}cluster.v3.Cluster"
 ENDPOINTS = f"{_TYPE}endpoint.v3.ClusterLoadAssignment"
 LISTENERS = f"{_TYPE}listener.v3.Listener"
 ROUTES = f"{_TYPE}route.v3.RouteConfiguration"
+SECRETS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 RUNTIMES = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
 # What is named is sent before what names it.
-TYPES = (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, RUNTIMES)
-# A listener waits for the table of its own name, a cluster for its endpoints.
-_NAMED_BY = {ENDPOINTS: CLUSTERS, ROUTES: LISTENERS}
+TYPES = (CLUSTERS, ENDPOINTS, SECRETS, LISTENERS, ROUTES, RUNTIMES)
+# A listener waits for its tables and certificates, a cluster for its endpoints.
+_NAMED_BY = {ENDPOINTS: CLUSTERS, SECRETS: LISTENERS, ROUTES: LISTENERS}
 _MESSAGE_BYTES_MAX = 256 * 1024 * 1024
 
 
@@ -41,7 +42,7 @@ class Published:
 
     revision: int
     sequence: int  # counts publications; two may have the same revision
-    packed: dict[str, dict[str, PackedMessage]]
+    packed: dict[str, dict[str, PackedMessage]] = field(repr=False)  # private keys, too
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Subscription:
     """What one Envoy has asked for and been sent of one type."""
 
     names: frozenset[str] | None = None  # None: all there are
-    sent: dict[str, PackedMessage] | None = None  # None: nothing yet
+    sent: dict[str, PackedMessage] | None = field(default=None, repr=False)  # None: nothing yet
     nonce: str = ""  # of the last answer
     open: bool = False  # the last answer is neither accepted nor refused
     refusal: str | None = None  # Envoy's words about the last answer
@@ -120,10 +121,12 @@ class Stream:
             subscription = self.subscriptions.get(type_url)
             if subscription is None or subscription.open:
                 continue
-            resources = published.packed[type_url]
+            resources = self._resources(type_url, published)
             due = subscription.due(type_url, resources)
             if due is None:
                 continue
+            if type_url == CLUSTERS:
+                self._resend_endpoints(subscription, resources)
             subscription.sent = subscription.wanted(resources)
             self.answers += 1
             subscription.nonce = str(self.answers)
@@ -137,6 +140,28 @@ class Stream:
                 )
             )
         return answers
+
+    def _resources(self, type_url: str, published: Published) -> dict[str, PackedMessage]:
+        """Return the resources of a type that this Envoy is to have now.
+
+        A cluster that is gone stays until no route of Envoy's leads to it any more.
+        """
+        resources = published.packed[type_url]
+        if type_url != CLUSTERS or self._has_answered(ROUTES, published):
+            return resources
+        return (self.subscriptions[CLUSTERS].sent or {}) | resources
+
+    def _resend_endpoints(
+        self, clusters: Subscription, resources: dict[str, PackedMessage]
+    ) -> None:
+        """Have endpoints of changed clusters sent again: Envoy awaits them before it uses these."""
+        endpoints = self.subscriptions.get(ENDPOINTS)
+        if endpoints is None or endpoints.sent is None or clusters.sent is None:
+            return
+        changed = {name for name, one in resources.items() if clusters.sent.get(name) is not one}
+        endpoints.sent = {
+            name: one for name, one in endpoints.sent.items() if name not in changed
+        }
 
     def has_answered(self, published: Published) -> bool:
         """Tell whether this Envoy has accepted or refused all of `published`."""
@@ -200,6 +225,9 @@ class XdsServer:
             LISTENERS: _pack(resources.listeners, before[LISTENERS]),
             ROUTES: _pack(resources.routes, before[ROUTES]),
             RUNTIMES: _pack(resources.runtimes, before[RUNTIMES]),
+            SECRETS: _pack(
+                {name: one.secret for name, one in resources.secrets.items()}, before[SECRETS]
+            ),
         }
         self._published = Published(revision, self._published.sequence + 1, packed_now)
         for stream in self._streams:

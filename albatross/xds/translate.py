@@ -1,19 +1,38 @@
 """Snapshot -> Envoy resources. Pure: the same snapshot gives the same bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from types import MappingProxyType
 
 from google.protobuf.message import Message
 
+from albatross.model import attributes
 from albatross.model.listener import Listener
 from albatross.model.rule import Forward
 from albatross.model.snapshot import Snapshot
+from albatross.model.target_group import TargetGroup
 from albatross.xds import names
 from albatross.xds.access_log import to_access_log, to_runtime
-from albatross.xds.cluster import lambda_cluster, lambda_endpoints
-from albatross.xds.listener import to_listener
+from albatross.xds.cluster import (
+    lambda_cluster,
+    lambda_endpoints,
+    server_cluster,
+    server_endpoints,
+)
+from albatross.xds.https import Credentials, Socket
+from albatross.xds.memo import Memo
 from albatross.xds.route import to_route_table
-from albatross.xds.tenant import Tenant
+from albatross.xds.tenant import Groups, Tenant
+from albatross.xds.tls import Sealed, TrustFiles
+
+Routable = Callable[[TargetGroup], Collection[tuple[str, int | None]]]
+
+
+def _registered(group: TargetGroup) -> Collection[tuple[str, int | None]]:
+    """Return all targets: without health checks."""
+    return [target.key for target in group.targets]
 
 
 class DanglingName(Exception):
@@ -37,6 +56,7 @@ class Resources:
     clusters: dict[str, Message] = field(default_factory=dict)
     endpoints: dict[str, Message] = field(default_factory=dict)
     runtimes: dict[str, Message] = field(default_factory=dict)
+    secrets: dict[str, Sealed] = field(default_factory=dict)
 
 
 def translate(
@@ -46,34 +66,79 @@ def translate(
     lambda_socket: str,
     lambda_idle_timeout: bool,
     request_log: str | None = None,
+    cookie_key: bytes = b"",
+    routable: Routable = _registered,
+    trust_files: Mapping[str, TrustFiles] = MappingProxyType({}),
+    now: datetime | None = None,
+    memo: Memo | None = None,
 ) -> Resources:
     """Return what Envoy needs to serve the listeners in `bindings` (by ARN); others are left out.
 
     `lambda_idle_timeout`: whether the load balancer's idle timeout ends a request that waits
-    for a function. `request_log`: the file for what access logs are made of. Raises DanglingName.
+    for a function. `request_log`: the file for what access logs are made of. `cookie_key`: from
+    which stickiness cookies are made. `routable`: which targets of a group get requests.
+    `trust_files`: the content of trust stores, by ARN. `now` tells which certificates have expired;
+    None: none. `memo`: of the calls before, whose results are used again where they are the same.
+    Raises DanglingName.
     """
+    memo = memo or Memo()
     _refuse_dangling_names(snapshot, bindings)
+    credentials = Credentials(
+        certificates=snapshot.server_certificates(),
+        trust_stores={one.arn: one for one in snapshot.trust_stores},
+        trust_files=trust_files,
+        now=now,
+    )
     resources = Resources(
         clusters={names.LAMBDA_CLUSTER: lambda_cluster()},
         endpoints={names.LAMBDA_CLUSTER: lambda_endpoints(lambda_socket)},
     )
+    groups = Groups({group.arn: group for group in snapshot.target_groups}, cookie_key)
+    _add_servers(resources, snapshot, groups, routable)
     sockets = {}
-    for binding, tenants in _tenants_by_socket(snapshot, bindings).items():
+    for binding, tenants in _tenants_by_socket(snapshot, bindings, groups).items():
         name = names.socket(binding.address, binding.port)
         sockets[name] = tenants
-        access_log = to_access_log(request_log, name, tenants[0]) if request_log else None
-        resources.listeners[name] = to_listener(
-            name, binding.address, binding.port, tenants[0].balancer, access_log
-        )
-        resources.routes[name] = to_route_table(
-            name, tenants, lambda_idle_timeout=lambda_idle_timeout
-        )
+        log = partial(to_access_log, request_log, name) if request_log else None
+        socket = Socket(name, binding.address, binding.port, tenants, credentials, log)
+        resources.listeners[name] = socket.listener()
+        resources.secrets.update(socket.secrets)
+        for table, group in _by_table(name, tenants).items():
+            resources.routes[table] = memo.call(
+                table,
+                to_route_table,
+                table,
+                group,
+                memo,
+                lambda_idle_timeout=lambda_idle_timeout,
+            )
     resources.runtimes[names.RUNTIME] = to_runtime(sockets)
+    memo.forget_unused()
     return resources
 
 
+def _add_servers(
+    resources: Resources, snapshot: Snapshot, groups: Groups, routable: Routable
+) -> None:
+    """Add a cluster for each target group of servers that is in use."""
+    for arn, balancer in snapshot.load_balancer_of_target_group().items():
+        group = groups.by_arn[arn]
+        if group.target_type != "lambda":
+            idle_timeout_s = int(attributes.get(balancer, "idle_timeout.timeout_seconds"))
+            name = names.cluster(arn)
+            resources.clusters[name] = server_cluster(group, idle_timeout_s=idle_timeout_s)
+            resources.endpoints[name] = server_endpoints(group, routable(group))
+
+
+def _by_table(socket: str, tenants: list[Tenant]) -> dict[str, list[Tenant]]:
+    tables: dict[str, list[Tenant]] = {}
+    for tenant in tenants:
+        tables.setdefault(names.table(socket, tenant.listener), []).append(tenant)
+    return tables
+
+
 def _tenants_by_socket(
-    snapshot: Snapshot, bindings: Mapping[str, Binding]
+    snapshot: Snapshot, bindings: Mapping[str, Binding], groups: Groups
 ) -> dict[Binding, list[Tenant]]:
     """Return who shares each socket, the oldest load balancer first. Sockets come sorted."""
     age = {balancer.arn: n for n, balancer in enumerate(snapshot.load_balancers)}
@@ -83,7 +148,7 @@ def _tenants_by_socket(
         if binding := bindings.get(listener.arn):
             balancer = snapshot.load_balancers[age[listener.load_balancer_arn]]
             sockets.setdefault(binding, []).append(
-                Tenant(balancer, listener, tuple(rules[listener.arn]))
+                Tenant(balancer, listener, tuple(rules[listener.arn]), groups)
             )
     return dict(sorted(sockets.items(), key=lambda item: (item[0].address, item[0].port)))
 
@@ -99,8 +164,10 @@ def _refuse_dangling_names(snapshot: Snapshot, bindings: Mapping[str, Binding]) 
     for rule in snapshot.rules:
         if rule.listener_arn not in listeners:
             raise DanglingName(f"{rule.arn} has no listener")
-        if isinstance(rule.action, Forward) and rule.action.target_group_arn not in target_groups:
-            raise DanglingName(f"{rule.arn} forwards to {rule.action.target_group_arn}")
+        if isinstance(rule.action, Forward):
+            for arn in rule.action.target_group_arns:
+                if arn not in target_groups:
+                    raise DanglingName(f"{rule.arn} forwards to {arn}")
         if rule.is_default:
             with_default.add(rule.listener_arn)
     for arn in bindings:

@@ -91,6 +91,12 @@ def test_what_is_set_is_kept_and_the_answer_has_all(describe, modify):
             id="no bucket",
         ),
         pytest.param(
+            {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "../Logs"},
+            "InvalidConfigurationRequest",
+            "Access Denied for bucket: ../Logs. Please check S3bucket permission",
+            id="a name that no bucket has",
+        ),
+        pytest.param(
             {"connection_logs.s3.enabled": "true", "connection_logs.s3.prefix": "p"},
             "InvalidConfigurationRequest",
             "The key 'connection_logs.s3.bucket' must set in order to enable connection logs",
@@ -119,9 +125,9 @@ def test_a_value_without_a_key_is_refused(elb, refused, balancer):
 
 
 def test_logs_are_enabled_with_a_bucket_now_or_before(modify):
-    modify({"access_logs.s3.bucket": "b", "access_logs.s3.prefix": "p"})
-    assert modify({"access_logs.s3.enabled": "true"})["access_logs.s3.bucket"] == "b"
-    modify({"health_check_logs.s3.enabled": "true", "health_check_logs.s3.bucket": "b"})
+    modify({"access_logs.s3.bucket": "logs", "access_logs.s3.prefix": "p"})
+    assert modify({"access_logs.s3.enabled": "true"})["access_logs.s3.bucket"] == "logs"
+    modify({"health_check_logs.s3.enabled": "true", "health_check_logs.s3.bucket": "logs"})
 
 
 def test_twenty_attributes_are_the_most(modify, refused):

@@ -44,13 +44,20 @@ def test_creating_answers_what_aws_answers(elb, listener):
         ],
         "Actions": OK,
         "IsDefault": False,
+        "Transforms": [],
     }
 
 
 def test_the_default_action_is_a_rule_of_its_own(elb, listener):
     rule = default_of(elb, listener)
     arn = rule.pop("RuleArn")
-    assert rule == {"Priority": "default", "Conditions": [], "Actions": OK, "IsDefault": True}
+    assert rule == {
+        "Priority": "default",
+        "Conditions": [],
+        "Actions": OK,
+        "IsDefault": True,
+        "Transforms": [],
+    }
     assert elb.describe_rules(RuleArns=[arn])["Rules"][0]["IsDefault"]
 
 
@@ -114,25 +121,6 @@ def test_a_load_balancer_has_up_to_100_rules_over_all_its_listeners(
         make_rule(second, priority)
     params = {"ListenerArn": first, "Priority": 51, "Conditions": PATH, "Actions": OK}
     assert refused(elb.create_rule, **params)[0] == "TooManyRules"
-
-
-def test_transforms_are_refused_by_name(elb, refused, listener, make_rule):
-    transforms = [
-        {"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b"}]}}
-    ]
-    code, message = refused(
-        elb.create_rule,
-        ListenerArn=listener,
-        Priority=1,
-        Conditions=PATH,
-        Actions=OK,
-        Transforms=transforms,
-    )
-    assert code == "NotImplemented"
-    assert "docs/coverage.md" in message
-    rule = make_rule(listener, 1)
-    assert refused(elb.modify_rule, RuleArn=rule, Transforms=transforms)[0] == "NotImplemented"
-    elb.modify_rule(RuleArn=rule, ResetTransforms=True)  # there are none
 
 
 def test_modifying_changes_what_is_given_only(elb, refused, listener, make_rule):

@@ -642,13 +642,14 @@ def test_every_error_reason_has_its_status_and_page(error_reason, status):
     assert response.body == pages.page(status).encode()
     assert response.detail == "why"
     assert b"why" not in encode(response)
+    assert f"\r\nx-albatross-error: {error_reason}\r\n".encode() in encode(response)
 
 
 def test_a_page_of_the_load_balancer_is_encoded_as_it_is_seen_live():
     data = encode(error_page(503, "the target group has no target"))
     assert data == (
         b"HTTP/1.1 503 Service Temporarily Unavailable\r\nServer: awselb/2.0\r\n"
-        b"Content-Type: text/html\r\nContent-Length: 162\r\n\r\n"
+        b"Content-Type: text/html\r\nx-albatross-error: none\r\nContent-Length: 162\r\n\r\n"
         b"<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n"
         b"<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>\r\n"
     )

@@ -80,7 +80,7 @@ RESOURCES = [
             listener_arn="b",
             priority=None,
             conditions=(),
-            action=Forward(target_group_arn="g"),
+            action=Forward.to("g"),
         ),
         id="default rule that forwards",
     ),

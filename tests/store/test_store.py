@@ -1,12 +1,14 @@
 """The store: transactions, order, scopes, snapshots, and what survives the end of the process."""
 
 import asyncio
+import io
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from albatross.model import arn
 from albatross.model.arn import Scope
+from albatross.model.function import Function, Package
 from albatross.model.rule import FixedResponse, PathPattern, Rule
 from albatross.model.target_group import TargetGroup
 from albatross.store.keys import Keys
@@ -40,6 +43,26 @@ def rule(priority: int, listener: str = LISTENER) -> Rule:
         priority=priority,
         conditions=(PathPattern(values=("/",)),),
         action=FixedResponse(status_code=200),
+    )
+
+
+def zipped(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("app.py", text)
+    return buffer.getvalue()
+
+
+def function(package: Package) -> Function:
+    return Function(
+        arn=arn.function(HERE, "app"),
+        name="app",
+        runtime="python3.11",
+        handler="app.handler",
+        role="arn:aws:iam::123456789012:role/app",
+        code=package,
+        last_modified=datetime(2026, 1, 2, tzinfo=UTC),
+        revision_id="0123456789abcdef",
     )
 
 
@@ -406,3 +429,21 @@ def test_a_missing_directory_is_said(tmp_path):
     url = f"sqlite:///{tmp_path}/missing/albatross.db"
     with pytest.raises(UnusableData, match=r"missing/albatross\.db.*No such file"):
         Store(url, Packages(tmp_path), Keys(tmp_path), strict=False, on_commit=lambda _: None)
+
+
+def test_opening_removes_the_packages_of_no_function(tmp_path):
+    packages = Packages(tmp_path)
+
+    async def deploy() -> tuple[Package, Package]:
+        store = open_store(tmp_path)
+        added = packages.add(zipped("old")), packages.add(zipped("new"))
+        for package in added:
+            await store.write(HERE, lambda tx, package=package: tx.put(function(package)))
+        await store.close()
+        return added
+
+    old, new = asyncio.run(deploy())
+    assert packages.archive(old).exists()
+    asyncio.run(open_store(tmp_path).close())
+    assert not packages.archive(old).exists()
+    assert packages.archive(new).exists()

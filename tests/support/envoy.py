@@ -38,7 +38,7 @@ class Balancer:
     name: str = "web"
     port: int = 80
     rules: list[tuple[tuple[Condition, ...], Action]] = field(default_factory=list)
-    default: Action = field(default_factory=lambda: Forward(target_group_arn=TARGET_GROUP))
+    default: Action = field(default_factory=lambda: Forward.to(TARGET_GROUP))
     attributes: dict[str, str] = field(default_factory=dict)
     listener_attributes: dict[str, str] = field(default_factory=dict)
 

@@ -74,7 +74,7 @@ def make_snapshot(*groups: TargetGroup, used: bool = True, **fields: Any) -> Sna
             listener_arn=listener_arn,
             priority=None,
             conditions=(),
-            action=Forward(target_group_arn=group.arn),
+            action=Forward.to(group.arn),
         )
         for position, group in enumerate(groups)
     )

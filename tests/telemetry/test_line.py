@@ -54,7 +54,6 @@ FUNCTION = Record(
     upgrade="-",
     content_type="-",
     content_length="-",
-    transfer_encoding="-",
     user_agent="curl/7.46.0",
     tls_cipher="-",
     tls_version="-",
@@ -90,7 +89,7 @@ SERVER = FUNCTION._replace(
     tls_cipher="ECDHE-RSA-AES128-GCM-SHA256",
     tls_version="TLSv1.2",
     server_name="www.example.com",
-    certificate=CERTIFICATE,
+    certificate=f"{CERTIFICATE}#0123456789abcdef",
 )
 MALFORMED = FUNCTION._replace(
     choice="-",
@@ -310,12 +309,6 @@ def test_a_line_is_the_specimen(record, expected):
             FUNCTION._replace(method="HEAD", content_length="0"),
             {"classification": "Acceptable", "classification_reason": "GetHeadZeroContentLength"},
             id="HEAD with an empty body",
-        ),
-        pytest.param(
-            FUNCTION._replace(transfer_encoding="chunked"),
-            {"classification": "Ambiguous"}
-            | {"classification_reason": "UndefinedTransferEncodingSemantics"},
-            id="GET with chunks",
         ),
         pytest.param(
             FUNCTION._replace(method="POST", content_length="3"),

@@ -20,12 +20,15 @@ local FORWARDED_ADDRESSES_MAX = 30
 local LOCATION_BYTES_MAX = 8192
 local MEASURED_BYTES_MIN = 4096 -- of what Envoy has read; it counts up to a quarter less than there is
 local CONFIGURATIONS_MAX = 10000
+local COOKIE_S = 7 * 24 * 3600
+local TIME_DIGITS = 12
 
 -- Lines that Envoy has added to what the client sent, and the names of its own (they start with a colon).
 local NOT_THE_CLIENTS = {
   ["x-albatross-size"] = true, ["x-forwarded-proto"] = true, ["x-envoy-internal"] = true, ["x-envoy-external-address"] = true,
 }
 local COLON = byte(":")
+local INTERNAL = "x-albatross-"
 
 -- Requests without a length come to the host without one only under these methods: to others Envoy
 -- adds `content-length: 0`. Under BODIED ones they come as they are where they have a length.
@@ -92,10 +95,23 @@ local function normalised(target)
   return path .. query
 end
 
+-- The target groups that `TOKEN=WEIGHT TOKEN=WEIGHT ...` names (albatross/xds/weights.py).
+local function weighted(text)
+  local groups = { total = 0, known = {} }
+  for token, weight in text:gmatch("(%S+)=(%d+)") do
+    groups.total = groups.total + tonumber(weight)
+    groups.known[token] = true
+    groups[#groups + 1] = { token = token, upto = groups.total }
+  end
+  return groups
+end
+
 local configurations, configurations_count = {}, 0
 local PARAMETERS = {
-  "action", "protocol", "port", "host", "xff", "xff_port", "drop_invalid", "redirect_status", "redirect_protocol",
-  "redirect_host", "redirect_port", "redirect_path", "redirect_query", "redirect_page",
+  "action", "protocol", "port", "host", "xff", "xff_port", "drop_invalid", "desync", "redirect_status", "redirect_protocol",
+  "redirect_host", "redirect_port", "redirect_path", "redirect_query", "redirect_page", "bare_host", "groups",
+  "sticky_s", "rewrites_host", "rewrites_url", "kind", "version",
+  "mtls_chain", "mtls_serial", "mtls_issuer", "mtls_subject", "mtls_validity", "mtls_leaf",
 }
 
 -- The chosen route's parameters as a table.
@@ -107,9 +123,15 @@ local function configuration(handle)
   if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
   known = {}
   for _, key in ipairs(PARAMETERS) do known[key] = context:get(key) end
+  known.weighted = known.groups and weighted(known.groups)
   configurations[id] = known
   configurations_count = configurations_count + 1
   return known
+end
+
+-- Notes something for the access log, or for the response.
+local function note(handle, key, value)
+  handle:streamInfo():dynamicMetadata():set("albatross", key, value)
 end
 
 local function answer(handle, status)
@@ -128,6 +150,71 @@ local function redirect(handle, to, host, target)
   handle:respond({
     [":status"] = to.redirect_status, location = location, server = "awselb/2.0", ["content-type"] = "text/html",
   }, to.redirect_page)
+end
+
+local function cookie(headers, wanted)
+  for line = 0, headers:getNumValues("cookie") - 1 do
+    for name, value in headers:getAtIndex("cookie", line):gmatch("([^=;%s]+)=([^;]*)") do
+      if name == wanted then return (gsub(value, "%s+$", "")) end
+    end
+  end
+end
+
+-- The token of the group with which the client is to stay, if its cookie is good and not too old. AWSALBTG and
+-- its twin hold the token and the time of the answer in milliseconds, TIME_DIGITS hexadecimal digits.
+local function kept_group(handle, headers, to)
+  local value = cookie(headers, "AWSALBTGCORS") or cookie(headers, "AWSALBTG")
+  if not value then return nil end
+  -- AWS is silent: a request with a URL-encoded AWSALBTG cookie goes to a group chosen by weight.
+  if find(value, "%", 1, true) then note(handle, "error", "AWSALBTGCookieInvalid") end
+  local token, answered_at = sub(value, 1, -TIME_DIGITS - 1), sub(value, -TIME_DIGITS)
+  local answered_ms = find(answered_at, "^%x+$") and tonumber(answered_at, 16)
+  if not answered_ms or not to.weighted.known[token] then return nil end
+  -- AWS is silent: the duration of group stickiness counts from a client's last answer.
+  local age_ms = handle:timestamp() - answered_ms
+  return age_ms >= 0 and age_ms <= to.sticky_s * 1000 and token or nil
+end
+
+local function drawn_group(groups)
+  if groups.total == 0 then return nil end
+  local draw = random(groups.total)
+  for _, group in ipairs(groups) do
+    if draw <= group.upto then return group.token end
+  end
+end
+
+-- Chooses among the rule's target groups and takes the route of the chosen one.
+local function choose_group(handle, headers, to)
+  local token = to.sticky_s and kept_group(handle, headers, to) or drawn_group(to.weighted)
+  if not token then return to end -- all weights are 0: this route answers 503
+  if to.sticky_s then
+    local value = token .. format("%012x", handle:timestamp())
+    -- AWS is silent: AWSALBTG and AWSALBTGCORS expire after seven days, whatever the stickiness lasts.
+    local attributes = os.date("!; Expires=%a, %d %b %Y %H:%M:%S GMT; Path=/", time() + COOKIE_S)
+    note(handle, "sticky-cookie", "AWSALBTG=" .. value .. attributes)
+    note(handle, "sticky-cors-cookie", "AWSALBTGCORS=" .. value .. attributes .. "; SameSite=None; Secure")
+  end
+  headers:replace("x-albatross-group", token)
+  handle:clearRouteCache()
+  return configuration(handle)
+end
+
+-- Chooses the route as rules see the request, whose headers are then again as the client sent them.
+-- Rules see the normalised path, and where some have regular expressions for hosts, Host without its port.
+local function choose(handle, headers, host, target, matched, as_sent)
+  if matched ~= target then headers:replace(":path", matched) end
+  if not as_sent then handle:clearRouteCache() end
+  local to = configuration(handle)
+  local bare = to.bare_host and has_port(host)
+  if bare then
+    headers:replace(":authority", without_port(host))
+    handle:clearRouteCache()
+    to = configuration(handle)
+  end
+  if to.weighted then to = choose_group(handle, headers, to) end
+  if bare then headers:replace(":authority", host) end
+  if matched ~= target then headers:replace(":path", target) end
+  return to
 end
 
 local function client_address(handle, with_port, bracketed)
@@ -157,6 +244,32 @@ local function carry_method(headers, method)
   headers:replace(":method", "DELETE")
 end
 
+-- PEM in the URL encoding that leaves `+`, `/` and `=` as they are. Envoy has encoded them.
+local UNENCODED = { ["%2B"] = "+", ["%2F"] = "/", ["%3D"] = "=" }
+local function lightly_encoded(pem)
+  return (gsub(pem, "%%%x%x", UNENCODED))
+end
+
+local function utc(epoch_s)
+  return os.date("!%Y-%m-%dT%H:%M:%SZ", epoch_s)
+end
+
+-- Tells the target of the client's certificate, under the names in `to`.
+local function add_client_certificate(handle, headers, to)
+  local tls = handle:streamInfo():downstreamSslConnection()
+  if not tls or not tls:peerCertificatePresented() then return end
+  if to.mtls_chain then
+    headers:replace(to.mtls_chain, lightly_encoded(tls:urlEncodedPemEncodedPeerCertificateChain()))
+    return
+  end
+  headers:replace(to.mtls_serial, tls:serialNumberPeerCertificate():upper())
+  headers:replace(to.mtls_issuer, tls:issuerPeerCertificate())
+  headers:replace(to.mtls_subject, tls:subjectPeerCertificate())
+  local from, to_date = utc(tls:validFromPeerCertificate()), utc(tls:expirationPeerCertificate())
+  headers:replace(to.mtls_validity, "NotBefore=" .. from .. ";NotAfter=" .. to_date)
+  headers:replace(to.mtls_leaf, lightly_encoded(tls:urlEncodedPemEncodedPeerCertificate()))
+end
+
 local function drop_invalid(headers)
   local invalid = {}
   for name in pairs(headers) do
@@ -171,12 +284,31 @@ local function measured(headers, host)
   for name, value in pairs(headers) do
     if byte(name) ~= COLON and not NOT_THE_CLIENTS[name] then
       local size = #name + #value + 2
-      if name == "x-albatross-connection" then size = size - #"x-albatross-" end
+      -- The client's Connection and X-Forwarded-Proto.
+      if sub(name, 1, #INTERNAL) == INTERNAL then size = size - #INTERNAL end
       if size > LINE_BYTES_MAX then too_long = true end
       total = total + size + 2
     end
   end
   return total, too_long
+end
+
+-- AWS is silent: servers get Host in lower case, functions do not; one page of AWS says it of all targets.
+local function lower_host(headers)
+  local host = headers:get(":authority")
+  local lower = host:lower()
+  if lower ~= host then headers:replace(":authority", lower) end
+end
+
+-- Whether targets with the route's protocol version cannot have this request.
+local function mismatch(handle, headers, to, method)
+  if to.protocol ~= "https" then return to.version ~= "HTTP1" end -- all clients speak HTTP/1.1
+  local is_http2 = handle:streamInfo():protocol() == "HTTP/2"
+  if to.version == "HTTP1" then
+    local kind = is_http2 and headers:get("content-type")
+    return kind and find(kind, "^application/grpc$") or kind and find(kind, "^application/grpc[+;]")
+  end
+  return not is_http2 or (to.version == "GRPC" and method ~= "POST")
 end
 
 function envoy_on_request(handle)
@@ -207,14 +339,10 @@ function envoy_on_request(handle)
   end
   local matched = target
   if find(target, "%", 1, true) or find(target, "/.", 1, true) then matched = normalised(target) end
-  local to
-  if first or matched ~= target then
-    headers:replace(":path", matched)
-    handle:clearRouteCache()
-    to = configuration(handle) -- chooses the route
-    headers:replace(":path", target)
-  else
-    to = configuration(handle)
+  local to = choose(handle, headers, host, target, matched, not first and matched == target)
+
+  if to.desync == "strictest" and (method == "GET" or method == "HEAD") and headers:get("content-length") then
+    return answer(handle, "400")
   end
 
   if to.action == "redirect" then return redirect(handle, to, host, target) end
@@ -222,8 +350,10 @@ function envoy_on_request(handle)
     headers:remove("content-length") -- the limit on bodies is the functions', and this one goes nowhere
     return
   end
-  if headers:get("upgrade") then -- a WebSocket: Lambda targets have none
-    handle:streamInfo():dynamicMetadata():set("albatross", "error", "LambdaWebsocketNotSupported")
+  if to.version and mismatch(handle, headers, to, method) then return answer(handle, "464") end
+  local is_server = to.kind == "server"
+  if not is_server and headers:get("upgrade") then -- a WebSocket: Lambda targets have none
+    note(handle, "error", "LambdaWebsocketNotSupported")
     return answer(handle, "400")
   end
 
@@ -238,5 +368,9 @@ function envoy_on_request(handle)
     headers:replace(":authority", without_port(host) .. ":" .. to.port)
   end
   if to.drop_invalid == "true" then drop_invalid(headers) end
-  carry_method(headers, method)
+  if to.mtls_chain or to.mtls_leaf then add_client_certificate(handle, headers, to) end
+  if to.rewrites_host then headers:replace("x-albatross-host", without_port(host)) end
+  if to.rewrites_url then headers:replace("x-albatross-url", matched) end
+  if not is_server then return carry_method(headers, method) end
+  if to.host ~= "preserve" then lower_host(headers) end
 end

@@ -1,0 +1,180 @@
+"""Long lists of routes, found by literal host or by the literal start of the path. Pure.
+
+Envoy tries the routes of a list one after the other. An index gives it, for each host and path that
+rules name literally, the whole list of the routes that may match there, in their order: a request
+takes the same route with and without. No list falls through to another one.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from envoy.config.route.v3.route_components_pb2 import Route, RouteList, VirtualHost
+from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
+from xds.type.matcher.v3.matcher_pb2 import Matcher
+
+from albatross.model.rule import Condition, HostHeader, PathPattern
+from albatross.xds.packing import extension
+
+ROUTES_MIN = 24  # a shorter list costs less than a look into an index
+GROWTH_MAX = 20  # most routes in all lists of an index, for each route of the plain list
+GAIN_MIN = 2  # an index pays where its lists are, on average, by so much shorter
+
+ANY_HOST = "*"
+ANYWHERE = ""
+
+_LITERAL_HOST = re.compile(r"[A-Za-z0-9._-]+")
+_WILDCARD = re.compile(r"[*?]")
+_PATH_INPUT = Matcher.MatcherTree(
+    input=extension("path", HttpRequestHeaderMatchInput(header_name=":path"))
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A route, which matches only where all of `conditions` hold.
+
+    `is_certain`: it does match wherever they hold.
+    """
+
+    route: Route
+    conditions: tuple[Condition, ...]
+    is_certain: bool = True
+
+
+Lists = dict[str, Sequence[Entry]]  # by start of the path: the longest that fits counts
+Plan = dict[str, Lists]  # by host in lower case, ANY_HOST for all others
+
+
+def virtual_hosts(
+    name: str, entries: Sequence[Entry], *, taken: Collection[str] = ()
+) -> list[VirtualHost]:
+    """Return the virtual hosts that have `entries` for all hosts but those `taken`."""
+    return [
+        _virtual_host(name if host == ANY_HOST else f"{name} {host}", host, lists)
+        for host, lists in plan(entries, taken=taken).items()
+    ]
+
+
+def virtual_host(host: str, entries: Sequence[Entry]) -> VirtualHost:
+    """Return the virtual host that has `entries` for `host` alone."""
+    found = _best([{ANY_HOST: _by_path(entries)}], entries)
+    return _virtual_host(host, host.lower(), found[ANY_HOST])
+
+
+def plan(entries: Sequence[Entry], *, taken: Collection[str] = ()) -> Plan:
+    """Return the lists to make of `entries`: one for all, or those of an index that pays."""
+    by_host = _by_host(entries, taken)
+    return _best(
+        [
+            {ANY_HOST: _by_path(entries)},
+            {host: {ANYWHERE: chosen} for host, chosen in by_host.items()},
+            {host: _by_path(chosen) for host, chosen in by_host.items()},
+        ],
+        entries,
+    )
+
+
+def _best(plans: Iterable[Plan], entries: Sequence[Entry]) -> Plan:
+    """Return the plan with the shortest lists, if one pays and none is too large."""
+    best: Plan = {ANY_HOST: {ANYWHERE: entries}}
+    if len(entries) < ROUTES_MIN:
+        return best
+    length = len(entries) / GAIN_MIN
+    for candidate in plans:
+        lengths = [len(chosen) for lists in candidate.values() for chosen in lists.values()]
+        if sum(lengths) <= GROWTH_MAX * len(entries) and mean(lengths) <= length:
+            best, length = candidate, mean(lengths)
+    return best
+
+
+def _by_host(entries: Sequence[Entry], taken: Collection[str]) -> dict[str, Sequence[Entry]]:
+    """Return the entries that may match for each host that is named, and for any other.
+
+    All of them for any host, where the lists would be too long.
+    """
+    elsewhere: list[int] = []
+    bound: defaultdict[str, list[int]] = defaultdict(list)
+    for number, entry in enumerate(entries):
+        hosts = _hosts(entry)
+        if hosts is None:
+            elsewhere.append(number)
+        else:
+            for host in hosts.difference(taken):
+                bound[host].append(number)
+    if len(bound) * len(elsewhere) > GROWTH_MAX * len(entries):
+        return {ANY_HOST: entries}
+    lists = {host: sorted([*bound[host], *elsewhere]) for host in sorted(bound)}
+    lists[ANY_HOST] = elsewhere
+    return {host: [entries[number] for number in numbers] for host, numbers in lists.items()}
+
+
+def _by_path(entries: Sequence[Entry]) -> Lists:
+    """Return the entries that may match below each literal start of a path, and elsewhere.
+
+    All of them for anywhere, where the lists would be too long.
+    """
+    starting: defaultdict[str, list[int]] = defaultdict(list)
+    for number, entry in enumerate(entries):
+        for start in _starts(entry):
+            starting[start].append(number)
+    everywhere = starting.setdefault(ANYWHERE, [])
+    if len(starting) * len(everywhere) > GROWTH_MAX * len(entries):
+        return {ANYWHERE: entries}
+    lists: Lists = {}
+    for start in sorted(starting):
+        shorter = (starting.get(start[:length], ()) for length in range(len(start) + 1))
+        numbers = sorted({number for numbers in shorter for number in numbers})
+        lists[start] = _reached([entries[number] for number in numbers], start)
+    return lists
+
+
+def _reached(entries: Sequence[Entry], start: str) -> Sequence[Entry]:
+    """Return `entries` up to the first that matches all paths with this start."""
+    for number, entry in enumerate(entries, 1):
+        if entry.is_certain and all(_covers(one, start) for one in entry.conditions):
+            return entries[:number]
+    return entries
+
+
+def _covers(condition: Condition, start: str) -> bool:
+    """Tell whether `condition` surely holds for every path with this start."""
+    return isinstance(condition, PathPattern) and any(
+        value.endswith("*") and not _WILDCARD.search(value[:-1]) and start.startswith(value[:-1])
+        for value in condition.values
+    )
+
+
+def _hosts(entry: Entry) -> set[str] | None:
+    """Return the only hosts for which `entry` may match, in lower case; None: not known."""
+    for condition in entry.conditions:
+        if isinstance(condition, HostHeader) and not condition.regex_values:
+            literal = all(map(_LITERAL_HOST.fullmatch, condition.values))
+            return {value.lower() for value in condition.values} if literal else None
+    return None
+
+
+def _starts(entry: Entry) -> set[str]:
+    """Return starts of paths, one of which each path has for which `entry` may match."""
+    for condition in entry.conditions:
+        if isinstance(condition, PathPattern) and not condition.regex_values:
+            return {_WILDCARD.split(value, maxsplit=1)[0] for value in condition.values}
+    return {ANYWHERE}
+
+
+def _virtual_host(name: str, host: str, lists: Lists) -> VirtualHost:
+    result = VirtualHost(name=name, domains=[host])
+    if len(lists) == 1:
+        result.routes.extend(entry.route for entry in lists[ANYWHERE])
+        return result
+    result.matcher.matcher_tree.CopyFrom(_PATH_INPUT)
+    for start, entries in lists.items():
+        routes = RouteList(routes=[entry.route for entry in entries])
+        on_match = Matcher.OnMatch(action=extension("routes", routes))
+        if start == ANYWHERE:
+            result.matcher.on_no_match.CopyFrom(on_match)
+        else:
+            result.matcher.matcher_tree.prefix_match_map.map[start].CopyFrom(on_match)
+    return result
