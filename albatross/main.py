@@ -97,10 +97,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         on_commit=committed,
         health=health,
     )
-    access_log = AccessLog(
-        RawLog(run_dir / REQUEST_LOG, lambda: admin.reopen_logs(run_dir)),
-        Spool(data_dir / "log-spool", Path(config.log_files), interval_s=config.log_interval_s),
-    )
+    access_log = _access_log(config, run_dir)
     contents = Contents(data_dir)
     contents.collect(trust_material.in_use(await store.snapshot()))
     publisher = Publisher(config, run_dir, store, xds, host, health, access_log, contents, keys.cookie_key())
@@ -139,14 +136,27 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         await serving
         for task in background:
             task.cancel()
-    with contextlib.suppress(OSError):
-        await admin.flush_logs(run_dir)
-    await access_log.close()
+    await _complete(access_log, run_dir)
     if config.hosts_file:
         with contextlib.suppress(OSError):
             hosts_file.update(config.hosts_file, [])
     await xds.stop(0)
     await store.close()
+
+
+def _access_log(config: Config, run_dir: Path) -> AccessLog:
+    spool_dir, logs_dir = Path(config.data_dir) / "log-spool", Path(config.log_files)
+    return AccessLog(
+        RawLog(run_dir / REQUEST_LOG, lambda: admin.reopen_logs(run_dir)),
+        Spool(spool_dir, logs_dir, interval_s=config.log_interval_s),
+    )
+
+
+async def _complete(access_log: AccessLog, run_dir: Path) -> None:
+    """Have the log say all that was requested until now. The proxy answers no more requests."""
+    with contextlib.suppress(OSError):
+        await admin.flush_logs(run_dir)
+    await access_log.close()
 
 
 def operations(

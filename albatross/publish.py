@@ -17,6 +17,7 @@ from albatross import hosts_file, ports
 from albatross.config import Config
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
+from albatross.host.view import View, view
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.snapshot import Snapshot
@@ -26,6 +27,7 @@ from albatross.store.store import Store
 from albatross.telemetry.access_log import AccessLog
 from albatross.telemetry.raw_log import REQUEST_LOG
 from albatross.xds import names
+from albatross.xds.memo import Memo
 from albatross.xds.server import XdsServer
 from albatross.xds.tls import TrustFiles
 from albatross.xds.translate import Binding, translate
@@ -69,6 +71,8 @@ class Publisher:
         self._idle_timeout = config.lambda_idle_timeout == "answer"
         self._held: set[tuple[str, int]] = set()  # open in the proxy
         self._wake = asyncio.Event()
+        self._memo = Memo()
+        self._host_has: View | None = None  # by what the host works
         self._progress = asyncio.Event()
         self._hosts_file_fault = ""
 
@@ -147,6 +151,7 @@ class Publisher:
     def _lose_host(self) -> None:
         self.host_is_there = False
         self.in_effect = -1
+        self._host_has = None
 
     async def _publish(self) -> None:
         snapshot = await self._store.snapshot()
@@ -173,7 +178,11 @@ class Publisher:
         """Return whether the host works by `snapshot`. One that is away gets it when it is back."""
         if self.host_is_there:
             try:
-                await self._host.apply(snapshot, idle_timeout=self._idle_timeout)
+                wanted = view(snapshot, idle_timeout=self._idle_timeout)
+                if self._host_has is None or not wanted.is_like(self._host_has):
+                    self._host_has = None
+                    await self._host.apply(wanted)
+                    self._host_has = wanted
             except OSError as error:
                 log.info("the Lambda host has gone: %s", error)
                 self._lose_host()
@@ -194,6 +203,7 @@ class Publisher:
             routable=self._health.routable,
             trust_files=await asyncio.to_thread(_trust_files, self._contents, snapshot),
             now=datetime.now(UTC),
+            memo=self._memo,
         )
         self._xds.publish(resources, snapshot.revision)
         if not await self._xds.wait_applied(snapshot.revision, APPLY_S):

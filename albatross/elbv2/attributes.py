@@ -79,6 +79,8 @@ def modify_target_group_attributes(tx: "Transaction", params: Mapping[str, Any])
             )
     _check(group, "Target group", new)
     changed = replace(group, attributes={**group.attributes, **new})
+    if group.target_type != "lambda":
+        _check_servers(changed)
     tx.put(changed)
     return _described(changed)
 
@@ -141,6 +143,45 @@ def _check(
             raise ValidationError(f"{noun} attribute key '{key}' is not recognized")
         if complaint := known[key].check.complaint(key, value):
             raise ValidationError(complaint)
+
+
+# Value of an attribute -> the attributes that it forbids, with the one value they may have.
+_EXCLUSIONS = (
+    ("load_balancing.algorithm.type", "weighted_random", "stickiness.enabled", "false"),
+    ("load_balancing.algorithm.type", "weighted_random", "slow_start.duration_seconds", "0"),
+    (
+        *("load_balancing.algorithm.type", "least_outstanding_requests"),
+        *("slow_start.duration_seconds", "0"),
+    ),
+    (_CROSS_ZONE, "false", "stickiness.enabled", "false"),
+)
+
+
+def _check_servers(group: TargetGroup) -> None:
+    """Check what concerns several attributes of a target group of instances or addresses."""
+    # AWS is silent: attributes that exclude each other are refused with
+    # InvalidConfigurationRequest.
+    values = {key: attributes.get(group, key) for key in attributes.supported(group)}
+    for key, value, other, required in _EXCLUSIONS:
+        if values[key] == value and values[other] != required:
+            raise InvalidConfigurationRequest(
+                f"'{other}' must be '{required}' where '{key}' is '{value}'"
+            )
+    algorithm = values["load_balancing.algorithm.type"]
+    mitigation = "load_balancing.algorithm.anomaly_mitigation"
+    if values[mitigation] == "on" and algorithm != "weighted_random":
+        raise InvalidConfigurationRequest(
+            f"'{mitigation}' can only be 'on' where 'load_balancing.algorithm.type' is "
+            "'weighted_random'"
+        )
+    if (
+        values["stickiness.enabled"] == "true"
+        and values["stickiness.type"] == "app_cookie"
+        and not values["stickiness.app_cookie.cookie_name"]
+    ):
+        raise InvalidConfigurationRequest(
+            "You must set an application cookie name to enable stickiness of type 'app_cookie'"
+        )
 
 
 def _check_load_balancer(balancer: LoadBalancer) -> None:

@@ -28,7 +28,8 @@ def create_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """CreateRule: add one rule to a listener.
 
     Raises ListenerNotFound, PriorityInUse, TooManyRules, ValidationError, and what to_conditions,
-    to_action, to_transforms, associations.admit and tags.from_params raise.
+    to_action, to_transforms, associations.admit, associations.check_versions and
+    tags.from_params raise.
     """
     listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
     rule = Rule(
@@ -48,6 +49,7 @@ def create_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
             f"'{RULES_MAX}' rules"
         )
     associations.admit(tx, listener.load_balancer_arn, rule.action)
+    associations.check_versions(tx, listener, [rule.action])
     tx.put(rule)
     tx.put_tags(rule.arn, new_tags)
     return {"Rules": [wire.from_rule(rule)]}
@@ -77,7 +79,8 @@ def modify_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """ModifyRule: what is not given stays as it is.
 
     Raises RuleNotFound, OperationNotPermitted for a default rule, ValidationError, and what
-    to_conditions, to_action, to_transforms and associations.admit raise.
+    to_conditions, to_action, to_transforms, associations.admit and
+    associations.check_versions raise.
     """
     rule = lookup.by_arn(tx, Rule, params["RuleArn"])
     conditions, actions = params.get("Conditions"), params.get("Actions")
@@ -94,6 +97,8 @@ def modify_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
         rule = replace(rule, action=to_action(actions))
         balancer_arn = arns.load_balancer_of(rule.listener_arn)
         associations.admit(tx, balancer_arn, rule.action, instead_of=rule.arn)
+        listener = lookup.by_arn(tx, Listener, rule.listener_arn)
+        associations.check_versions(tx, listener, [rule.action])
     if transforms or reset:
         rule = replace(rule, transforms=to_transforms(transforms or ()))
     tx.put(rule)
@@ -150,7 +155,7 @@ def _wanted_priorities(params: Mapping[str, Any]) -> dict[str, int]:
 def _rule_count(tx: "Transaction", load_balancer_arn: str) -> int:
     """Return how many rules a load balancer has, default rules not counted."""
     listeners = tx.list(Listener, parent=load_balancer_arn)
-    return sum(len(tx.list(Rule, parent=listener.arn)) - 1 for listener in listeners)
+    return sum(tx.count(Rule, parent=listener.arn) - 1 for listener in listeners)
 
 
 def _in_use(priority: str) -> PriorityInUse:

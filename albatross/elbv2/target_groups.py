@@ -80,7 +80,6 @@ def describe_target_groups(tx: "Transaction", params: Mapping[str, Any]) -> wire
             "Target group names, target group ARNs, and a load balancer ARN "
             "cannot be specified at the same time"
         )
-    users = associations.load_balancers(tx)
     if wanted:
         groups = lookup.by_arns(tx, TargetGroup, wanted)
     elif names:
@@ -89,9 +88,10 @@ def describe_target_groups(tx: "Transaction", params: Mapping[str, Any]) -> wire
         groups = tx.list(TargetGroup)
     if balancer_arn:
         lookup.by_arn(tx, LoadBalancer, balancer_arn)
-        groups = [group for group in groups if users.get(group.arn) == balancer_arn]
+        used = associations.target_groups_of(tx, balancer_arn)
+        groups = [group for group in groups if group.arn in used]
     groups, marker = page(groups, params, key=lambda group: group.name)
-    return {"TargetGroups": [_described(group, users) for group in groups], **marker}
+    return {"TargetGroups": [_described(tx, group) for group in groups], **marker}
 
 
 def modify_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
@@ -107,14 +107,14 @@ def modify_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Do
         health_checks.check_server(check)
     group = replace(group, health_check=check)
     tx.put(group)
-    return {"TargetGroups": [_described(group, associations.load_balancers(tx))]}
+    return {"TargetGroups": [_described(tx, group)]}
 
 
 def delete_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """DeleteTargetGroup. Raises ResourceInUse where a rule forwards to it, ValidationError."""
     arn = params["TargetGroupArn"]
     lookup.check_arn(tx, TargetGroup, arn)
-    if arn in associations.load_balancers(tx):
+    if associations.load_balancer_of(tx, arn) is not None:
         raise ResourceInUse(f"Target group '{arn}' is currently in use by a listener or a rule")
     # AWS is silent: deleting a target group that does not exist succeeds.
     tx.delete(arn)
@@ -193,8 +193,8 @@ def _settings(group: TargetGroup) -> TargetGroup:
     return replace(group, arn="", targets=(), attributes={})
 
 
-def _described(group: TargetGroup, users: Mapping[str, str]) -> wire.Document:
-    used_by = users.get(group.arn)
+def _described(tx: "Transaction", group: TargetGroup) -> wire.Document:
+    used_by = associations.load_balancer_of(tx, group.arn)
     return wire.from_target_group(group) | {"LoadBalancerArns": [used_by] if used_by else []}
 
 

@@ -93,7 +93,7 @@ def remove_drained(tx: "Transaction") -> None:
 def describe_target_health(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """DescribeTargetHealth: of all targets or of those asked for. Raises TargetGroupNotFound."""
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
-    used = group.arn in associations.load_balancers(tx)
+    used = associations.load_balancer_of(tx, group.arn) is not None
     registered = {
         target.key: target for target in group.targets if not target.has_drained(tx.now)
     }

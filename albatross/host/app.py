@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import time
+from typing import Any
 
 import orjson
 
@@ -25,7 +26,7 @@ from albatross.host.view import TargetGroupView
 
 _TARGET_GROUP = TARGET_GROUP_HEADER.encode()
 _METHOD = METHOD_HEADER.encode()
-_TRACE_ID = b"x-amzn-trace-id"
+_TRACE_ID = "x-amzn-trace-id"
 
 
 class LambdaConnection(HttpConnection):
@@ -38,7 +39,8 @@ class LambdaConnection(HttpConnection):
         self._host = host
         self._group: TargetGroupView | None = None
         self._invocation: Invocation | None = None
-        self._event: dict[str, object] = {}
+        self._event: dict[str, Any] = {}
+        self._method = ""
         self._started_s = 0.0
         self._deadline_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -46,16 +48,10 @@ class LambdaConnection(HttpConnection):
 
     # HttpConnection
 
-    @property
-    def method(self) -> str:
-        method = super().method
-        if method == STAND_IN_METHOD and (real := self.header(_METHOD)):
-            return real.decode("latin-1")
-        return method
-
     def received(self) -> None:
         self._started_s = time.monotonic()
         self._event = {}
+        self._method = self._real_method()
         self._group = group = self._target_group()
         if group is None or group.function_arn is None:
             self._answer(responses.error_page(503, "the target group has no registered target"))
@@ -69,7 +65,7 @@ class LambdaConnection(HttpConnection):
             detail = f"the policy of {group.function_arn} does not allow {group.arn} to invoke it"
             self._answer(responses.failure("LambdaAccessDenied", detail))
             return
-        request = Request(self.method, self.target.decode("latin-1"), self.headers, self.body())
+        request = Request(self._method, self.target.decode("latin-1"), self.headers, self.body())
         try:
             self._event = to_event(request, group.arn, multi_value=group.multi_value)
         except BadRequest as error:
@@ -79,7 +75,7 @@ class LambdaConnection(HttpConnection):
             self._answer(responses.error_page(464, "functions do not speak gRPC"))
             return
         invocation = Invocation(orjson.dumps(self._event), self._done)
-        invocation.trace_id = self._trace_id(invocation.id)
+        invocation.trace_id = _trace_id(self._event, invocation.id)
         self._invocation = invocation
         self._set_deadline(group.idle_timeout_s)
         pool.submit(invocation)
@@ -87,6 +83,7 @@ class LambdaConnection(HttpConnection):
     def too_large(self) -> None:
         self._started_s = time.monotonic()
         self._event = {}
+        self._method = self._real_method()
         detail = f"body: expected at most {BODY_BYTES_MAX:,} bytes, found more"
         self._answer(responses.failure("LambdaRequestTooLarge", detail))
 
@@ -99,20 +96,15 @@ class LambdaConnection(HttpConnection):
 
     def _target_group(self) -> TargetGroupView | None:
         for name, value in reversed(self.headers):  # the proxy adds its own last
-            if name.lower() == _TARGET_GROUP:
+            if name == _TARGET_GROUP:
                 return self._host.groups.get(value.decode("latin-1"))
         return None
 
-    def _trace_id(self, invocation_id: str) -> str | None:
-        """Return Lambda's tracing header: the request's root, a parent of its own, not sampled."""
-        # AWS is silent: the trace id that Lambda hands to a function has the Root of
-        # X-Amzn-Trace-Id.
-        for name, value in self.headers:
-            if name.lower() == _TRACE_ID:
-                root = value.decode("latin-1").partition("Root=")[2].partition(";")[0]
-                parent = invocation_id[:8] + invocation_id[-8:]
-                return f"Root={root};Parent={parent};Sampled=0" if root else None
-        return None
+    def _real_method(self) -> str:
+        method = self.method
+        if method == STAND_IN_METHOD and (real := self.header(_METHOD)):
+            return real.decode("latin-1")
+        return method
 
     def _done(self, invocation: Invocation, outcome: Outcome) -> None:
         if invocation is not self._invocation:
@@ -132,12 +124,11 @@ class LambdaConnection(HttpConnection):
         self._answer(response, invocation)
 
     def _answer(self, response: Response, invocation: Invocation | None = None) -> None:
-        method = self.method
-        self.send(responses.encode(response, head=method == "HEAD"))
+        self.send(responses.encode(response, head=self._method == "HEAD"))
         if self._host.hub.wanted:
-            self._tell(response, method, invocation)
+            self._tell(response, invocation)
 
-    def _tell(self, response: Response, method: str, invocation: Invocation | None) -> None:
+    def _tell(self, response: Response, invocation: Invocation | None) -> None:
         group = self._group
         name = group.function_arn.rpartition(":")[2] if group and group.function_arn else None
         self._host.hub.publish(
@@ -145,7 +136,7 @@ class LambdaConnection(HttpConnection):
                 "type": "request",
                 "id": invocation.id if invocation else None,
                 "function": name,
-                "method": method,
+                "method": self._method,
                 "path": self.target.decode("latin-1"),
                 "status": response.status,
                 "duration_ms": round((time.monotonic() - self._started_s) * 1000, 2),
@@ -189,6 +180,19 @@ class LambdaConnection(HttpConnection):
         # `lambda_idle_timeout = "ignore"` does as the guide says.
         detail = "the idle timeout of the load balancer has passed; the function goes on"
         self._answer(responses.error_page(504, detail), invocation)
+
+
+def _trace_id(event: dict[str, Any], invocation_id: str) -> str | None:
+    """Return Lambda's tracing header: the request's root, a parent of its own, not sampled."""
+    # AWS is silent: the trace id that Lambda hands to a function has the Root of X-Amzn-Trace-Id.
+    headers = event.get("headers")
+    if headers is not None:
+        value = headers.get(_TRACE_ID, "")
+    else:
+        value = event["multiValueHeaders"].get(_TRACE_ID, ("",))[-1]
+    root = value.partition("Root=")[2].partition(";")[0]
+    parent = invocation_id[:8] + invocation_id[-8:]
+    return f"Root={root};Parent={parent};Sampled=0" if root else None
 
 
 def _error_text(payload: bytes) -> str:

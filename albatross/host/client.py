@@ -9,7 +9,6 @@ import h11
 import orjson
 
 from albatross.host import view as views
-from albatross.model.snapshot import Snapshot
 
 _READ_BYTES = 64 * 1024
 
@@ -31,9 +30,9 @@ class HostClient:
     def __init__(self, socket_path: str) -> None:
         self._socket_path = socket_path
 
-    async def apply(self, snapshot: Snapshot, *, idle_timeout: bool = True) -> None:
-        """Send the host what it needs of `snapshot`; returns when it works by it."""
-        body = views.encode(views.view(snapshot, idle_timeout=idle_timeout))
+    async def apply(self, view: views.View) -> None:
+        """Send the host what it needs of a snapshot; returns when it works by it."""
+        body = views.encode(view)
         response, data = await self._call("PUT", "/view", body)
         if response.status_code != 200:
             raise ValueError(f"the Lambda host refused its configuration: {data.decode()}")

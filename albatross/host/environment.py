@@ -76,6 +76,9 @@ class Owner(Protocol):
     def gone(self, environment: "Environment", failure: InitFailure | None) -> None:
         """The process has ended. `failure` is set when it never became ready."""
 
+    def finished(self, invocation: Invocation, outcome: Outcome) -> None:
+        """An invocation has ended."""
+
     def printed(self, environment: "Environment", text: bytes) -> None:
         """The function wrote to its standard output or error."""
 
@@ -154,7 +157,9 @@ class Environment:
         self.invocation = invocation
         timeout_s = self.function.timeout_s
         self._set_deadline(now_s + timeout_s)
-        self._log.write(logs.start_line(invocation.id))
+        start = logs.start_line(invocation.id)
+        self._log.write(start)
+        invocation.log.append(start)
         parked, self._parked = self._parked, None
         assert parked is not None
         parked.send_event(invocation, self.function.arn, int((time.time() + timeout_s) * 1000))
@@ -255,7 +260,7 @@ class Environment:
         self.init_ms = None
         self._log.write(report)
         invocation.log.append(report)
-        invocation.done(invocation, outcome)
+        self.owner.finished(invocation, outcome)
 
     def _set_deadline(self, deadline_s: float) -> None:
         """Kill the process at `deadline_s`. One timer serves many invocations: it looks again."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from os import urandom
+from random import Random, SystemRandom
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Invocation:
         "id",
         "log",
         "queued_s",
+        "shared",
         "started_s",
         "trace_id",
     )
@@ -50,10 +51,14 @@ class Invocation:
         self.queued_s = 0.0  # when it came, by the pool's clock
         self.started_s = 0.0  # when an environment took it
         self.cold = False
+        self.shared = False  # counts against the account's unreserved concurrency
         self.log: list[bytes] = []  # the function's output, bounded by logs.py
+
+
+_random = Random(SystemRandom().getrandbits(128))  # ids need not be secret: no system call each
 
 
 def request_id() -> str:
     """Return a random UUID (version 4) as text."""
-    digits = urandom(16).hex()
+    digits = f"{_random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

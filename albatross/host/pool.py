@@ -113,7 +113,7 @@ class Pool:
         self.running += 1
         if reserved is None:
             self.account.running += 1
-        invocation.done = self._counted(invocation.done, shared=reserved is None)
+            invocation.shared = True
         invocation.queued_s = self._clock()
         environment = None if self._held or self.waiting else self._take_idle()
         if environment is not None:
@@ -202,6 +202,12 @@ class Pool:
                 self._init_failed(failure)
         self._pace()
 
+    def finished(self, invocation: Invocation, outcome: Outcome) -> None:
+        self.running -= 1
+        if invocation.shared:
+            self.account.running -= 1
+        invocation.done(invocation, outcome)
+
     def printed(self, environment: Environment, text: bytes) -> None:
         self._on_output(environment, text)
 
@@ -224,12 +230,12 @@ class Pool:
         if failure.timed_out:
             for invocation in self._drop(all_=not self.environments):
                 document = timeout_document(invocation.id, self.function.timeout_s)
-                invocation.done(invocation, Outcome(document, function_error="Unhandled"))
+                self.finished(invocation, Outcome(document, function_error="Unhandled"))
         elif not self.environments:
             self.fail_waiting(failure)
         else:
             for invocation in self._drop(all_=False):
-                invocation.done(invocation, Outcome(failure.document, function_error="Unhandled"))
+                self.finished(invocation, Outcome(failure.document, function_error="Unhandled"))
 
     def _drop(self, *, all_: bool) -> list[Invocation]:
         count = len(self.waiting) if all_ else min(1, len(self.waiting))
@@ -237,18 +243,7 @@ class Pool:
 
     def _fail_waiting(self, outcome: Outcome) -> None:
         for invocation in self._drop(all_=True):
-            invocation.done(invocation, outcome)
-
-    def _counted(
-        self, done: Callable[[Invocation, Outcome], None], *, shared: bool
-    ) -> Callable[[Invocation, Outcome], None]:
-        def count(invocation: Invocation, outcome: Outcome) -> None:
-            self.running -= 1
-            if shared:
-                self.account.running -= 1
-            done(invocation, outcome)
-
-        return count
+            self.finished(invocation, outcome)
 
     def _take_idle(self) -> Environment | None:
         while self.idle:

@@ -13,8 +13,10 @@ from albatross.host.http import HttpConnection
 from albatross.host.invocation import Invocation, Outcome
 
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024 + 100  # 6 MB and a little, as the emulator's MaxPayloadSize
-_PREFIX = "/2018-06-01/runtime"
-_INVOCATION = f"{_PREFIX}/invocation/"
+_NEXT = b"/2018-06-01/runtime/invocation/next"
+_INVOCATION = b"/2018-06-01/runtime/invocation/"  # and the request's id, and what of it
+_INIT_ERROR = b"/2018-06-01/runtime/init/error"
+_PING = b"/2018-06-01/ping"
 _ACCEPTED = (
     b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
     b'{"status":"OK"}\n'
@@ -57,27 +59,26 @@ class RuntimeConnection(HttpConnection):
     # HttpConnection
 
     def received(self) -> None:
-        target = self.target.decode("latin-1")
+        target = self.target
         try:
-            if target == f"{_INVOCATION}next":
+            if target == _NEXT:
                 self._only("GET", self._next)
             elif target.startswith(_INVOCATION):
                 self._only("POST", self._answer)
-            elif target == f"{_PREFIX}/init/error":
+            elif target == _INIT_ERROR:
                 self._only("POST", self._init_error)
-            elif target == "/2018-06-01/ping":
+            elif target == _PING:
                 self.send(
                     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\npong"
                 )
             else:
-                self._error(404, "ResourceNotFound", f"no such path in the Runtime API: {target}")
+                self._unknown()
         except InvalidTransition as error:
             self._error(403, "InvalidStateTransition", f"State transition is not allowed: {error}")
 
     def too_large(self) -> None:
         message = f"Exceeded maximum allowed payload size ({PAYLOAD_BYTES_MAX} bytes)."
-        target = self.target.decode("latin-1")
-        invocation_id, _, what = target.removeprefix(_INVOCATION).partition("/")
+        invocation_id, what = self._invocation()
         if what == "response":
             document = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
             outcome = Outcome(json.dumps(document).encode(), function_error="Unhandled")
@@ -100,8 +101,7 @@ class RuntimeConnection(HttpConnection):
         self._environment.park(self)
 
     def _answer(self) -> None:
-        target = self.target.decode("latin-1")
-        invocation_id, _, what = target.removeprefix(_INVOCATION).partition("/")
+        invocation_id, what = self._invocation()
         if what == "response":
             mode = self.header(b"lambda-runtime-function-response-mode")
             # differs from AWS: a result that a runtime streams is passed on when it is complete,
@@ -114,12 +114,21 @@ class RuntimeConnection(HttpConnection):
             # AWS is silent: an error that a runtime reports is always shown as Unhandled.
             outcome = Outcome(self.body(), function_error="Unhandled")
         else:
-            self._error(404, "ResourceNotFound", f"no such path in the Runtime API: {target}")
+            self._unknown()
             return
         if self._environment.answer(invocation_id, outcome):
             self.send(_ACCEPTED)
         else:
             self._error(400, "InvalidRequestID", "Invalid request ID")
+
+    def _invocation(self) -> tuple[str, str]:
+        """Return the id that the path names, and what follows it."""
+        id_, _, what = self.target[len(_INVOCATION) :].decode("latin-1").partition("/")
+        return id_, what
+
+    def _unknown(self) -> None:
+        path = self.target.decode("latin-1")
+        self._error(404, "ResourceNotFound", f"no such path in the Runtime API: {path}")
 
     def _init_error(self) -> None:
         self._environment.init_failed(self.body())

@@ -32,6 +32,10 @@ class View:
     target_groups: tuple[TargetGroupView, ...]
     functions: tuple[Function, ...]
 
+    def is_like(self, other: "View") -> bool:
+        """Tell whether they differ in their revision at most."""
+        return (self.target_groups, self.functions) == (other.target_groups, other.functions)
+
 
 def view(snapshot: Snapshot, *, idle_timeout: bool) -> View:
     """Return the host's view. Without `idle_timeout` requests wait for their function."""

@@ -70,6 +70,13 @@ def load_balancer_of(listener_arn: str) -> str:
     return f"{prefix}:loadbalancer/{rest.rpartition('/')[0]}"
 
 
+def load_balancer_of_rule(rule_arn: str) -> str:
+    """Return the ARN of the load balancer that a rule belongs to."""
+    prefix, _, rest = rule_arn.partition(":listener-rule/")
+    assert rest
+    return f"{prefix}:loadbalancer/{rest.rsplit('/', 2)[0]}"
+
+
 def function(scope: Scope, name: str, qualifier: str | None = None) -> str:
     arn = f"arn:aws:lambda:{scope.region}:{scope.account}:function:{name}"
     return f"{arn}:{qualifier}" if qualifier else arn

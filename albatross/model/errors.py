@@ -134,6 +134,10 @@ class TooManyUniqueTargetGroupsPerLoadBalancer(AwsError):
     code = "TooManyUniqueTargetGroupsPerLoadBalancer"
 
 
+class IncompatibleProtocols(AwsError):
+    code = "IncompatibleProtocols"
+
+
 class TooManyTargets(AwsError):
     code = "TooManyTargets"
 

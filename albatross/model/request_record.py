@@ -1,7 +1,8 @@
 """What the proxy notes of each request: the raw material of access logs.
 
 The proxy writes a `Record` as one line, its fields between `SEPARATOR`s. No field can hold a
-separator or a line end: the proxy refuses requests and responses with control characters.
+separator or a line end: the proxy refuses requests and responses with control characters, and
+masks those in the server name of a TLS handshake.
 """
 
 from typing import NamedTuple

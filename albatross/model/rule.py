@@ -174,6 +174,11 @@ class Rule:
         return self.priority is None
 
     @property
+    def target_group_arns(self) -> tuple[str, ...]:
+        """The target groups to which it forwards, if it does."""
+        return self.action.target_group_arns if isinstance(self.action, Forward) else ()
+
+    @property
     def name(self) -> str:
         return "default" if self.priority is None else str(self.priority)
 

@@ -1,16 +1,34 @@
 """All resources of all accounts and Regions at one revision: what the proxy and the host are built from."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import InitVar, dataclass, field
 
 from albatross.model.certificate import Certificate, PrivateBytes, ServerCertificate, for_server
 from albatross.model.function import Function
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
-from albatross.model.rule import Forward, Rule, in_order
+from albatross.model.rule import Rule, in_order
 from albatross.model.target_group import TargetGroup
 from albatross.model.trust_store import TrustStore
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerRules:
+    """The rules of one listener, and what they need."""
+
+    rules: tuple[Rule, ...]  # in the order in which they are tried
+    target_group_arns: tuple[str, ...]  # to which they forward, each once
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule]) -> "ListenerRules":
+        tried = tuple(in_order(tuple(rules)))
+        groups = (arn for rule in tried for arn in rule.target_group_arns)
+        return cls(tried, tuple(dict.fromkeys(groups)))
+
+    @property
+    def has_default(self) -> bool:
+        return bool(self.rules) and self.rules[-1].is_default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +44,12 @@ class Snapshot:
     certificates: tuple[Certificate, ...] = ()
     trust_stores: tuple[TrustStore, ...] = ()
     keys: Mapping[str, PrivateBytes] = field(default_factory=dict, repr=False)  # by `key_id`
+    by_listener: Mapping[str, ListenerRules] = field(init=False, repr=False)  # the same rules
+    grouped: InitVar[Mapping[str, ListenerRules] | None] = None  # `by_listener`, where it is known
 
-    def rules_by_listener(self) -> dict[str, list[Rule]]:
-        """Return each listener's rules in the order in which they are tried."""
-        rules = defaultdict(list)
-        for rule in self.rules:
-            rules[rule.listener_arn].append(rule)
-        return {arn: in_order(group) for arn, group in rules.items()}
+    def __post_init__(self, grouped: Mapping[str, ListenerRules] | None) -> None:
+        groups = by_listener(self.rules) if grouped is None else grouped
+        object.__setattr__(self, "by_listener", groups)
 
     def server_certificates(self) -> dict[str, ServerCertificate]:
         """Return each certificate with its key, by ARN. One whose key is lost is absent."""
@@ -46,10 +63,16 @@ class Snapshot:
         """Return, by target group ARN, the load balancer that uses it. Unused groups are absent."""
         listeners = {listener.arn: listener for listener in self.listeners}
         balancers = {balancer.arn: balancer for balancer in self.load_balancers}
-        used = {}
-        for rule in self.rules:
-            if isinstance(rule.action, Forward):
-                listener = listeners[rule.listener_arn]
-                for arn in rule.action.target_group_arns:
-                    used[arn] = balancers[listener.load_balancer_arn]
-        return used
+        return {
+            arn: balancers[listeners[listener_arn].load_balancer_arn]
+            for listener_arn, tried in self.by_listener.items()
+            for arn in tried.target_group_arns
+        }
+
+
+def by_listener(rules: Iterable[Rule]) -> dict[str, ListenerRules]:
+    """Return the rules of each listener."""
+    found = defaultdict(list)
+    for rule in rules:
+        found[rule.listener_arn].append(rule)
+    return {arn: ListenerRules.of(group) for arn, group in found.items()}

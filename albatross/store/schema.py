@@ -21,7 +21,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-SCHEMA_VERSION = 1
+from albatross.model.rule import Rule
+from albatross.store import codec
+
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -48,7 +51,7 @@ resources = Table(
     Column("document", Text, nullable=False),
     Column("revision", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
     Index("resources_by_name", "kind", "account", "region", "name"),
-    Index("resources_by_parent", "parent"),
+    Index("resources_by_place", "parent", "kind", "account", "region", "name"),
     Index("resources_by_revision", "revision"),
 )
 
@@ -60,6 +63,15 @@ tags = Table(
     Column("key", String, primary_key=True),
     Column("value", String, nullable=False),
     Column("position", Integer, nullable=False),
+)
+
+# Which rule forwards to which target group: what documents say too, to be found from the other end.
+uses = Table(
+    "uses",
+    metadata,
+    Column("arn", String, primary_key=True),
+    Column("used", String, primary_key=True),
+    Index("uses_by_used", "used"),
 )
 
 
@@ -101,6 +113,20 @@ def open_engine(url: str, *, writes: bool) -> Engine:
     return engine
 
 
+def _bring_up_to_date(connection: Connection) -> None:
+    """Make of a database of version 1 one of version 2."""
+    uses.create(connection, checkfirst=True)
+    for index in resources.indexes:
+        index.create(connection, checkfirst=True)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS resources_by_parent")
+    rules = select(resources.c.document).where(resources.c.kind == Rule.kind)
+    for document in connection.execute(rules).scalars().all():
+        rule = codec.decode(Rule.kind, document)
+        for arn in rule.target_group_arns:
+            connection.execute(uses.insert().values(arn=rule.arn, used=arn))
+    connection.execute(state.update().values(schema_version=SCHEMA_VERSION))
+
+
 def prepare(engine: Engine) -> int:
     """Create the tables where there are none, check the version, return the revision.
 
@@ -115,6 +141,8 @@ def prepare(engine: Engine) -> int:
                     state.insert().values(id=1, schema_version=SCHEMA_VERSION, revision=0)
                 )
             row = connection.execute(select(state)).one()
+            if row.schema_version < SCHEMA_VERSION:
+                _bring_up_to_date(connection)
     except (DBAPIError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         raise UnusableData(f"cannot use the database {database}: {cause}") from error

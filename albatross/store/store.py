@@ -2,21 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from albatross.model.arn import Scope
-from albatross.model.certificate import Certificate, PrivateBytes
+from albatross.model.certificate import Certificate
 from albatross.model.function import Function, Package
 from albatross.model.health import HealthReader, NothingChecked
 from albatross.model.snapshot import Snapshot
 from albatross.store import codec
-from albatross.store.schema import open_engine, prepare, resources, state
+from albatross.store.schema import open_engine, prepare, resources
 from albatross.store.transaction import Transaction
+from albatross.store.view import View
 
 if TYPE_CHECKING:
     from albatross.store.keys import Keys
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-_SNAPSHOT_FIELDS = {
-    "load-balancer": "load_balancers",
-    "listener": "listeners",
-    "rule": "rules",
-    "target-group": "target_groups",
-    "function": "functions",
-    "certificate": "certificates",
-    "trust-store": "trust_stores",
-}
-
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -70,7 +60,7 @@ class Store:
         self._read_engine = open_engine(url, writes=False)
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
-        self._view = _View(keys)
+        self._view = View(keys)
         self._collect_keys()
         self._collect_packages()
 
@@ -114,6 +104,7 @@ class Store:
             self._reader.submit(self._keys.remove, key_id)
         if transaction.revision is not None:
             self.revision = transaction.revision
+            self._view.note_deleted(transaction.revision, transaction.deleted)
             loop.call_soon_threadsafe(self._on_commit, transaction.revision)
         return result
 
@@ -159,67 +150,3 @@ class Store:
         self._reader.shutdown()
         self._read_engine.dispose()
         self._write_engine.dispose()
-
-
-class _View:
-    """The last snapshot, brought up to date when asked. Belongs to the reader thread."""
-
-    def __init__(self, keys: "Keys") -> None:
-        self._keys = keys
-        self._rows: dict[str, tuple[int, str, Any]] = {}  # by ARN: seq, kind, resource
-        self._snapshot: Snapshot | None = None
-
-    def refresh(self, connection: Connection) -> Snapshot:
-        """Return the snapshot that `connection` sees. It costs what changed, not what there is."""
-        revision = int(connection.execute(select(state.c.revision)).scalar_one())
-        last = self._snapshot
-        if last is not None and last.revision == revision:
-            return last
-        touched = self._change(connection, last.revision if last is not None else -1)
-        fields = {
-            field: (
-                self._in_order(kind) if last is None or kind in touched else getattr(last, field)
-            )
-            for kind, field in _SNAPSHOT_FIELDS.items()
-        }
-        keys: Mapping[str, PrivateBytes] = last.keys if last is not None else {}
-        if Certificate.kind in touched:
-            keys = self._read_keys(fields["certificates"], keys)
-        self._snapshot = Snapshot(revision=revision, keys=keys, **fields)
-        return self._snapshot
-
-    def _change(self, connection: Connection, since: int) -> set[str]:
-        """Take over what changed after revision `since`; return the kinds that differ."""
-        touched = set()
-        columns = (resources.c.arn, resources.c.seq, resources.c.kind, resources.c.document)
-        changed = select(*columns).where(resources.c.revision > since)
-        for row in connection.execute(changed):
-            resource = codec.decode(row.kind, row.document)
-            self._rows[row.arn] = (row.seq, row.kind, resource)
-            touched.add(row.kind)
-        count = connection.execute(select(func.count()).select_from(resources)).scalar_one()
-        if count != len(
-            self._rows
-        ):  # every row of the table is in the view, so the rest was deleted
-            there = set(connection.execute(select(resources.c.arn)).scalars())
-            for arn in self._rows.keys() - there:
-                touched.add(self._rows.pop(arn)[1])
-        return touched
-
-    def _read_keys(
-        self, certificates: Iterable[Certificate], known: Mapping[str, PrivateBytes]
-    ) -> dict[str, PrivateBytes]:
-        keys = {}
-        for certificate in certificates:
-            key_id = certificate.key_id
-            try:
-                keys[key_id] = known[key_id] if key_id in known else self._keys.read(key_id)
-            except OSError as error:
-                log.error("the private key of %s cannot be read: %s", certificate.arn, error)
-        return keys
-
-    def _in_order(self, kind: str) -> tuple[Any, ...]:
-        rows = sorted(
-            (row for row in self._rows.values() if row[1] == kind), key=lambda row: row[0]
-        )
-        return tuple(row[2] for row in rows)

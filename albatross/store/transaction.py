@@ -2,17 +2,18 @@
 
 import builtins
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from albatross.model.arn import Scope
 from albatross.model.health import HealthReader
+from albatross.model.rule import Rule
 from albatross.store import codec
 from albatross.store.codec import Resource
-from albatross.store.schema import resources, state, tags
+from albatross.store.schema import resources, state, tags, uses
 
 if TYPE_CHECKING:
     from albatross.store.keys import Keys
@@ -46,6 +47,7 @@ class Transaction:
         self.health = health
         self.added_keys: list[str] = []
         self.dropped_keys: list[str] = []
+        self.deleted: list[str] = []  # ARNs
         self.strict = strict
         self._connection = connection
         self._writes = writes
@@ -87,14 +89,38 @@ class Transaction:
             self._connection.execute(resources.insert().values(values))
         else:
             self._connection.execute(resources.update().where(by_arn).values(values))
+        if isinstance(resource, Rule):
+            self._note_uses(resource)
 
     def delete(self, arn: str) -> None:
         """Delete the resource with `arn` and its tags. Nothing happens where there is none."""
         if self._within_scope(arn):
             deleted = self._connection.execute(resources.delete().where(resources.c.arn == arn))
+            self._connection.execute(uses.delete().where(uses.c.arn == arn))
             untagged = self._connection.execute(tags.delete().where(tags.c.arn == arn))
+            if deleted.rowcount:
+                self.deleted.append(arn)
             if deleted.rowcount or untagged.rowcount:
                 self._next_revision()
+
+    def count(self, cls: type[R], *, parent: str) -> int:
+        """Return how many resources of `cls` have that parent."""
+        query = select(func.count()).where(*self._of(cls), resources.c.parent == parent)
+        return int(self._connection.execute(query).scalar_one())
+
+    def users(self, arn: str) -> builtins.list[str]:
+        """Return the ARNs of the rules that forward to the target group `arn`."""
+        query = select(uses.c.arn).where(uses.c.used == arn)
+        return builtins.list(self._connection.execute(query).scalars())
+
+    def used_below(self, listener_arns: Iterable[str]) -> set[tuple[str, str]]:
+        """Return each rule of these listeners with each target group to which it forwards."""
+        query = (
+            select(uses.c.arn, uses.c.used)
+            .join(resources, resources.c.arn == uses.c.arn)
+            .where(*self._of(Rule), resources.c.parent.in_(listener_arns))
+        )
+        return {(row.arn, row.used) for row in self._connection.execute(query)}
 
     def tags(self, arn: str) -> dict[str, str]:
         """Return the tags of `arn` in the order in which they were put."""
@@ -144,15 +170,25 @@ class Transaction:
         kind: Any = cls.kind
         query = (
             select(resources.c.document)
-            .where(
-                resources.c.kind == kind,
-                resources.c.account == self.scope.account,
-                resources.c.region == self.scope.region,
-                *where,
-            )
+            .where(*self._of(cls), *where)
             .order_by(resources.c.seq)
         )
         return [codec.decode(kind, row.document) for row in self._connection.execute(query)]
+
+    def _of(self, cls: type[R]) -> tuple[ColumnElement[bool], ...]:
+        """Return the conditions for the resources of `cls` in this scope."""
+        kind: Any = cls.kind
+        return (
+            resources.c.kind == kind,
+            resources.c.account == self.scope.account,
+            resources.c.region == self.scope.region,
+        )
+
+    def _note_uses(self, rule: Rule) -> None:
+        self._connection.execute(uses.delete().where(uses.c.arn == rule.arn))
+        rows = [{"arn": rule.arn, "used": arn} for arn in rule.target_group_arns]
+        if rows:
+            self._connection.execute(uses.insert(), rows)
 
     def _next_revision(self) -> int:
         assert self._writes, "an operation that only reads must not write"

@@ -56,14 +56,20 @@ class AccessLog:
 
     async def close(self) -> None:
         """Complete all files, after `run`'s end and after the proxy has written all it has."""
-        async for batch in self._raw.rest():
-            self._write(batch)
-        await asyncio.to_thread(self._spool.finish)
+        try:
+            async for batch in self._raw.rest():
+                self._write(batch)
+            await asyncio.to_thread(self._spool.finish)
+        except OSError as error:
+            self._complain(error)
 
     async def turn(self) -> None:
         """Write what there is. What fails is said once; notes not read wait for the next turn."""
         try:
             await asyncio.to_thread(self._spool.finish_due, self._clock())
+        except OSError as error:
+            self._complain(error)
+        try:
             async for batch in self._raw.lines():
                 self._write(batch)
         except OSError as error:
@@ -79,7 +85,7 @@ class AccessLog:
                 try:
                     by_file[to, record.node].append(line(record))
                 except (TypeError, ValueError) as error:  # no line is worth the control plane
-                    self._complain(f"{error}: {text!r}")
+                    self._complain(f"{error}: {text[:100]!r}")
         for (to, node), lines in by_file.items():
             try:
                 self._spool.append(to, node, lines)

@@ -77,7 +77,7 @@ def line(record: Record) -> str:
             record.tls_version,
             record.target_group if record.target_group != ABSENT else choice.target_group,
             _quoted(_trace_id(record, is_seen)),
-            _quoted(record.server_name),
+            _quoted(_domain_name(record)),
             _quoted(record.certificate.partition(CERTIFICATE_END)[0]),
             choice.priority,
             f"{record.started_at}000Z",
@@ -190,6 +190,12 @@ def _trace_id(record: Record, is_seen: bool) -> str:
 
 def _epoch_s(started_at: str) -> int:
     return int(datetime.fromisoformat(f"{started_at}+00:00").timestamp())
+
+
+def _domain_name(record: Record) -> str:
+    # differs from AWS: the domain name in access logs is what the client asked for, also where no
+    # certificate has that name and the default one was shown.
+    return ABSENT if record.server_name.startswith("invalid:") else record.server_name
 
 
 def _transformed(record: Record) -> tuple[str, str]:

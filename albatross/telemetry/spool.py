@@ -51,10 +51,19 @@ class Spool:
             self.finish()
 
     def finish(self) -> None:
-        """Complete every file there is, also those of processes before this one."""
+        """Complete every file there is, also those of processes before this one.
+
+        Raises OSError, after all others are complete, where one could not be: it stays for later.
+        """
         self._open.clear()
+        fault: OSError | None = None
         for path in sorted(self._spool_dir.rglob("*.log.gz")):
-            _complete(path, self._logs_dir / path.relative_to(self._spool_dir))
+            try:
+                _complete(path, self._logs_dir / path.relative_to(self._spool_dir))
+            except OSError as error:
+                fault = error
+        if fault:
+            raise fault
 
     def write_test_file(self, destination: Destination, now_s: float) -> None:
         """Write the object that AWS writes when access logs are turned on, unless it is there."""

@@ -5,11 +5,12 @@ What a route cannot say in Envoy's own terms it says in `parameters`, which `lua
 
 from typing import assert_never
 
-from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route
+from envoy.config.route.v3.route_components_pb2 import Route
 
 from albatross.model import pages
 from albatross.model.rule import Action, FixedResponse, Forward, Redirect
 from albatross.xds import names, target_group, weights
+from albatross.xds.access_log import error_reasons
 from albatross.xds.packing import packed
 from albatross.xds.tenant import Groups
 
@@ -65,7 +66,7 @@ def header(name: str, value: str, append_action: str) -> dict[str, object]:
 def _invoke(route: Route, target_group_arn: str, idle_timeout_s: int | None) -> None:
     route.route.cluster = names.LAMBDA_CLUSTER
     # The host alone may tell an error reason: another target's header of this name is its own.
-    route.typed_per_filter_config[names.ERROR_FILTER].CopyFrom(packed(FilterConfig(config={})))
+    route.typed_per_filter_config[names.ERROR_FILTER].CopyFrom(packed(error_reasons()))
     route.route.timeout.FromSeconds(0)  # none on the whole answer
     if idle_timeout_s is None:
         route.route.idle_timeout.FromSeconds(_SILENCE_S_MAX)

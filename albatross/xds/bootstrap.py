@@ -15,7 +15,12 @@ _TALKATIVE = ("trace", "debug")  # at other levels no client's request is worth 
 # When the control plane has been replaced, Envoy finds the new one within this time.
 _RECONNECT_S_MIN, _RECONNECT_S_MAX = "0.02s", "0.25s"
 # Without it, bytes between a chunk's data and its line end would be skipped in silence.
-_RUNTIME = {"envoy.reloadable_features.strict_chunk_parsing": True}
+_RUNTIME = {
+    "envoy.reloadable_features.strict_chunk_parsing": True,
+    # Of compiled regular expressions, which the API has limited (elbv2/regexes.py); Envoy's own
+    # limit of 100 steps is less than a long path takes.
+    "re2.max_program_size.error_level": 1_000_000,
+}
 _LOG_FLUSH_MS = 500
 _KEEP_ALIVE = {"interval": "5s", "timeout": "5s"}  # a control plane that hangs is left
 

@@ -8,7 +8,7 @@ an old one concerns new handshakes only.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
@@ -44,6 +44,7 @@ from albatross.xds.tls import Sealed, TrustFiles
 HANDSHAKE_S_MAX = 10
 # AWS is silent: HTTP/1.1 connections of HTTPS listeners with HTTP/2 end after 10,000 requests too.
 REQUESTS_PER_CONNECTION_MAX = 10_000
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 STREAMS_MAX = 128  # of an HTTP/2 connection, at one time
 
 OnMatch = Matcher.OnMatch
@@ -58,6 +59,23 @@ class Credentials:
     trust_files: Mapping[str, TrustFiles] = field(default_factory=dict)
     now: datetime | None = None  # None: no certificate has expired
 
+    def only(self, tenants: Iterable[Tenant]) -> "Credentials":
+        """Return those of `tenants`: equal ones while nothing of that changes or expires."""
+        listeners = [tenant.listener for tenant in tenants]
+        named = [arn for listener in listeners for arn in listener.certificates]
+        found = {arn: self.certificates[arn] for arn in named if arn in self.certificates}
+        stores = {listener.mutual_authentication.trust_store_arn for listener in listeners}
+        now = self.now
+        if now is not None:
+            later = (one.not_after for one in found.values() if one.not_after >= now)
+            now = min(later, default=_END_OF_TIME)  # until then they are as they are now
+        return Credentials(
+            certificates=found,
+            trust_stores={arn: one for arn, one in self.trust_stores.items() if arn in stores},
+            trust_files={arn: one for arn, one in self.trust_files.items() if arn in stores},
+            now=now,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Socket:
@@ -71,14 +89,19 @@ class Socket:
     access_log: Callable[[Tenant], AccessLog] | None
     chains: dict[str, FilterChain] = field(default_factory=dict)
     secrets: dict[str, Sealed] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)
 
     def listener(self) -> Listener:
-        """Return the listener. Afterwards `secrets` has what its chains need."""
+        """Return the listener. Afterwards `secrets` and `tables` have what its chains name."""
         secure = [tenant for tenant in self.tenants if tenant.listener.protocol == "HTTPS"]
         if not secure:
             oldest = self.tenants[0]
+            self.tables.add(self.name)
             log = self.access_log(oldest) if self.access_log else None
-            return to_listener(self.name, self.address, self.port, oldest.balancer, log)
+            keep_case = any(tenant.has_servers for tenant in self.tenants)
+            return to_listener(
+                *(self.name, self.address, self.port, oldest.balancer, log), keep_case=keep_case
+            )
         by_name = self._by_tenant(secure)
         self._add_plain_chain()
         listener = socket_listener(self.name, self.address, self.port)
@@ -109,7 +132,7 @@ class Socket:
                     _add_step(found, expression, OnMatch(matcher=then))
         if oldest is not None:
             found.on_no_match.matcher.CopyFrom(oldest)
-        return found
+        return found if found.ByteSize() else None
 
     def _by_certificate(self, tenant: Tenant) -> Matcher | None:
         """Return which chain of `tenant` serves a name. Chains are added as they are needed."""
@@ -180,7 +203,10 @@ class Socket:
 
     def _secure_manager(self, tenant: Tenant) -> manager_pb2.HttpConnectionManager:
         table = names.table(self.name, tenant.listener)
-        manager = connection_manager(self.name, table, tenant.balancer)
+        self.tables.add(table)
+        manager = connection_manager(
+            self.name, table, tenant.balancer, keep_case=tenant.has_servers
+        )
         if tls.has_http2(tenant):
             manager.codec_type = manager_pb2.HttpConnectionManager.AUTO
             manager.http2_protocol_options.max_concurrent_streams.value = STREAMS_MAX
@@ -197,10 +223,14 @@ class Socket:
         plain = [tenant for tenant in self.tenants if tenant.listener.protocol == "HTTP"]
         tenant = (plain or self.tenants)[0]
         table = names.table(self.name, tenant.listener)
-        manager = connection_manager(self.name, table, tenant.balancer)
-        if not plain:
+        keep_case = any(tenant.has_servers for tenant in plain)
+        manager = connection_manager(self.name, table, tenant.balancer, keep_case=keep_case)
+        if plain:
+            self.tables.add(table)
+        else:
             # AWS is silent: HTTP without TLS on the port of an HTTPS listener is answered with 400.
             manager.route_config.CopyFrom(plain_http_routes())
+            del manager.http_filters[:-1]  # all but the one that answers
             manager.common_http_protocol_options.max_requests_per_connection.value = 1
         chain = FilterChain(name=names.PLAIN_CHAIN)
         self._add_manager(chain, manager, tenant)

@@ -14,6 +14,9 @@ from pathlib import Path
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutation as Mutation
 from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import (
+    Config as HeaderToMetadata,
+)
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -32,9 +35,8 @@ from xds.type.v3.typed_struct_pb2 import TypedStruct
 from albatross.model import attributes
 from albatross.model.load_balancer import LoadBalancer
 from albatross.xds import client_certificates, names
-from albatross.xds.access_log import error_reasons
 from albatross.xds.actions import OVERWRITE, header
-from albatross.xds.cluster import ADS
+from albatross.xds.cluster import ADS, PRESERVE_CASE
 from albatross.xds.local_reply import to_local_reply
 from albatross.xds.packing import extension
 from albatross.xds.response_headers import response_headers_filter
@@ -52,10 +54,16 @@ _ROUTER = Router(suppress_envoy_headers=True, dynamic_stats={"value": False})
 
 
 def to_listener(
-    name: str, address: str, port: int, oldest: LoadBalancer, access_log: AccessLog | None = None
+    name: str,
+    address: str,
+    port: int,
+    oldest: LoadBalancer,
+    access_log: AccessLog | None = None,
+    *,
+    keep_case: bool = False,
 ) -> Listener:
     """Return the HTTP listener on `address` and `port`; its routes are in the table `name`."""
-    manager = connection_manager(name, name, oldest)
+    manager = connection_manager(name, name, oldest, keep_case=keep_case)
     if access_log is not None:
         manager.access_log.append(access_log)
     listener = socket_listener(name, address, port)
@@ -100,9 +108,12 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # AWS is silent: headers that a client names in Connection are not handed on.
 # differs from AWS: over HTTP/2, too, `Expect: 100-continue` is answered with 100.
 def connection_manager(
-    name: str, table: str, oldest: LoadBalancer
+    name: str, table: str, oldest: LoadBalancer, *, keep_case: bool = False
 ) -> manager_pb2.HttpConnectionManager:
-    """Return what serves HTTP/1.1 connections with the route table `table`."""
+    """Return what serves HTTP/1.1 connections with the route table `table`.
+
+    `keep_case`: names of request headers keep their spelling, for servers that look at it.
+    """
     idle_timeout = {"seconds": int(attributes.get(oldest, "idle_timeout.timeout_seconds"))}
     # differs from AWS: where load balancers share a socket, `client_keep_alive.seconds` and the
     # idle timeout between requests are those of the oldest.
@@ -139,7 +150,10 @@ def connection_manager(
             "allow_custom_methods": True,
             "accept_http_10": True,
             "default_host_for_http_10": oldest.dns_name,
-            "header_key_format": {"proper_case_words": {}},  # of answers that are Envoy's own
+            # Else of answers that are Envoy's own.
+            # differs from AWS: where a listener forwards to servers, the names of the headers of
+            # the load balancer's own answers are in lower case.
+            "header_key_format": PRESERVE_CASE if keep_case else {"proper_case_words": {}},
             "ignore_http_11_upgrade": [{"safe_regex": {"regex": _any_but("websocket")}}],
         },
         # The script refuses WebSockets to Lambda targets; other actions answer them.
@@ -158,16 +172,22 @@ def _filters() -> tuple[dict[str, object], ...]:
         extension(names.BODY_LIMIT_FILTER, _body_size_limit()),
         _script_of_some(names.STICKINESS_FILTER, "stickiness.lua"),
         _script_of_some(names.GRPC_FILTER, "grpc.lua"),
-        {**extension(names.ERROR_FILTER, error_reasons()), "disabled": True},
+        extension(names.ERROR_FILTER, HeaderToMetadata()),
         extension("envoy.filters.http.router", _ROUTER),
     )
 
 
 def _script_of_some(name: str, file: str) -> dict[str, object]:
-    """Return a script that runs on routes that ask for it."""
+    """Return a script that runs on routes that ask for it by the filter's name.
+
+    A filter that is `disabled` until a route enables it would go by the route that Envoy chooses
+    first, which need not be the one that it takes (`lua/request.lua`, choose).
+    """
     source = (_SCRIPTS / file).read_text()
-    script = Lua(default_source_code={"inline_string": source}, clear_route_cache={"value": False})
-    return {**extension(name, script), "disabled": True}
+    script = Lua(
+        source_codes={name: {"inline_string": source}}, clear_route_cache={"value": False}
+    )
+    return extension(name, script)
 
 
 def _body_size_limit() -> Message:

@@ -10,13 +10,19 @@ T = TypeVar("T")
 class Memo:
     """Remembers one result a slot, for as long as the arguments stay equal.
 
-    Results are shared: nobody may change them. Slots that nobody has used between two calls of
-    `forget_unused` are forgotten.
+    Results are shared: nobody may change them. Slots, and memos inside this one, that nobody has
+    used between two calls of `forget_unused` are forgotten.
     """
 
     def __init__(self) -> None:
-        self._last: dict[Hashable, tuple[object, Any]] = {}
-        self._used: dict[Hashable, tuple[object, Any]] = {}
+        self._last: dict[Hashable, Any] = {}
+        self._used: dict[Hashable, Any] = {}
+
+    def inside(self, slot: Hashable) -> "Memo":
+        """Return the memo that is kept in this slot, for the parts of a result."""
+        kept: Memo = self._used.get(slot) or self._last.get(slot) or Memo()
+        self._used[slot] = kept
+        return kept
 
     def call(
         self, slot: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs

@@ -13,6 +13,7 @@ ERROR_HEADER = "x-albatross-error"  # the Lambda host's, of answers that are no 
 TARGET_HEADER = "x-albatross-target"  # of responses: the target's address, for stickiness
 FORWARDED_PROTO_HEADER = "x-albatross-x-forwarded-proto"  # the client's X-Forwarded-Proto
 GROUP_HEADER = "x-albatross-group"  # the target group chosen among several
+PATH_HEADER = "x-albatross-path"  # the client's, while the route for that group is looked for
 # What transforms see, and what they make of it.
 HOST_HEADER, NEW_HOST_HEADER = "x-albatross-host", "x-albatross-new-host"
 URL_HEADER, NEW_URL_HEADER = "x-albatross-url", "x-albatross-new-url"
@@ -22,11 +23,13 @@ ENVOYS_OWN_HEADERS = (
     SIZE_HEADER,
     FORWARDED_PROTO_HEADER,
     GROUP_HEADER,
+    PATH_HEADER,
     HOST_HEADER,
     NEW_HOST_HEADER,
     URL_HEADER,
     NEW_URL_HEADER,
 )
+BARE_HOST = "bare_host"  # of a virtual host: rules see Host without its port
 CLIENT_ADDRESS_STATE = "albatross.client-address"
 
 ERROR_FILTER = "error-reason"

@@ -19,7 +19,7 @@ from albatross.xds.packing import extension, packed
 
 def response_headers_filter() -> dict[str, object]:
     """Return the filter, which does nothing but on routes that `set_response_headers` has seen."""
-    return {**extension(names.RESPONSE_HEADERS_FILTER, HeaderMutation()), "disabled": True}
+    return extension(names.RESPONSE_HEADERS_FILTER, HeaderMutation())
 
 
 # differs from AWS: what is refused before it is known to be an HTTP request (with 400 or 408) does

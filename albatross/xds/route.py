@@ -1,5 +1,6 @@
 """Rules -> a route table. All that changes often is here: a new table drains no connection."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -8,7 +9,7 @@ from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, Route, Vir
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from albatross.model import attributes
-from albatross.model.rule import HostHeader, Rule
+from albatross.model.rule import Action, Forward, HostHeader, Rule
 from albatross.xds import client_certificates, conditions, index, names, target_group, weights
 from albatross.xds.access_log import note_choice
 from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
@@ -30,13 +31,10 @@ def to_route_table(
     """Return the routes of the listeners in `tenants`, the oldest load balancer first.
 
     A request belongs to the load balancer whose DNS name is its Host, else to the oldest one
-    that names this host in a host-header condition, else to the oldest.
+    that names this host in a host-header condition, else to the oldest. `memo` is of this table.
     """
-    bare_host = any(_has_host_regex(rule) for tenant in tenants for rule in tenant.rules)
     routes = {
-        tenant.listener.arn: to_routes(
-            tenant, memo, lambda_idle_timeout=lambda_idle_timeout, bare_host=bare_host
-        )
+        tenant.listener.arn: to_routes(tenant, memo, lambda_idle_timeout=lambda_idle_timeout)
         for tenant in tenants
     }
     hosts: list[VirtualHost] = []
@@ -51,66 +49,73 @@ def to_route_table(
             hosts.append(index.virtual_host(dns_name, own))
             everyone.extend(_for_hosts_named(tenant, own))
     everyone.extend(routes[tenants[0].listener.arn])
+    memo.forget_unused()
     taken = {domain for host in hosts for domain in host.domains}
+    hosts += index.virtual_hosts("any", everyone, taken=taken)
+    if any(_has_host_regex(rule) for tenant in tenants for rule in tenant.rules):
+        for host in hosts:
+            host.metadata.filter_metadata[names.LUA_FILTER][names.BARE_HOST] = True
     return RouteConfiguration(
         name=name,
-        virtual_hosts=[*hosts, *index.virtual_hosts("any", everyone, taken=taken)],
+        virtual_hosts=hosts,
         ignore_port_in_host_matching=True,
         request_headers_to_remove=(*_ENVOY_HEADERS, *names.ENVOYS_OWN_HEADERS),
     )
 
 
-def to_routes(
-    tenant: Tenant, memo: Memo, *, lambda_idle_timeout: bool, bare_host: bool = False
-) -> list[Entry]:
-    """Return the routes in the order of the rules: Envoy takes the first that matches.
-
-    `bare_host`: rules see Host without its port.
-    """
+def to_routes(tenant: Tenant, memo: Memo, *, lambda_idle_timeout: bool) -> list[Entry]:
+    """Return the routes in the order of the rules: Envoy takes the first that matches."""
     about = replace(tenant, rules=())  # what routes of one rule depend on beside that rule
     return [
         entry
         for rule in tenant.rules
         for entry in memo.call(
-            rule.arn,
-            _to_routes_of,
-            rule,
-            about,
-            lambda_idle_timeout=lambda_idle_timeout,
-            bare_host=bare_host,
+            rule.arn, _to_routes_of, rule, about, lambda_idle_timeout=lambda_idle_timeout
         )
     ]
 
 
-def _to_routes_of(
-    rule: Rule, tenant: Tenant, *, lambda_idle_timeout: bool, bare_host: bool
-) -> list[Entry]:
+def _to_routes_of(rule: Rule, tenant: Tenant, *, lambda_idle_timeout: bool) -> list[Entry]:
     """Return the route of `rule`; where a target group is to be chosen, one a group before that."""
-    idle_timeout_s = int(attributes.get(tenant.balancer, "idle_timeout.timeout_seconds"))
-    of_balancer = _parameters(tenant) | ({"bare_host": "true"} if bare_host else {})
     entries = []
-    for _, action in weights.alternatives([rule]):
-        route = Route(name=rule.arn, match=conditions.to_match(rule.conditions))
-        of_action = perform(
-            route,
-            action,
-            tenant.groups,
-            idle_timeout_s=idle_timeout_s,
-            lambda_idle_timeout=lambda_idle_timeout,
-        )
-        if action is not rule.action:
-            weights.take(route, action, among=rule.action)
-        if route.HasField("route"):
-            _add_forwarded_headers(route, of_balancer)
-            if tenant.listener.protocol == "HTTPS":  # the only clients with gRPC
-                target_group.answer_grpc(route)
-            client_certificates.add_connection_headers(route, tenant)
-            of_action |= transform(route, rule.transforms)
-        _hand_to_script(route, of_balancer | of_action)
-        note_choice(route, tenant, rule, action)
-        set_response_headers(route, tenant.listener)
-        entries.append(Entry(route, rule.conditions, is_certain=action is rule.action))
-    return entries
+    action, parameters = rule.action, {}
+    if isinstance(action, Forward) and weights.is_choice(action):
+        choices = []
+        for group in action.target_groups:
+            to_group = Forward.to(group.arn)
+            route, for_script = _to_route(rule, to_group, tenant, lambda_idle_timeout)
+            taken = weights.take(route, rule, group, tenant.groups.cookie_key)
+            choices.append(for_script | taken)
+            entries.append(Entry(route, rule.conditions, is_certain=False))
+        parameters = {"groups": choices}
+    route, for_script = _to_route(rule, action, tenant, lambda_idle_timeout)
+    _hand_to_script(route, for_script | parameters)
+    weights.prepare(route, [entry.route for entry in entries])
+    return [*entries, Entry(route, rule.conditions)]
+
+
+def _to_route(
+    rule: Rule, action: Action, tenant: Tenant, lambda_idle_timeout: bool
+) -> tuple[Route, dict[str, str]]:
+    """Return a route of `rule` that does `action`, and what the script must know of it."""
+    parameters = _parameters(tenant)
+    route = Route(name=rule.arn, match=conditions.to_match(rule.conditions))
+    parameters |= perform(
+        route,
+        action,
+        tenant.groups,
+        idle_timeout_s=int(attributes.get(tenant.balancer, "idle_timeout.timeout_seconds")),
+        lambda_idle_timeout=lambda_idle_timeout,
+    )
+    if route.HasField("route"):
+        _add_forwarded_headers(route, parameters)
+        if tenant.listener.protocol == "HTTPS":  # the only clients with gRPC
+            target_group.answer_grpc(route)
+        client_certificates.add_connection_headers(route, tenant)
+        parameters |= transform(route, rule.transforms)
+    note_choice(route, tenant, rule, action)
+    set_response_headers(route, tenant.listener)
+    return route, parameters
 
 
 def _has_host_regex(rule: Rule) -> bool:
@@ -137,7 +142,8 @@ def _for_hosts_named(tenant: Tenant, entries: list[Entry]) -> list[Entry]:
     for entry in entries:
         copy = Route()
         copy.CopyFrom(entry.route)
-        copy.match.headers.append(named)
+        if not weights.is_taken(copy):
+            copy.match.headers.append(named)
         limited.append(replace(entry, route=copy, is_certain=False))
     return limited
 
@@ -170,8 +176,8 @@ def _add_forwarded_headers(route: Route, parameters: Mapping[str, str]) -> None:
         route.request_headers_to_add.add(**forwarded_for)
 
 
-def _hand_to_script(route: Route, parameters: dict[str, str]) -> None:
+def _hand_to_script(route: Route, parameters: Mapping[str, object]) -> None:
     """Put `parameters` on `route`. The script reads each set once and knows it by its `id` then."""
-    text = "\n".join(f"{key}={value}" for key, value in sorted(parameters.items()))
-    metadata = parameters | {"id": sha256(text.encode()).hexdigest()[:16]}
+    text = json.dumps(parameters, sort_keys=True)
+    metadata = {**parameters, "id": sha256(text.encode()).hexdigest()[:16]}
     route.metadata.filter_metadata[names.LUA_FILTER].update(metadata)

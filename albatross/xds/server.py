@@ -71,18 +71,19 @@ class Subscription:
         if self.sent is None:
             return list(wanted.values())
         if type_url in _NAMED_BY:
-            if self.refusal is not None and not self._has(wanted):
+            if self.refusal is not None and not self.has_all(wanted):
                 return list(wanted.values())  # good ones may have gone down with the bad one
             return [one for name, one in wanted.items() if self.sent.get(name) is not one] or None
         return (
-            None if self._has(wanted) and self.sent.keys() == wanted.keys() else [*wanted.values()]
+            None if self.has_all(wanted) and self.sent.keys() == wanted.keys() else [*wanted.values()]
         )
 
     def has_answered(self, type_url: str, resources: dict[str, PackedMessage]) -> bool:
         """Tell whether Envoy has accepted or refused all that it has asked for."""
         return not self.open and self.sent is not None and self.due(type_url, resources) is None
 
-    def _has(self, wanted: dict[str, PackedMessage]) -> bool:
+    def has_all(self, wanted: dict[str, PackedMessage]) -> bool:
+        """Tell whether all of `wanted` have been sent as they are."""
         return self.sent is not None and all(
             self.sent.get(name) is one for name, one in wanted.items()
         )
@@ -121,6 +122,8 @@ class Stream:
             subscription = self.subscriptions.get(type_url)
             if subscription is None or subscription.open:
                 continue
+            if type_url == ROUTES and not self._has_clusters(published):
+                continue  # or requests would find none
             resources = self._resources(type_url, published)
             due = subscription.due(type_url, resources)
             if due is None:
@@ -150,6 +153,19 @@ class Stream:
         if type_url != CLUSTERS or self._has_answered(ROUTES, published):
             return resources
         return (self.subscriptions[CLUSTERS].sent or {}) | resources
+
+    def _has_clusters(self, published: Published) -> bool:
+        """Tell whether Envoy has taken, or refused, all clusters of `published` and their endpoints."""
+        for type_url in (CLUSTERS, ENDPOINTS):
+            resources = published.packed[type_url]
+            subscription = self.subscriptions.get(type_url)
+            if subscription is None:
+                return not resources
+            if subscription.refusal is not None:
+                return True
+            if subscription.open or not subscription.has_all(resources):
+                return False
+        return True
 
     def _resend_endpoints(
         self, clusters: Subscription, resources: dict[str, PackedMessage]
@@ -189,6 +205,7 @@ class XdsServer:
         self._server: Any = None
         self._streams: set[Stream] = set()
         self._published = Published(0, 0, {type_url: {} for type_url in TYPES})
+        self._messages: dict[str, dict[str, Message]] = {type_url: {} for type_url in TYPES}
         self._answered = asyncio.Event()
 
     async def start(self) -> None:
@@ -218,17 +235,20 @@ class XdsServer:
 
     def publish(self, resources: Resources, revision: int) -> None:
         """Hand `resources` to every connected Envoy, and to those that connect later."""
-        before = self._published.packed
-        packed_now = {
-            CLUSTERS: _pack(resources.clusters, before[CLUSTERS]),
-            ENDPOINTS: _pack(resources.endpoints, before[ENDPOINTS]),
-            LISTENERS: _pack(resources.listeners, before[LISTENERS]),
-            ROUTES: _pack(resources.routes, before[ROUTES]),
-            RUNTIMES: _pack(resources.runtimes, before[RUNTIMES]),
-            SECRETS: _pack(
-                {name: one.secret for name, one in resources.secrets.items()}, before[SECRETS]
-            ),
+        now: dict[str, dict[str, Message]] = {
+            CLUSTERS: resources.clusters,
+            ENDPOINTS: resources.endpoints,
+            LISTENERS: resources.listeners,
+            ROUTES: resources.routes,
+            RUNTIMES: resources.runtimes,
+            SECRETS: {name: one.secret for name, one in resources.secrets.items()},
         }
+        before, packed_before = self._messages, self._published.packed
+        packed_now = {
+            type_url: _pack(now[type_url], before[type_url], packed_before[type_url])
+            for type_url in TYPES
+        }
+        self._messages = now
         self._published = Published(revision, self._published.sequence + 1, packed_now)
         for stream in self._streams:
             stream.changed.set()
@@ -299,11 +319,17 @@ class XdsServer:
 
 
 def _pack(
-    resources: dict[str, Message], before: dict[str, PackedMessage]
+    resources: dict[str, Message],
+    before: dict[str, Message],
+    packed_before: dict[str, PackedMessage],
 ) -> dict[str, PackedMessage]:
-    """Return `resources` packed, with the very objects of `before` where nothing has changed."""
+    """Return `resources` packed, with the very objects of before where nothing has changed."""
     result = {}
     for name, message in resources.items():
-        new, old = packed(message), before.get(name)
+        old = packed_before.get(name)
+        if old is not None and before[name] is message:
+            result[name] = old
+            continue
+        new = packed(message)
         result[name] = old if old is not None and old.value == new.value else new
     return result

@@ -41,8 +41,8 @@ def send_to_servers(
 
 def answer_grpc(route: Route) -> None:
     """Have the load balancer's own answers on `route` be gRPC's where the call is."""
-    on = packed(FilterConfig(config={}))
-    route.typed_per_filter_config[names.GRPC_FILTER].CopyFrom(on)
+    script = packed(LuaPerRoute(name=names.GRPC_FILTER))
+    route.typed_per_filter_config[names.GRPC_FILTER].CopyFrom(script)
 
 
 def _stick(route: Route, group: TargetGroup, cookie_key: bytes) -> None:
@@ -63,7 +63,7 @@ def _stick(route: Route, group: TargetGroup, cookie_key: bytes) -> None:
         ),
     }
     text = "\n".join(f"{key}={value}" for key, value in sorted(settings.items()))
-    config = LuaPerRoute()
+    config = LuaPerRoute(name=names.STICKINESS_FILTER)
     config.filter_context.update(settings | {"id": sha256(text.encode()).hexdigest()[:16]})
     route.typed_per_filter_config[names.STICKINESS_FILTER].CopyFrom(packed(config))
 

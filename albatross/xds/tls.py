@@ -26,7 +26,7 @@ from albatross.xds.tenant import Tenant
 
 # AWS is silent: a chain of depth 4 has four certificates, those of the client and the root
 # included.
-INTERMEDIATES_MAX = 2
+AUTHORITIES_MAX = 3
 _VERSIONS = {"TLSv1": "TLSv1_0", "TLSv1.1": "TLSv1_1", "TLSv1.2": "TLSv1_2", "TLSv1.3": "TLSv1_3"}
 # differs from AWS: the ciphers ECDHE-*-AES256-SHA384, AES128-SHA256 and AES256-SHA256, which some
 # policies name, are never chosen.
@@ -119,7 +119,7 @@ def _verify(common: CommonTlsContext, tenant: Tenant, trust_store: TrustStore) -
     # differs from AWS: once a trust store has a revocation list, clients are refused whose
     # certificate comes from an authority without one, or with one that is past its next update.
     combined = common.combined_validation_context
-    combined.default_validation_context.max_verify_depth.value = INTERMEDIATES_MAX
+    combined.default_validation_context.max_verify_depth.value = AUTHORITIES_MAX
     combined.default_validation_context.allow_expired_certificate = (
         tenant.listener.mutual_authentication.ignore_expiry
     )

@@ -66,9 +66,16 @@ def transform(route: Route, transforms: Iterable[Transform]) -> dict[str, str]:
     if parameters:
         rewrite = HeaderMutationPerRoute(mutations=mutations)
         route.typed_per_filter_config[names.REWRITE_FILTER].CopyFrom(packed(rewrite))
-        apply = LuaPerRoute(name=_NAME)
-        route.typed_per_filter_config[names.TRANSFORM_FILTER].CopyFrom(packed(apply))
+        restore_path(route)
     return parameters
+
+
+def restore_path(route: Route) -> None:
+    """Have the second script run on `route`. Where the first has left a path of its own for the
+    choice of the route, the second puts the client's back.
+    """
+    apply = LuaPerRoute(name=_NAME)
+    route.typed_per_filter_config[names.TRANSFORM_FILTER].CopyFrom(packed(apply))
 
 
 # AWS is silent: of several matches in a URL or host only the first is replaced.

@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 
 from albatross.model import attributes
 from albatross.model.listener import Listener
-from albatross.model.rule import Forward
 from albatross.model.snapshot import Snapshot
 from albatross.model.target_group import TargetGroup
 from albatross.xds import names
@@ -94,22 +93,24 @@ def translate(
         endpoints={names.LAMBDA_CLUSTER: lambda_endpoints(lambda_socket)},
     )
     groups = Groups({group.arn: group for group in snapshot.target_groups}, cookie_key)
-    _add_servers(resources, snapshot, groups, routable)
+    _add_servers(resources, snapshot, groups, routable, memo)
     sockets = {}
     for binding, tenants in _tenants_by_socket(snapshot, bindings, groups).items():
         name = names.socket(binding.address, binding.port)
         sockets[name] = tenants
-        log = partial(to_access_log, request_log, name) if request_log else None
-        socket = Socket(name, binding.address, binding.port, tenants, credentials, log)
-        resources.listeners[name] = socket.listener()
+        resources.listeners[name], socket = memo.call(
+            (name, "listener"),
+            _open,
+            *(name, binding, tenants, credentials.only(tenants), request_log),
+        )
         resources.secrets.update(socket.secrets)
-        for table, group in _by_table(name, tenants).items():
+        for table, group in _by_table(socket, tenants).items():
             resources.routes[table] = memo.call(
                 table,
                 to_route_table,
                 table,
                 group,
-                memo,
+                memo.inside((table, "rules")),
                 lambda_idle_timeout=lambda_idle_timeout,
             )
     resources.runtimes[names.RUNTIME] = to_runtime(sockets)
@@ -118,7 +119,7 @@ def translate(
 
 
 def _add_servers(
-    resources: Resources, snapshot: Snapshot, groups: Groups, routable: Routable
+    resources: Resources, snapshot: Snapshot, groups: Groups, routable: Routable, memo: Memo
 ) -> None:
     """Add a cluster for each target group of servers that is in use."""
     for arn, balancer in snapshot.load_balancer_of_target_group().items():
@@ -126,14 +127,34 @@ def _add_servers(
         if group.target_type != "lambda":
             idle_timeout_s = int(attributes.get(balancer, "idle_timeout.timeout_seconds"))
             name = names.cluster(arn)
-            resources.clusters[name] = server_cluster(group, idle_timeout_s=idle_timeout_s)
-            resources.endpoints[name] = server_endpoints(group, routable(group))
+            resources.clusters[name] = memo.call(
+                (arn, "cluster"), server_cluster, group, idle_timeout_s=idle_timeout_s
+            )
+            resources.endpoints[name] = memo.call(
+                (arn, "endpoints"), server_endpoints, group, routable(group)
+            )
 
 
-def _by_table(socket: str, tenants: list[Tenant]) -> dict[str, list[Tenant]]:
+def _open(
+    name: str,
+    binding: Binding,
+    tenants: list[Tenant],
+    credentials: Credentials,
+    request_log: str | None,
+) -> tuple[Message, Socket]:
+    """Return the listener on a socket, and what was made for it."""
+    log = partial(to_access_log, request_log, name) if request_log else None
+    socket = Socket(name, binding.address, binding.port, tenants, credentials, log)
+    return socket.listener(), socket
+
+
+def _by_table(socket: Socket, tenants: list[Tenant]) -> dict[str, list[Tenant]]:
+    """Return who is in which route table. What no connection can reach has none."""
     tables: dict[str, list[Tenant]] = {}
     for tenant in tenants:
-        tables.setdefault(names.table(socket, tenant.listener), []).append(tenant)
+        table = names.table(socket.name, tenant.listener)
+        if table in socket.tables:
+            tables.setdefault(table, []).append(tenant)
     return tables
 
 
@@ -142,13 +163,13 @@ def _tenants_by_socket(
 ) -> dict[Binding, list[Tenant]]:
     """Return who shares each socket, the oldest load balancer first. Sockets come sorted."""
     age = {balancer.arn: n for n, balancer in enumerate(snapshot.load_balancers)}
-    rules = snapshot.rules_by_listener()
     sockets: dict[Binding, list[Tenant]] = {}
     for listener in sorted(snapshot.listeners, key=lambda one: age[one.load_balancer_arn]):
         if binding := bindings.get(listener.arn):
             balancer = snapshot.load_balancers[age[listener.load_balancer_arn]]
+            tried = snapshot.by_listener[listener.arn]
             sockets.setdefault(binding, []).append(
-                Tenant(balancer, listener, tuple(rules[listener.arn]), groups)
+                Tenant(balancer, listener, tried.rules, groups.only(tried.target_group_arns))
             )
     return dict(sorted(sockets.items(), key=lambda item: (item[0].address, item[0].port)))
 
@@ -160,16 +181,14 @@ def _refuse_dangling_names(snapshot: Snapshot, bindings: Mapping[str, Binding]) 
     for listener in snapshot.listeners:
         if listener.load_balancer_arn not in balancers:
             raise DanglingName(f"{listener.arn} has no load balancer")
-    with_default = set()
-    for rule in snapshot.rules:
-        if rule.listener_arn not in listeners:
-            raise DanglingName(f"{rule.arn} has no listener")
-        if isinstance(rule.action, Forward):
-            for arn in rule.action.target_group_arns:
-                if arn not in target_groups:
-                    raise DanglingName(f"{rule.arn} forwards to {arn}")
-        if rule.is_default:
-            with_default.add(rule.listener_arn)
+    for arn, tried in snapshot.by_listener.items():
+        if arn not in listeners:
+            raise DanglingName(f"{tried.rules[0].arn} has no listener")
+        for target_group_arn in tried.target_group_arns:
+            if target_group_arn not in target_groups:
+                raise DanglingName(f"a rule of {arn} forwards to {target_group_arn}")
     for arn in bindings:
-        if arn in listeners and arn not in with_default:
-            raise DanglingName(f"{arn} has no default rule")
+        if arn in listeners:
+            found = snapshot.by_listener.get(arn)
+            if found is None or not found.has_default:
+                raise DanglingName(f"{arn} has no default rule")

@@ -7,19 +7,17 @@ the rule, for requests without a choice, leads nowhere.
 Source: ALB user guide, "Action types for listener rules", sticky sessions and weighted groups.
 """
 
-from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from hashlib import sha384
+from collections.abc import Iterable
+from hmac import digest
 
 from envoy.config.route.v3.route_components_pb2 import Route
 
-from albatross.model.rule import Action, Forward, Rule
-from albatross.xds import names
+from albatross.model.rule import Forward, Rule, WeightedTargetGroup
+from albatross.xds import names, transforms
 
 _APPEND = "APPEND_IF_EXISTS_OR_ADD"
-# differs from AWS: the cookies AWSALBTG and AWSALBTGCORS are not encrypted. They hold a digest of
-# the target group's ARN and the time.
 _COOKIES = (names.STICKY_COOKIE, names.STICKY_CORS_COOKIE)
+_TOKEN_DIGITS = 52  # of the 64 hexadecimal ones that are derived for each group
 
 
 def is_choice(action: Forward) -> bool:
@@ -28,40 +26,56 @@ def is_choice(action: Forward) -> bool:
     return len(weights) > 1 or action.is_sticky or not any(weights)
 
 
-def token(target_group_arn: str) -> str:
-    """Return the name of a target group in cookies, 64 characters of Base64."""
-    return b64encode(sha384(target_group_arn.encode()).digest()).decode()
-
-
 def choose(route: Route, action: Forward) -> dict[str, str]:
-    """Let the script choose on `route`, and return its parameters.
-
-    Where all weights are 0 it chooses for clients with a cookie only.
-    """
+    """Let `route` lead nowhere but to a choice, and return the script's parameters."""
     # AWS is silent: where all weights are 0 the answer is 503; clients stay with their group also
     # when its weight has become 0.
     route.route.cluster = names.NO_CLUSTER
-    weights = " ".join(f"{token(group.arn)}={group.weight}" for group in action.target_groups)
     sticky = {"sticky_s": str(action.stickiness_s)} if action.is_sticky else {}
-    return {"action": "forward", "groups": weights, **sticky}
+    return {"action": "forward", **sticky}
 
 
-def alternatives(rules: Iterable[Rule]) -> Iterator[tuple[Rule, Action]]:
-    """Yield each of `rules` with its action; before a choice, a forward to each of its groups."""
-    for rule in rules:
-        if isinstance(rule.action, Forward) and is_choice(rule.action):
-            for arn in rule.action.target_group_arns:
-                yield rule, Forward.to(arn)
-        yield rule, rule.action
+def take(
+    route: Route, rule: Rule, group: WeightedTargetGroup, cookie_key: bytes
+) -> dict[str, str]:
+    """Let `route` be for requests for which `group` was chosen, and return how the script does it.
 
-
-def take(route: Route, action: Action, *, among: Action) -> None:
-    """Limit `route`, which does `action`, to requests for which its group was chosen `among`."""
-    assert isinstance(action, Forward) and isinstance(among, Forward)
-    chosen = {"exact": token(action.target_groups[0].arn)}
-    route.match.headers.add(name=names.GROUP_HEADER, string_match=chosen)
-    if among.is_sticky:
+    The script looks at the rule's conditions before, and Envoy at nothing but the choice: by then
+    the request may have been changed.
+    """
+    assert isinstance(rule.action, Forward)
+    choice = f"{rule.arn} {group.arn}"
+    del route.match.headers[:]
+    del route.match.filter_state[:]
+    route.match.prefix = ""
+    route.match.headers.add(name=names.GROUP_HEADER, string_match={"exact": choice})
+    if rule.action.is_sticky:
         for key in _COOKIES:
             value = f"%DYNAMIC_METADATA({names.METADATA}:{key})%"
             line = {"header": {"key": "set-cookie", "value": value}, "append_action": _APPEND}
             route.response_headers_to_add.add(**line)
+    transforms.restore_path(route)
+    secret = digest(cookie_key, group.arn.encode(), "sha256").hex()
+    return {
+        "choice": choice,
+        "weight": str(group.weight),
+        # Neither tells the group to anyone without the key.
+        "token": secret[:_TOKEN_DIGITS],
+        "mask": secret[_TOKEN_DIGITS:],
+    }
+
+
+def is_taken(route: Route) -> bool:
+    """Tell whether `route` is for one of the groups to choose from."""
+    return any(header.name == names.GROUP_HEADER for header in route.match.headers)
+
+
+def prepare(route: Route, taken: Iterable[Route]) -> None:
+    """Turn off on the route without a choice what one of those after it turns off.
+
+    Envoy goes by the route that it has chosen first.
+    """
+    for other in taken:
+        if names.BODY_LIMIT_FILTER in other.typed_per_filter_config:
+            off = other.typed_per_filter_config[names.BODY_LIMIT_FILTER]
+            route.typed_per_filter_config[names.BODY_LIMIT_FILTER].CopyFrom(off)

@@ -4,8 +4,11 @@ Source: ALB user guide, "Access logs for your Application Load Balancer".
 """
 
 import gzip
+import os
 import re
+import signal
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,6 +213,11 @@ def test_a_functions_line_names_its_group_and_trace(sent: dict[str, Any], front:
     assert re.fullmatch("TID_[0-9a-f]{32}", found["conn_trace_id"])
 
 
+@pytest.mark.parametrize("target", ["/-/raise", "/empty", "/x"])
+def test_no_client_sees_an_error_reason(front: Front, target: str) -> None:
+    assert not [name for name, _ in front.get(target).headers if "albatross" in name.lower()]
+
+
 def test_files_are_named_as_objects_in_the_bucket(sent: object, logs: Logs, front: Front) -> None:
     of_front = [path for path in logs.files() if front.balancer.rsplit("/", 1)[1] in path.name]
     assert of_front
@@ -242,6 +250,68 @@ def test_turning_logs_on_and_off_drains_no_connection(logs: Logs) -> None:
             assert not client.read().closed
     until(lambda: any(":80/while " in line for line in logs.lines()))
     assert not any(":80/before " in line or ":80/after " in line for line in logs.lines())
+
+
+def test_requests_over_tls_name_certificate_cipher_and_domain(logs: Logs, front: Front) -> None:
+    acm, elb = logs.stack.server.client("acm"), logs.stack.elb
+    certificate = acm.request_certificate(DomainName="secure.example.com")["CertificateArn"]
+    elb.create_listener(
+        LoadBalancerArn=front.balancer,
+        Protocol="HTTPS",
+        Port=443,
+        Certificates=[{"CertificateArn": certificate}],
+        DefaultActions=[fixed(200, "hi")],
+    )
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((front.address, 443)) as plain,
+        anyone.wrap_socket(plain, server_hostname="secure.example.com") as client,
+    ):
+        port, cipher = client.getsockname()[1], client.cipher()
+        client.sendall(request("GET /secure", host="secure.example.com"))
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+    found = until(lambda: logs.by_client().get(port))
+    assert cipher is not None
+    assert (
+        found
+        | {
+            "type": "https",
+            "request_url": "https://secure.example.com:443/secure",
+            "ssl_cipher": cipher[0],
+            "ssl_protocol": cipher[1],
+            "domain_name": "secure.example.com",
+            "chosen_cert_arn": certificate,
+        }
+        == found
+    )
+
+
+def test_logs_go_on_when_the_proxy_or_the_control_plane_is_replaced(logs: Logs) -> None:
+    front = logs.stack.front(fixed(200, "hi"))
+    turn_on(front)
+    for name in ("proxy", "control"):
+        before = logs.stack.server.pids()
+        os.kill(before[name], signal.SIGKILL)
+        until(lambda old=before[name], name=name: _pid(logs, name) not in (0, old))
+        logs.stack.server.until_ready()
+        until(lambda: _answers(front))
+        assert front.get(f"/after-{name}").status == 200
+        until(lambda name=name: any(f":80/after-{name} " in line for line in logs.lines()))
+
+
+def _pid(logs: Logs, name: str) -> int:
+    try:
+        return logs.stack.server.pids()[name]
+    except ValueError:  # nobody answers
+        return 0
+
+
+def _answers(front: Front) -> bool:
+    try:
+        return front.get("/").status == 200
+    except (OSError, EOFError):
+        return False
 
 
 def test_what_was_requested_just_before_the_end_is_in_the_files() -> None:

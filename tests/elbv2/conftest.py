@@ -4,24 +4,58 @@ import io
 import itertools
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from albatross import elbv2, lambda_
+from albatross import acm, elbv2, lambda_, s3, trust_material
+from albatross.store.contents import Contents
+from albatross.aws.app import Operations
+from albatross.store.store import Store
 from tests.support.server import client, serve
 
-OPERATIONS = {"elasticloadbalancing": elbv2.OPERATIONS, "lambda": lambda_.OPERATIONS}
+OPERATIONS = {
+    "elasticloadbalancing": elbv2.OPERATIONS,
+    "lambda": lambda_.OPERATIONS,
+    "acm": acm.OPERATIONS,
+}
 OK = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}]
 
 _accounts = itertools.count(200_000_000_001)
 
 
 @pytest.fixture(scope="session")
-def url() -> Iterator[str]:
-    with serve(OPERATIONS) as url:
+def objects() -> dict[str, bytes]:
+    """What is in S3, by s3://BUCKET/KEY. None at all stands for an endpoint that is away."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def url(objects: dict[str, bytes]) -> Iterator[str]:
+    def read(location: s3.Location, bytes_max: int) -> bytes:
+        if location.bucket == "no-endpoint":
+            return s3.read("", location, bytes_max=bytes_max)
+        if str(location) not in objects:
+            raise s3.ObjectNotFound(f"{location}: not found")
+        if len(objects[str(location)]) > bytes_max:
+            raise s3.ObjectTooLarge(f"{location} is too large")
+        return objects[str(location)]
+
+    def with_trust_stores(store: Store, directory: Path) -> Operations:
+        return {
+            "elasticloadbalancing": trust_material.operations(
+                store, Contents(directory), read, after_write=_nothing, url="http://api"
+            )
+        }
+
+    with serve(OPERATIONS, more=with_trust_stores) as url:
         yield url
+
+
+async def _nothing() -> None:
+    return None
 
 
 @pytest.fixture
@@ -75,6 +109,44 @@ def make_listener(elb: Any) -> Callable[..., str]:
             LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=actions
         )
         return answer["Listeners"][0]["ListenerArn"]
+
+    return make
+
+
+@pytest.fixture
+def acm_api(url: str, account: str) -> Any:
+    return client("acm", url, access_key=account)
+
+
+@pytest.fixture
+def make_certificate(acm_api: Any) -> Callable[..., str]:
+    """`make_certificate("a.example.com")` issues a certificate and returns its ARN."""
+
+    def make(name: str = "a.example.com") -> str:
+        made = acm_api.request_certificate(DomainName=name, KeyAlgorithm="EC_prime256v1")
+        arn: str = made["CertificateArn"]
+        return arn
+
+    return make
+
+
+@pytest.fixture
+def make_https(elb: Any, make_certificate: Callable[..., str]) -> Callable[..., Any]:
+    """`make_https(balancer, 443, SslPolicy="...")` creates an HTTPS listener and returns it."""
+
+    def make(balancer: str, port: int = 443, **params: Any) -> Any:
+        if "Certificates" not in params:
+            params["Certificates"] = [{"CertificateArn": make_certificate()}]
+        made = elb.create_listener(
+            **{
+                "LoadBalancerArn": balancer,
+                "Protocol": "HTTPS",
+                "Port": port,
+                "DefaultActions": OK,
+                **params,
+            }
+        )
+        return made["Listeners"][0]
 
     return make
 

@@ -75,20 +75,6 @@ def test_what_is_not_valid_is_refused(elb, refused, make_balancer, params, messa
     assert refused(elb.create_listener, **given) == ("ValidationError", message)
 
 
-def test_https_is_refused_by_name(elb, refused, make_balancer):
-    code, message = refused(
-        elb.create_listener,
-        LoadBalancerArn=make_balancer(),
-        Protocol="HTTPS",
-        Port=443,
-        Certificates=[{"CertificateArn": "arn:aws:acm:us-east-1:1:certificate/x"}],
-        DefaultActions=OK,
-    )
-    assert code == "NotImplemented"
-    assert message.startswith("An HTTPS listener is not implemented")
-    assert "docs/coverage.md" in message
-
-
 def test_a_port_has_one_listener_and_the_same_call_again_succeeds(
     elb, refused, make_balancer, make_listener
 ):

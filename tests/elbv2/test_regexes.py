@@ -44,7 +44,7 @@ def test_taken(regex: str) -> None:
         pytest.param("*a", id="nothing to repeat"),
         pytest.param("a{1001}", id="too many repetitions"),
         pytest.param("((a{100}){100}){100}", id="too many repetitions together"),
-        pytest.param(r"(\w{30}[^a]{30}){16}(\w{30}[^a]{30}){16}", id="too large"),
+        pytest.param("[^a]{999}" * 12, id="too large"),
         pytest.param("a\n", id="control character"),
         pytest.param("\u00e4", id="beyond ASCII"),
     ],

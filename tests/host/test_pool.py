@@ -27,7 +27,7 @@ class FakeEnvironment:
     def finish(self) -> None:
         invocation, self.invocation = self.invocation, None
         assert invocation is not None
-        invocation.done(invocation, Outcome(b"done"))
+        self.owner.finished(invocation, Outcome(b"done"))
         self.freed_s = self.clock.now_s
         if self.retired:
             self.owner.gone(self, None)

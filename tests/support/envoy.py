@@ -252,12 +252,26 @@ class Proxy:
         self, *balancers: Balancer, lambda_idle_timeout: bool = True, address: str = "127.0.0.1"
     ) -> None:
         """Have all `balancers` serve on one socket, and wait until they do."""
-        bindings = {one.listener_arn: Binding(address, self.port) for one in balancers}
+        self.serve_snapshot(
+            to_snapshot(*balancers), lambda_idle_timeout=lambda_idle_timeout, address=address
+        )
+
+    def serve_snapshot(
+        self,
+        snapshot: Snapshot,
+        *,
+        lambda_idle_timeout: bool = True,
+        address: str = "127.0.0.1",
+        **options: Any,
+    ) -> None:
+        """Have all listeners of `snapshot` serve on one socket, and wait until they do."""
+        bindings = {one.arn: Binding(address, self.port) for one in snapshot.listeners}
         resources = translate(
-            to_snapshot(*balancers),
+            snapshot,
             bindings,
             lambda_socket=str(self.run_dir / "lambda.sock"),
             lambda_idle_timeout=lambda_idle_timeout,
+            **options,
         )
         self.revision += 1
 

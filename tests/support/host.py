@@ -148,7 +148,7 @@ class RunningHost:
     ) -> Answer:
         reader, writer = await asyncio.open_unix_connection(self.socket)
         connection = h11.Connection(h11.CLIENT)
-        lines = [("Host", "lb"), ("X-Albatross-Target-Group", group_arn(name))]
+        lines = [("Host", "lb"), ("x-albatross-target-group", group_arn(name))]
         lines += list((headers or {}).items())
         if body:
             lines.append(("Content-Length", str(len(body))))

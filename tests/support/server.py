@@ -34,8 +34,12 @@ def serve(
     strict: bool = False,
     after_write: Callable[[], Awaitable[None]] = _nothing,
     extra_routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]] | None = None,
+    more: Callable[[Store, Path], Operations] | None = None,
 ) -> Iterator[str]:
-    """Serve `operations` and yield the URL. The state is in `directory`, else thrown away."""
+    """Serve `operations` and yield the URL. The state is in `directory`, else thrown away.
+
+    `more` returns the operations that need more than a transaction, given store and directory.
+    """
     with ExitStack() as stack:
         if directory is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -46,8 +50,9 @@ def serve(
             strict=strict,
             on_commit=lambda _: None,
         )
+        further = more(store, directory) if more else {}
         app = App(
-            operations,
+            {name: {**ours, **further.get(name, {})} for name, ours in operations.items()},
             store,
             region=REGION,
             account=ACCOUNT,

@@ -228,13 +228,28 @@ class Stack:
         return self._shared[port]
 
     def front(
-        self, action: Mapping[str, Any] | None = None, *, port: int = 80, **attributes: str
+        self,
+        action: Mapping[str, Any] | None = None,
+        *,
+        port: int = 80,
+        certificate: str | None = None,
+        **attributes: str,
     ) -> Front:
-        """Make a load balancer whose listener performs `action`, or forwards to a new group."""
+        """Make a load balancer whose listener performs `action`, or forwards to a new group.
+
+        With the ARN of a `certificate` it is an HTTPS listener.
+        """
         action = action or forward(self.group())
         balancer = make_balancer(self.server, self.name())
         listener = self.elb.create_listener(
-            LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=[action]
+            LoadBalancerArn=balancer,
+            Port=port,
+            DefaultActions=[action],
+            **(
+                {"Protocol": "HTTPS", "Certificates": [{"CertificateArn": certificate}]}
+                if certificate
+                else {"Protocol": "HTTP"}
+            ),
         )["Listeners"][0]["ListenerArn"]
         (shown,) = [one for one in self.server.status()["load_balancers"] if one["arn"] == balancer]
         (place,) = shown["listeners"]

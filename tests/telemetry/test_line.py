@@ -300,6 +300,11 @@ def test_a_line_is_the_specimen(record, expected):
             id="the URL is as it was sent",
         ),
         pytest.param(
+            SERVER._replace(server_name="invalid:a_b"),
+            {"domain_name": "-"},
+            id="a server name that is none",
+        ),
+        pytest.param(
             FUNCTION._replace(content_length="3"),
             {"classification": "Ambiguous"}
             | {"classification_reason": "UndefinedContentLengthSemantics"},

@@ -3,6 +3,8 @@
 import gzip
 from pathlib import Path
 
+import pytest
+
 from albatross.telemetry.destination import Destination
 from albatross.telemetry.spool import Spool
 
@@ -69,6 +71,22 @@ def test_what_a_killed_process_left_is_completed_by_the_next(tmp_path):
     make(tmp_path).finish_due(NOON_S + 5)
     assert finished(tmp_path / "s3") == {"20181220T1205Z": ["one"]}
     assert not list((tmp_path / "spool").rglob("*.gz"))
+
+
+def test_a_file_that_cannot_be_completed_stays_and_holds_up_no_other(tmp_path):
+    spool = make(tmp_path)
+    spool.finish_due(NOON_S)
+    spool.append(TO, NODE, ["one"])
+    spool.append(OTHER, NODE, ["two"])
+    in_the_way = tmp_path / "s3/logs/AWSLogs"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("no directory")
+    with pytest.raises(OSError, match="AWSLogs"):
+        spool.finish()
+    assert finished(tmp_path / "s3") == {"20181220T1205Z": ["two"]}
+    in_the_way.unlink()
+    spool.finish()
+    assert len(list((tmp_path / "s3").rglob("*.log.gz"))) == 2
 
 
 def test_nothing_is_seen_of_a_file_before_it_is_whole(tmp_path):

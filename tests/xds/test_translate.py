@@ -5,6 +5,7 @@
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_a_listener_without_a_binding_is_left_out() -> None:
 )
 def test_a_dangling_name_is_refused(missing: dict[str, tuple[()]]) -> None:
     whole = to_snapshot(Balancer())
-    parts = {name: getattr(whole, name) for name in whole.__slots__} | missing
+    parts = {one.name: getattr(whole, one.name) for one in fields(whole) if one.init} | missing
     bindings = {Balancer().listener_arn: Binding("127.0.0.1", 80)}
     with pytest.raises(DanglingName):
         translate(Snapshot(**parts), bindings, lambda_socket="s", lambda_idle_timeout=True)

@@ -22,6 +22,7 @@ local MEASURED_BYTES_MIN = 4096 -- of what Envoy has read; it counts up to a qua
 local CONFIGURATIONS_MAX = 10000
 local COOKIE_S = 7 * 24 * 3600
 local TIME_DIGITS = 12
+local TIME_MODULUS = 2 ^ 48
 
 -- Lines that Envoy has added to what the client sent, and the names of its own (they start with a colon).
 local NOT_THE_CLIENTS = {
@@ -95,24 +96,26 @@ local function normalised(target)
   return path .. query
 end
 
--- The target groups that `TOKEN=WEIGHT TOKEN=WEIGHT ...` names (albatross/xds/weights.py).
-local function weighted(text)
-  local groups = { total = 0, known = {} }
-  for token, weight in text:gmatch("(%S+)=(%d+)") do
-    groups.total = groups.total + tonumber(weight)
-    groups.known[token] = true
-    groups[#groups + 1] = { token = token, upto = groups.total }
-  end
-  return groups
-end
-
 local configurations, configurations_count = {}, 0
 local PARAMETERS = {
   "action", "protocol", "port", "host", "xff", "xff_port", "drop_invalid", "desync", "redirect_status", "redirect_protocol",
-  "redirect_host", "redirect_port", "redirect_path", "redirect_query", "redirect_page", "bare_host", "groups",
+  "redirect_host", "redirect_port", "redirect_path", "redirect_query", "redirect_page",
   "sticky_s", "rewrites_host", "rewrites_url", "kind", "version",
   "mtls_chain", "mtls_serial", "mtls_issuer", "mtls_subject", "mtls_validity", "mtls_leaf",
 }
+
+-- The target groups to choose from, which have parameters of their own.
+local function choices(groups)
+  if not groups then return nil end
+  local known = { total = 0, by_token = {} }
+  for _, group in ipairs(groups) do
+    known.total = known.total + tonumber(group.weight)
+    group.upto, group.mask = known.total, tonumber(group.mask, 16)
+    known.by_token[group.token] = group
+    known[#known + 1] = group
+  end
+  return known
+end
 
 -- The chosen route's parameters as a table.
 local function configuration(handle)
@@ -123,7 +126,7 @@ local function configuration(handle)
   if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
   known = {}
   for _, key in ipairs(PARAMETERS) do known[key] = context:get(key) end
-  known.weighted = known.groups and weighted(known.groups)
+  known.groups = choices(context:get("groups"))
   configurations[id] = known
   configurations_count = configurations_count + 1
   return known
@@ -160,59 +163,52 @@ local function cookie(headers, wanted)
   end
 end
 
--- The token of the group with which the client is to stay, if its cookie is good and not too old. AWSALBTG and
--- its twin hold the token and the time of the answer in milliseconds, TIME_DIGITS hexadecimal digits.
+-- The group with which the client is to stay, if its cookie is good and not too old. AWSALBTG and its twin hold
+-- a group's token and the time in milliseconds, hidden by the group's mask.
 local function kept_group(handle, headers, to)
   local value = cookie(headers, "AWSALBTGCORS") or cookie(headers, "AWSALBTG")
   if not value then return nil end
   -- AWS is silent: a request with a URL-encoded AWSALBTG cookie goes to a group chosen by weight.
   if find(value, "%", 1, true) then note(handle, "error", "AWSALBTGCookieInvalid") end
-  local token, answered_at = sub(value, 1, -TIME_DIGITS - 1), sub(value, -TIME_DIGITS)
-  local answered_ms = find(answered_at, "^%x+$") and tonumber(answered_at, 16)
-  if not answered_ms or not to.weighted.known[token] then return nil end
-  -- AWS is silent: the duration of group stickiness counts from a client's last answer.
-  local age_ms = handle:timestamp() - answered_ms
-  return age_ms >= 0 and age_ms <= to.sticky_s * 1000 and token or nil
+  local group, hidden = to.groups.by_token[sub(value, 1, -TIME_DIGITS - 1)], sub(value, -TIME_DIGITS)
+  if not group or not find(hidden, "^%x+$") then return nil end
+  -- AWS is silent: the duration of group stickiness counts from a client's last request.
+  local age_ms = handle:timestamp() - (tonumber(hidden, 16) - group.mask) % TIME_MODULUS
+  return age_ms >= 0 and age_ms <= to.sticky_s * 1000 and group or nil
 end
 
 local function drawn_group(groups)
   if groups.total == 0 then return nil end
   local draw = random(groups.total)
   for _, group in ipairs(groups) do
-    if draw <= group.upto then return group.token end
+    if draw <= group.upto then return group end
   end
 end
 
--- Chooses among the rule's target groups and takes the route of the chosen one.
-local function choose_group(handle, headers, to)
-  local token = to.sticky_s and kept_group(handle, headers, to) or drawn_group(to.weighted)
-  if not token then return to end -- all weights are 0: this route answers 503
-  if to.sticky_s then
-    local value = token .. format("%012x", handle:timestamp())
-    -- AWS is silent: AWSALBTG and AWSALBTGCORS expire after seven days, whatever the stickiness lasts.
-    local attributes = os.date("!; Expires=%a, %d %b %Y %H:%M:%S GMT; Path=/", time() + COOKIE_S)
-    note(handle, "sticky-cookie", "AWSALBTG=" .. value .. attributes)
-    note(handle, "sticky-cors-cookie", "AWSALBTGCORS=" .. value .. attributes .. "; SameSite=None; Secure")
-  end
-  headers:replace("x-albatross-group", token)
-  handle:clearRouteCache()
-  return configuration(handle)
+local function sticky_cookies(handle, group)
+  local hidden = format("%012x", (handle:timestamp() + group.mask) % TIME_MODULUS)
+  local rest = "=" .. group.token .. hidden .. os.date("!; Expires=%a, %d %b %Y %H:%M:%S GMT; Path=/", time() + COOKIE_S)
+  note(handle, "sticky-cookie", "AWSALBTG" .. rest)
+  note(handle, "sticky-cors-cookie", "AWSALBTGCORS" .. rest .. "; SameSite=None; Secure")
 end
 
--- Chooses the route as rules see the request, whose headers are then again as the client sent them.
--- Rules see the normalised path, and where some have regular expressions for hosts, Host without its port.
+-- Chooses the route as rules see the request, and the target group where the rule has several. Returns what is to
+-- be done. Rules see the normalised path, and where some have regular expressions for hosts, Host without its port.
 local function choose(handle, headers, host, target, matched, as_sent)
+  local bare = has_port(host) and handle:virtualHost():metadata():get("bare_host")
   if matched ~= target then headers:replace(":path", matched) end
-  if not as_sent then handle:clearRouteCache() end
+  if bare then headers:replace(":authority", without_port(host)) end
+  if bare or not as_sent then handle:clearRouteCache() end
   local to = configuration(handle)
-  local bare = to.bare_host and has_port(host)
-  if bare then
-    headers:replace(":authority", without_port(host))
-    handle:clearRouteCache()
-    to = configuration(handle)
-  end
-  if to.weighted then to = choose_group(handle, headers, to) end
   if bare then headers:replace(":authority", host) end
+  local group = to.groups and (to.sticky_s and kept_group(handle, headers, to) or drawn_group(to.groups))
+  if group then
+    if to.sticky_s then sticky_cookies(handle, group) end
+    headers:replace("x-albatross-group", group.choice)
+    if matched ~= target then headers:replace("x-albatross-path", target) end -- lua/transform.lua puts it back
+    handle:clearRouteCache() -- the next filter chooses the group's route
+    return group
+  end
   if matched ~= target then headers:replace(":path", target) end
   return to
 end

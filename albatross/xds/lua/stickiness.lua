@@ -58,7 +58,7 @@ function envoy_on_request(handle)
     value = cookie(headers, "AWSALBCORS") or cookie(headers, "AWSALB")
   end
   local target = value and target_of(to, value)
-  if target then handle:streamInfo():setUpstreamOverrideHost(target.address, false) end
+  if target then handle:setUpstreamOverrideHost(target.address, false) end
   if to.by_application then
     local noted = handle:streamInfo():dynamicMetadata()
     local chromium = match(headers:get("user-agent") or "", "Chrom[eium]+/(%d+)")

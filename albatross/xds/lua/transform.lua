@@ -1,5 +1,6 @@
--- Applies a rule's transforms: their outcomes have been put into headers by a filter before this one
--- (albatross/xds/transforms.py). The headers of ours are taken away with the route's other ones.
+-- Puts back the client's path where the first script has left another one, by which the route for a target
+-- group was to be found. Then applies the rule's transforms: their outcomes have been put into headers by a
+-- filter before this one (albatross/xds/transforms.py). The headers of ours are taken away later.
 -- Sources: ALB user guide, "Transforms for listener rules", "Access logs".
 
 local URL_BYTES_MAX = 16384
@@ -23,6 +24,8 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
+  local path = headers:get("x-albatross-path")
+  if path then headers:replace(":path", path) end
   local host, url = headers:get("x-albatross-host"), headers:get("x-albatross-url")
   local new_host = host and rewritten(host, headers:get("x-albatross-new-host"))
   local new_url = url and rewritten(url, headers:get("x-albatross-new-url"))

@@ -1,0 +1,563 @@
+"""Real handshakes with a real Envoy: names, versions, ciphers, certificates, clients'."""
+
+import shutil
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from albatross.model.listener import MutualAuthentication
+from albatross.model.ssl_policy import POLICIES
+from albatross.model.rule import FixedResponse, HostHeader
+from albatross.model.trust_store import RevocationList, TrustStore
+from albatross.xds.tls import TrustFiles
+from albatross.xds.translate import Binding, translate
+from tests.support.envoy import Balancer, Client, Proxy, Received
+from tests.support.tls import (
+    Made,
+    Secure,
+    TlsClient,
+    authority,
+    client_context,
+    handshake,
+    is_refused,
+    make,
+    rsa_key,
+    snapshot,
+)
+
+GET = "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\n"
+RSA_ONLY = "ECDHE-RSA-AES128-GCM-SHA256"
+
+
+@pytest.fixture(scope="module")
+def proxy(make_proxy: Callable[[], tuple[Proxy, subprocess.Popen[bytes]]]) -> Proxy:
+    return make_proxy()[0]
+
+
+def get(client: Client, target: str = "/", host: str = "a.example.com", *lines: str) -> None:
+    client.write(GET.format(target, host, "".join(f"{line}\r\n" for line in lines)))
+
+
+class TestServerName:
+    @pytest.fixture
+    def made(self) -> dict[str, Made]:
+        return {
+            "default": make("default.test", key=rsa_key()),
+            "wild": make("*.example.com", key=rsa_key()),
+            "exact": make("www.example.com", key=rsa_key()),
+            "exact-ec": make("www.example.com", "Other.Example.ORG"),
+        }
+
+    @pytest.fixture(autouse=True)
+    def serve(self, proxy: Proxy, made: dict[str, Made]) -> None:
+        proxy.serve_snapshot(snapshot(Secure(Balancer(port=443), list(made.values()))))
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            pytest.param(None, "default", id="no name"),
+            pytest.param("elsewhere.test", "default", id="nobody's name"),
+            pytest.param("default.test", "default", id="the default one's name"),
+            pytest.param("www.example.com", "exact-ec", id="exact, two kinds of key"),
+            pytest.param("WWW.Example.Com", "exact-ec", id="upper case"),
+            pytest.param("a.example.com", "wild", id="wildcard"),
+            pytest.param("A.EXAMPLE.com", "wild", id="wildcard, upper case"),
+            pytest.param("a.b.example.com", "default", id="a wildcard is one label"),
+            pytest.param("example.com", "default", id="a wildcard is not none"),
+            pytest.param("other.example.org", "exact-ec", id="upper case in the certificate"),
+        ],
+    )
+    def test_the_name_chooses_the_certificate(
+        self, proxy: Proxy, made: dict[str, Made], name: str | None, expected: str
+    ) -> None:
+        assert handshake(proxy.port, name).serial == made[expected].serial
+
+    def test_a_client_that_takes_rsa_only_gets_rsa(
+        self, proxy: Proxy, made: dict[str, Made]
+    ) -> None:
+        context = client_context(version=ssl.TLSVersion.TLSv1_2, ciphers=RSA_ONLY)
+        shown = handshake(proxy.port, "www.example.com", context=context)
+        assert shown.serial == made["exact"].serial
+
+    def test_requests_are_served_with_proto_and_port_of_the_listener(self, proxy: Proxy) -> None:
+        with TlsClient(proxy.port, "a.example.com") as client:
+            get(client, "/x", "a.example.com", "X-Forwarded-Proto: http")
+            received = client.read().received
+        assert received.header("x-forwarded-proto") == "https"
+        assert received.header("x-forwarded-port") == "443"
+        assert received.header("host") == "a.example.com"
+        assert received.header("x-amzn-tls-version") is None
+
+    def test_http_without_tls_is_refused_with_a_page(self, proxy: Proxy) -> None:
+        answer = proxy.get("/")
+        assert (answer.status, answer.reason) == (400, "Bad Request")
+        assert answer.header("server") == "awselb/2.0"
+        assert answer.header("content-type") == "text/html"
+        assert b"The plain HTTP request was sent to HTTPS port" in answer.body
+        assert answer.closed
+
+    def test_sessions_are_resumed(self, proxy: Proxy) -> None:
+        context = client_context(version=ssl.TLSVersion.TLSv1_2)
+        with TlsClient(proxy.port, "a.example.com", context=context) as first:
+            session = first.tls.session
+        with TlsClient(
+            proxy.port, "a.example.com", context=context, session=session
+        ) as second:
+            assert second.tls.session_reused
+
+
+@pytest.mark.parametrize(
+    ("policy", "version", "ciphers", "expected"),
+    [
+        pytest.param("2016-08", "TLSv1", "ALL", "TLSv1", id="2016-08: 1.0"),
+        pytest.param("2016-08", "TLSv1_1", "ALL", "TLSv1.1", id="2016-08: 1.1"),
+        pytest.param("2016-08", "TLSv1_2", "ALL", "TLSv1.2", id="2016-08: 1.2"),
+        pytest.param("2016-08", "TLSv1_3", "ALL", None, id="2016-08: no 1.3"),
+        pytest.param("2016-08", "TLSv1_2", "AES128-SHA", "TLSv1.2", id="2016-08: RSA exchange"),
+        pytest.param("TLS-1-1-2017-01", "TLSv1", "ALL", None, id="1-1: no 1.0"),
+        pytest.param("TLS-1-2-2017-01", "TLSv1_2", "AES128-SHA", None, id="1-2: no SHA-1"),
+        pytest.param("FS-1-2-Res-2020-10", "TLSv1_2", "AES128-GCM-SHA256", None, id="FS: no RSA"),
+        pytest.param("FS-1-2-Res-2020-10", "TLSv1_2", RSA_ONLY, "TLSv1.2", id="FS: ECDHE"),
+        pytest.param("TLS13-1-2-2021-06", "TLSv1_3", "ALL", "TLSv1.3", id="1.3 and 1.2: 1.3"),
+        pytest.param("TLS13-1-2-2021-06", "TLSv1_1", "ALL", None, id="1.3 and 1.2: no 1.1"),
+        pytest.param(
+            "TLS13-1-2-Res-2021-06", "TLSv1_2", "ECDHE-RSA-AES128-SHA256", None, id="Res: no CBC"
+        ),
+        pytest.param(
+            "TLS13-1-2-2021-06",
+            "TLSv1_2",
+            "ECDHE-RSA-AES128-SHA256",
+            "TLSv1.2",
+            id="1.3 and 1.2: CBC",
+        ),
+        pytest.param("TLS13-1-3-2021-06", "TLSv1_2", "ALL", None, id="1.3 only"),
+        pytest.param("TLS13-1-0-PQ-2025-09", "TLSv1", "ALL", "TLSv1", id="PQ: 1.0"),
+        pytest.param("TLS13-1-2-Res-FIPS-2023-04", "TLSv1_2", RSA_ONLY, "TLSv1.2", id="FIPS"),
+    ],
+)
+def test_the_policy_says_versions_and_ciphers(
+    proxy: Proxy, policy: str, version: str, ciphers: str, expected: str | None
+) -> None:
+    certificate = make("a.example.com", key=rsa_key())
+    policy = f"ELBSecurityPolicy-{policy}"
+    proxy.serve_snapshot(snapshot(Secure(Balancer(port=443), [certificate], ssl_policy=policy)))
+    context = client_context(
+        version=ssl.TLSVersion[version], ciphers=f"{ciphers}:@SECLEVEL=0"
+    )
+    if expected is None:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            handshake(proxy.port, context=context)
+    else:
+        assert handshake(proxy.port, context=context).version == expected
+
+
+def test_every_policy_is_one_that_the_proxy_can_have(proxy: Proxy) -> None:
+    certificate = make("a.example.com", key=rsa_key())
+    for name, policy in POLICIES.items():
+        secure = Secure(Balancer(port=443), [certificate], ssl_policy=name)
+        proxy.serve_snapshot(snapshot(secure))  # which asserts that nothing is refused
+        version = handshake(proxy.port, context=client_context()).version
+        assert version == policy.protocols[0]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "offered", "expected"),
+    [
+        pytest.param("true", ("h2", "http/1.1"), "h2", id="HTTP/2"),
+        pytest.param("true", ("http/1.1",), "http/1.1", id="HTTP/1.1 if the client wants it"),
+        pytest.param("false", ("h2", "http/1.1"), "http/1.1", id="HTTP/2 is off"),
+    ],
+)
+def test_the_protocol_is_agreed_upon(
+    proxy: Proxy, attribute: str, offered: tuple[str, ...], expected: str
+) -> None:
+    balancer = Balancer(port=443, attributes={"routing.http2.enabled": attribute})
+    proxy.serve_snapshot(snapshot(Secure(balancer, [make("a.example.com")])))
+    shown = handshake(proxy.port, context=client_context(alpn=offered))
+    assert shown.protocol == expected
+
+
+def test_version_and_cipher_are_told_where_that_is_on_and_under_the_chosen_name(
+    proxy: Proxy,
+) -> None:
+    attribute = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
+    renamed = {"routing.http.request.x_amzn_tls_version.header_name": "My-Version"}
+    certificate = make("a.example.com", key=rsa_key())
+    balancer = Balancer(
+        port=443, attributes={attribute: "true"}, listener_attributes=renamed
+    )
+    proxy.serve_snapshot(snapshot(Secure(balancer, [certificate])))
+    context = client_context(ciphers=f"{RSA_ONLY}:@SECLEVEL=0")
+    with TlsClient(proxy.port, context=context) as client:
+        get(client, "/", "a.example.com", "My-Version: mine", "X-Amzn-Tls-Cipher-Suite: mine")
+        received = client.read().received
+    assert received.all("my-version") == ["TLSv1.2"]
+    assert received.all("x-amzn-tls-cipher-suite") == [RSA_ONLY]
+
+
+class TestChange:
+    @pytest.fixture
+    def first(self) -> Made:
+        return make("first.test")
+
+    @pytest.fixture
+    def second(self) -> Made:
+        return make("second.test")
+
+    def test_a_new_certificate_leaves_the_connections_of_others_alone(
+        self, proxy: Proxy, first: Made, second: Made
+    ) -> None:
+        proxy.serve_snapshot(snapshot(Secure(Balancer(port=443), [first])))
+        with TlsClient(proxy.port) as client:
+            get(client)
+            client.read()
+            proxy.serve_snapshot(snapshot(Secure(Balancer(port=443), [first, second])))
+            assert handshake(proxy.port, "second.test").serial == second.serial
+            get(client)
+            assert not client.read().closed
+            proxy.serve_snapshot(snapshot(Secure(Balancer(port=443), [first])))
+            assert handshake(proxy.port, "second.test").serial == first.serial
+            get(client)
+            assert not client.read().closed
+
+    def test_a_certificate_in_the_place_of_another_is_for_new_handshakes(
+        self, proxy: Proxy, first: Made, second: Made
+    ) -> None:
+        before = snapshot(Secure(Balancer(port=443), [first]))
+        (old,) = before.certificates
+        (new,) = snapshot(Secure(Balancer(port=443), [second])).certificates
+        proxy.serve_snapshot(before)
+        with TlsClient(proxy.port) as client:
+            get(client)
+            client.read()
+            after = snapshot(Secure(Balancer(port=443), [second]))
+            proxy.serve_snapshot(
+                replace(before, certificates=(replace(new, arn=old.arn),), keys=after.keys)
+            )
+            assert handshake(proxy.port).serial == second.serial
+            get(client)
+            assert not client.read().closed
+
+    def test_a_certificate_whose_key_is_lost_is_not_served_and_the_others_are(
+        self, proxy: Proxy, first: Made, second: Made
+    ) -> None:
+        whole = snapshot(Secure(Balancer(port=443), [first, second]))
+        lost, kept = whole.certificates
+        proxy.serve_snapshot(replace(whole, keys={kept.key_id: whole.keys[kept.key_id]}))
+        assert handshake(proxy.port, "second.test").serial == second.serial
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            handshake(proxy.port, "first.test")
+
+
+def test_nothing_of_a_key_is_in_what_the_control_plane_prints(proxy: Proxy) -> None:
+    whole = snapshot(Secure(Balancer(port=443), [make("a.example.com")]))
+    bindings = {one.arn: Binding("127.0.0.1", 443) for one in whole.listeners}
+    resources = translate(whole, bindings, lambda_socket="s", lambda_idle_timeout=True)
+    assert resources.secrets
+    proxy.serve_snapshot(whole)
+    for printed in (repr(resources), repr(whole), repr(proxy.server._published)):
+        assert "PRIVATE" not in printed
+        assert "BEGIN" not in printed.replace("BEGIN CERTIFICATE", "")
+
+
+class TestSharedSocket:
+    """Three load balancers with HTTPS and one with HTTP, all on one port."""
+
+    @pytest.fixture
+    def made(self) -> list[Made]:
+        return [make("one.test"), make("two.test"), make("*.three.test")]
+
+    @pytest.fixture(autouse=True)
+    def serve(self, proxy: Proxy, made: list[Made]) -> None:
+        def named(name: str, host: str) -> Balancer:
+            rule = ((HostHeader(values=(host,)),), FixedResponse(status_code=201))
+            answer = FixedResponse(status_code=200, message_body=name)
+            return Balancer(name=name, port=443, rules=[rule], default=answer)
+
+        secure = [
+            Secure(named(name, f"{name}.rules.test"), [one])
+            for name, one in zip(("one", "two", "three"), made, strict=True)
+        ]
+        plain = Balancer(name="plain", port=443, default=FixedResponse(status_code=299))
+        proxy.serve_snapshot(snapshot(*secure, plain=(plain,)))
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            pytest.param(None, 0, id="no name: the oldest"),
+            pytest.param("nobody.test", 0, id="nobody's name: the oldest"),
+            pytest.param("two.test", 1, id="a certificate's name"),
+            pytest.param("x.three.test", 2, id="a certificate's wildcard"),
+            pytest.param("two-1.us-east-1.elb.localhost", 1, id="a DNS name"),
+            pytest.param("three.rules.test", 2, id="a rule's host"),
+        ],
+    )
+    def test_the_name_chooses_the_load_balancer(
+        self, proxy: Proxy, made: list[Made], name: str | None, expected: int
+    ) -> None:
+        assert handshake(proxy.port, name).serial == made[expected].serial
+
+    def test_host_chooses_whose_rules_apply(self, proxy: Proxy) -> None:
+        with TlsClient(proxy.port) as client:
+            get(client, "/", "two-1.us-east-1.elb.localhost")
+            assert client.read().body == b"two"
+            get(client, "/", "three.rules.test")
+            assert client.read().status == 201
+            get(client, "/", "elsewhere.test")
+            assert client.read().body == b"one"
+
+    def test_http_goes_to_the_one_with_an_http_listener(self, proxy: Proxy) -> None:
+        assert proxy.get("/").status == 299
+
+
+@pytest.fixture(scope="module")
+def root() -> Made:
+    return authority()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
+
+ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:truststore/clients/0000000000000001"
+SUBJECT = x509.Name(
+    [
+        x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
+        x509.NameAttribute(NameOID.STATE_OR_PROVINCE_NAME, "Washington"),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "mTLS, Inc."),
+        x509.NameAttribute(NameOID.COMMON_NAME, "client_.com"),
+    ]
+)
+
+
+def serve_mutual(
+    proxy: Proxy,
+    folder: Path,
+    *authorities: Made,
+    mode: str = "verify",
+    revoked: tuple[bytes, ...] = (),
+    covers_all: bool = True,
+    others: tuple[Secure, ...] = (),
+    listener_attributes: dict[str, str] | None = None,
+    **settings: bool,
+) -> None:
+    """Serve one listener that asks for certificates, and `others`."""
+    bundle, lists = folder / "bundle.pem", folder / "lists.pem"
+    bundle.write_bytes(b"".join(one.pem for one in authorities))
+    lists.write_bytes(b"".join(revoked))
+    store = TrustStore(
+        arn=ARN,
+        name="clients",
+        bundle="b",
+        subjects=("s",),
+        revocations=(
+            (
+                RevocationList(
+                    id=1, content="c", entries=1, issuers=("s",) if covers_all else ()
+                ),
+            )
+            if revoked
+            else ()
+        ),
+    )
+    secure = Secure(
+        Balancer(name="mutual", port=443, listener_attributes=listener_attributes or {}),
+        [make("a.example.com")],
+        mutual_authentication=MutualAuthentication(
+            mode=mode, trust_store_arn=ARN if mode == "verify" else None, **settings
+        ),
+    )
+    proxy.serve_snapshot(
+        snapshot(secure, *others, trust_stores=(store,)),
+        trust_files={ARN: TrustFiles(str(bundle), str(lists) if revoked else None)},
+    )
+
+
+def received_with(proxy: Proxy, certificate: Made | None, *lines: str) -> Received:
+    with TlsClient(proxy.port, context=client_context(certificate=certificate)) as client:
+        get(client, "/", "a.example.com", *lines)
+        return client.read().received
+
+
+def stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class TestVerify:
+    def test_targets_learn_of_the_certificate(
+        self, proxy: Proxy, folder: Path, root: Made
+    ) -> None:
+        client = make(signer=root, subject=SUBJECT, key=rsa_key())
+        serve_mutual(proxy, folder, root)
+        received = received_with(
+            proxy,
+            client,
+            "X-Amzn-Mtls-Clientcert-Subject: CN=admin",
+            "x-amzn-mtls-clientcert: mine",
+            "X-Amzn-Mtls-Clientcert-Leaf: mine",
+        )
+        prefix = "x-amzn-mtls-clientcert"
+        certificate = client.certificate
+        assert received.all(f"{prefix}-serial-number") == [f"{client.serial:04X}"]
+        assert received.all(f"{prefix}-issuer") == ["CN=Test root"]
+        assert received.all(f"{prefix}-subject") == [
+            r"CN=client_.com,O=mTLS\, Inc.,ST=Washington,C=US"
+        ]
+        assert received.all(f"{prefix}-validity") == [
+            f"NotBefore={stamp(certificate.not_valid_before_utc)};"
+            f"NotAfter={stamp(certificate.not_valid_after_utc)}"
+        ]
+        (leaf,) = received.all(f"{prefix}-leaf")
+        assert unquote(leaf).encode() == client.pem
+        assert leaf.startswith("-----BEGIN%20CERTIFICATE-----%0A")
+        assert "+" in leaf or "/" in leaf or "=" in leaf
+        assert received.all(prefix) == []
+
+    def test_headers_have_the_names_that_the_listener_gives_them(
+        self, proxy: Proxy, folder: Path, root: Made
+    ) -> None:
+        key = "routing.http.request.x_amzn_mtls_clientcert_subject.header_name"
+        serve_mutual(proxy, folder, root, listener_attributes={key: "My-Subject"})
+        received = received_with(proxy, make("me", signer=root), "My-Subject: CN=admin")
+        assert received.all("my-subject") == ["CN=me"]
+        assert received.all("x-amzn-mtls-clientcert-subject") == []
+        assert received.header("x-amzn-mtls-clientcert-issuer") == "CN=Test root"
+
+    @pytest.mark.parametrize(
+        "client",
+        [
+            pytest.param(lambda root: None, id="no certificate"),
+            pytest.param(lambda root: make("me"), id="signed by itself"),
+            pytest.param(lambda root: make("me", signer=authority()), id="of another authority"),
+            pytest.param(
+                lambda root: make("me", signer=root, age_days=9, days=5), id="expired"
+            ),
+            pytest.param(
+                lambda root: make("me", signer=root, age_days=-5), id="not yet valid"
+            ),
+        ],
+    )
+    def test_others_are_refused_in_the_handshake(
+        self, proxy: Proxy, folder: Path, root: Made, client: Callable[[Made], Made | None]
+    ) -> None:
+        serve_mutual(proxy, folder, root)
+        assert is_refused(proxy.port, client_context(certificate=client(root)))
+        assert not is_refused(proxy.port, client_context(certificate=make("me", signer=root)))
+
+    def test_expiry_may_be_ignored_and_nothing_else(
+        self, proxy: Proxy, folder: Path, root: Made
+    ) -> None:
+        serve_mutual(proxy, folder, root, ignore_expiry=True)
+        expired = make("me", signer=root, age_days=9, days=5)
+        assert received_with(proxy, expired)
+        assert is_refused(proxy.port, client_context(certificate=make("me")))
+        stranger = make("me", signer=authority(), age_days=9, days=5)
+        assert is_refused(proxy.port, client_context(certificate=stranger))
+
+    @pytest.mark.parametrize(
+        ("intermediates", "refused"),
+        [
+            pytest.param(0, False, id="2 certificates"),
+            pytest.param(2, False, id="4 certificates"),
+            pytest.param(3, True, id="5 certificates"),
+        ],
+    )
+    def test_a_chain_has_up_to_four_certificates(
+        self, proxy: Proxy, folder: Path, root: Made, intermediates: int, refused: bool
+    ) -> None:
+        signer = root
+        for number in range(intermediates):
+            signer = authority(f"Intermediate {number}", signer)
+        serve_mutual(proxy, folder, root)
+        context = client_context(certificate=make("me", signer=signer))
+        assert is_refused(proxy.port, context) == refused
+
+    def test_what_was_revoked_is_refused(self, proxy: Proxy, folder: Path, root: Made) -> None:
+        good, bad = make("good", signer=root), make("bad", signer=root)
+        serve_mutual(proxy, folder, root, revoked=(root.revoking(bad),))
+        assert is_refused(proxy.port, client_context(certificate=bad))
+        assert received_with(proxy, good)
+
+    def test_a_list_of_the_issuer_alone_is_enough(
+        self, proxy: Proxy, folder: Path, root: Made
+    ) -> None:
+        issuer = authority("Issuer", root)
+        good, bad = make("good", signer=issuer), make("bad", signer=issuer)
+        lists = (issuer.revoking(bad),)
+        serve_mutual(proxy, folder, root, issuer, revoked=lists, covers_all=False)
+        assert is_refused(proxy.port, client_context(certificate=bad))
+        assert received_with(proxy, good)
+
+    def test_sessions_are_not_resumed(self, proxy: Proxy, folder: Path, root: Made) -> None:
+        serve_mutual(proxy, folder, root)
+        context = client_context(
+            version=ssl.TLSVersion.TLSv1_2, certificate=make("me", signer=root)
+        )
+        with TlsClient(proxy.port, context=context) as first:
+            get(first)
+            first.read()
+            session = first.tls.session
+        with TlsClient(proxy.port, context=context, session=session) as second:
+            assert not second.tls.session_reused
+
+    def test_a_trust_store_that_cannot_be_read_lets_nobody_in(
+        self, proxy: Proxy, root: Made
+    ) -> None:
+        settings = MutualAuthentication(mode="verify", trust_store_arn=ARN)
+        secure = Secure(
+            Balancer(port=443), [make("a.example.com")], mutual_authentication=settings
+        )
+        proxy.serve_snapshot(snapshot(secure))
+        assert is_refused(proxy.port, client_context(certificate=make("me", signer=root)))
+        assert is_refused(proxy.port, client_context())
+
+    def test_its_rules_are_out_of_reach_for_connections_without_a_certificate(
+        self, proxy: Proxy, folder: Path, root: Made
+    ) -> None:
+        other = Secure(
+            Balancer(name="open", port=443, default=FixedResponse(status_code=299)),
+            [make("open.test")],
+        )
+        serve_mutual(proxy, folder, root, others=(other,))
+        with TlsClient(proxy.port, "open.test") as client:
+            for host in ("mutual-1.us-east-1.elb.localhost", "a.example.com", "open.test"):
+                get(client, "/", host)
+                assert client.read().status == 299
+
+
+class TestPassthrough:
+    def test_the_whole_chain_is_told_leaf_first(
+        self, proxy: Proxy, folder: Path, root: Made
+    ) -> None:
+        client = make("me", signer=authority("Issuer", root))
+        serve_mutual(proxy, folder, mode="passthrough")
+        received = received_with(proxy, client, "X-Amzn-Mtls-Clientcert: mine")
+        (chain,) = received.all("x-amzn-mtls-clientcert")
+        assert unquote(chain).encode() == client.pem + client.chain
+        assert received.all("x-amzn-mtls-clientcert-leaf") == []
+
+    def test_any_certificate_is_accepted_and_none(
+        self, proxy: Proxy, folder: Path
+    ) -> None:
+        serve_mutual(proxy, folder, mode="passthrough")
+        assert received_with(proxy, make("stranger", age_days=9, days=5))
+        received = received_with(proxy, None, "X-Amzn-Mtls-Clientcert: mine")
+        assert received.all("x-amzn-mtls-clientcert") == []
+
+
+def test_headers_of_client_certificates_are_dropped_where_nobody_asked_for_one(
+    proxy: Proxy,
+) -> None:
+    proxy.serve(Balancer())
+    received = proxy.get("/", "X-Amzn-Mtls-Clientcert-Subject: CN=admin").received
+    assert received.all("x-amzn-mtls-clientcert-subject") == []
