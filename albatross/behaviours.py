@@ -23,8 +23,8 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Invalid header names kept or dropped": "xds/test_lua_request.py",
         "Expect: 100-continue": "xds/test_listener.py",
         "HTTP/1.0 clients": "xds/test_listener.py",
-        "HTTP/2 clients": LATER,
-        "Headers about TLS and client certificates": LATER,
+        "HTTP/2 clients": "e2e/test_https_through_proxy.py",
+        "Headers about TLS and client certificates": "xds/test_https.py",
     },
     "From the result to the response": {
         "Status, description, headers, body, Base64": "host/test_response.py",
@@ -53,7 +53,13 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Redirects with keywords": "xds/test_lua_request.py",
         "Authentication (OIDC, Cognito, JWT)": LATER,
         "Transforms of host and URL": LATER,
-        "HTTPS listeners: certificates, SNI, security policies, client certificates": LATER,
+        "HTTPS listeners: security policies, TLS versions and ciphers": "xds/test_https.py",
+        "Certificates by name (SNI), several for one name": "xds/test_sni.py",
+        "A new or renewed certificate ends no connection": "xds/test_https.py",
+        "Client certificates: passthrough, verify, revocation": "xds/test_https.py",
+        "Trust stores, read from an S3 endpoint": "elbv2/test_trust_stores.py",
+        "HTTP without TLS on the port of an HTTPS listener answered with 400": "xds/test_https.py",
+        "OCSP, FIPS modules, RFC 9151 in TLS 1.3": LATER,
         "Response headers set, and Server removed, by a listener's attributes": (
             "xds/test_response_headers.py"
         ),
@@ -74,7 +80,17 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Health checks of functions, by invocation": "test_lambda_check.py",
         "States, reasons and descriptions of targets": "health/test_progress.py",
         "Health check logs": LATER,
-        "Target types instance, ip and alb": LATER,
+        "Target types ip and instance, over HTTP and HTTPS": "e2e/test_servers_through_proxy.py",
+        "Settings and targets of groups of servers": "elbv2/test_server_target_groups.py",
+        "Addresses of targets, draining, limits": "elbv2/test_server_targets.py",
+        "Instances by a table or an EC2 API": "test_instances.py",
+        "Protocol versions HTTP2 and GRPC, and 464": "e2e/test_versions_through_proxy.py",
+        "Round robin, least outstanding requests, weighted random, slow start": (
+            "e2e/test_servers_through_proxy.py"
+        ),
+        "Stickiness by AWSALB and by application cookies": "e2e/test_stickiness_through_proxy.py",
+        "Draining of targets, also over a restart": "test_draining.py",
+        "Target type alb; target optimizer; anomalies by weight": LATER,
     },
     "Lambda host": {
         "Python functions on AWS's own runtime client": "host/test_host.py",
@@ -113,6 +129,12 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "3,000 target groups in a Region": "elbv2/test_target_groups.py",
         "100 target groups of a load balancer": "elbv2/test_associations.py",
         "1 function in a target group": "elbv2/test_targets.py",
+        "25 certificates of a load balancer": "elbv2/test_listener_certificates.py",
+        "20 trust stores, 25 authorities, 30 lists, 500,000 entries": (
+            "elbv2/test_trust_stores.py"
+        ),
+        "Two listeners of a load balancer that verify clients": "elbv2/test_security.py",
+        "128 streams of an HTTP/2 connection": "e2e/test_https_through_proxy.py",
         "50 tags of a resource": "elbv2/test_tags.py",
         "Values and wildcards of a rule": "elbv2/test_conditions.py",
         "Request target, header lines, all headers": "xds/test_listener.py",

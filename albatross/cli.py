@@ -329,7 +329,8 @@ def _listener_line(listener: dict[str, Any], address: str) -> str:
     wanted = f"{listener['protocol']} {listener['port']}"
     if listener["error"]:
         return f"{wanted}: does not listen: {listener['error']}"
-    real = f"{wanted}: http://{address}:{listener['real_port']}"
+    scheme = listener["protocol"].lower()
+    real = f"{wanted}: {scheme}://{address}:{listener['real_port']}"
     if listener["real_port"] != listener["port"]:
         real += " (ports below 1024 take rights that the server does not have)"
     return real

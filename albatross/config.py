@@ -11,14 +11,20 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, get_origin
 
 FILE_NAME = "albatross.toml"
-_INSTANCES = "instances"  # the one table in it
+_INSTANCES = "instances"  # a table in it
 ENVIRONMENT_PREFIX = "ALBATROSS_"
 EXIT_CANNOT_BOOT = 3  # a process that says so is not replaced: the server stops
 
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    dict: "names and whole numbers, as in RULES=200,TARGETS=300 or a table",
+}
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -65,6 +71,17 @@ def _is_network(value: str) -> str | None:
     except ValueError:
         return "must be an IPv4 network, for example 127.0.0.0/24"
     return None if network.prefixlen <= 30 else "must have room: a prefix of at most 30 bits"
+
+
+def _are_quotas(values: dict[str, object]) -> str | None:
+    from albatross.model.quotas import DEFAULTS  # only when there are some
+
+    for name, value in values.items():
+        if name not in DEFAULTS:
+            return f"has no {name!r}; there are " + ", ".join(DEFAULTS)
+        if type(value) is not int or value < 1:
+            return f"must be whole numbers from 1 up, {name} too"
+    return None
 
 
 def _setting(
@@ -230,6 +247,14 @@ class Config:
         "targets and not in the table `instances`.",
         check=_matches("https?://.+", "a URL, for example http://127.0.0.1:5000"),
     )
+    quotas: dict[str, int] = _setting(  # noqa: RUF009
+        dict,
+        "Quotas other than AWS's default ones, by the names that DescribeAccountLimits shows, for "
+        "example `rules-per-application-load-balancer`. In albatross.toml a table `[quotas]`; in "
+        "the variable `NAME=200,NAME=100`.",
+        check=_are_quotas,
+        shown="none",
+    )
     # The table `[instances]` of albatross.toml: addresses of instances by id.
     instances: Mapping[str, str] = field(default_factory=dict)
     run: RunSpec | None = None
@@ -356,7 +381,7 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _value(setting: "Field[Any]", given: object, place: str) -> Any:
     """Return `given` (text, or a TOML value) as the setting's type, checked. Raises ConfigError."""
-    kind = setting.type
+    kind = get_origin(setting.type) or setting.type
     assert isinstance(kind, type)
     try:
         value = _parse(kind, given)
@@ -370,6 +395,9 @@ def _value(setting: "Field[Any]", given: object, place: str) -> Any:
 
 
 def _parse(kind: type, given: object) -> Any:
+    if isinstance(given, str) and kind is dict:
+        pairs = (pair.partition("=") for pair in given.split(",") if pair.strip())
+        return {name.strip(): int(value) for name, _, value in pairs}
     if isinstance(given, str):
         return _WORDS[given.lower()] if kind is bool else kind(given)
     if kind is float and type(given) is int:

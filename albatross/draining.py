@@ -22,7 +22,7 @@ class Draining:
         self._now = now
         self._wake = asyncio.Event()
 
-    def changed(self) -> None:
+    def changed(self, _revision: int = 0) -> None:
         """There may be another target that drains."""
         self._wake.set()
 

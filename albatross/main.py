@@ -10,7 +10,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,18 +83,14 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         changed=lambda: publisher.changed(),
     )
     draining = Draining(lambda: store)
-
-    def committed(revision: int) -> None:
-        publisher.changed(revision)
-        draining.changed()
-
     keys = Keys(data_dir)
     store = Store(
         f"sqlite:///{data_dir / 'state.db'}",
         Packages(data_dir),
         keys,
         strict=config.strict,
-        on_commit=committed,
+        quotas=config.quotas,
+        on_commit=lambda revision: _tell(revision, publisher.changed, draining.changed),
         health=health,
     )
     access_log = _access_log(config, run_dir)
@@ -183,6 +179,11 @@ def operations(
         "lambda": {**lambda_.OPERATIONS, "Invoke": invoke.operation(store, host)},
         "sts": sts.OPERATIONS,
     }
+
+
+def _tell(revision: int, *listeners: Callable[[int], None]) -> None:
+    for listener in listeners:
+        listener(revision)
 
 
 def _only_where_it_can_listen(operation: Operation, publisher: Publisher) -> Operation:

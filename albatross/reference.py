@@ -5,12 +5,13 @@ python -m albatross.reference cli > docs/cli.md
 """
 
 import sys
+from typing import get_origin
 
 import click
 
 from albatross import cli, config
 
-_KINDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+_KINDS = {bool: "true or false", int: "whole number", float: "number", str: "text", dict: "table"}
 _CONFIGURATION = """\
 # Configuration
 
@@ -25,6 +26,15 @@ the file `albatross.toml` (of the current directory, or the one named with `--co
 
 A value that is wrong stops the start, with the place and the remedy. `albatross run` takes the
 variables and the file too, except `port`, `data_dir` and `log_level`.
+
+Where instances are, for target groups of the target type `instance`, is a table of the file alone:
+
+```toml
+[instances]
+i-0123456789abcdef0 = "127.0.0.1"
+```
+
+An instance keeps the address that it had when it was registered.
 """
 _CLI = """\
 # Commands
@@ -39,12 +49,13 @@ def configuration_page() -> str:
     """Return docs/configuration.md."""
     parts = [_CONFIGURATION]
     for setting in config.settings():
-        assert isinstance(setting.type, type)
+        kind = get_origin(setting.type) or setting.type
+        assert isinstance(kind, type)
         shown = setting.metadata["shown"] or _toml(setting.default)
         sources = [f"`{config.ENVIRONMENT_PREFIX}{setting.name.upper()}`"]
         if setting.metadata["flag"]:
             sources.insert(0, f"`--{setting.name.replace('_', '-')}`")
-        facts = f"{_KINDS[setting.type]}, default {shown}; {', '.join(sources)}"
+        facts = f"{_KINDS[kind]}, default {shown}; {', '.join(sources)}"
         parts.append(f"## {setting.name}\n\n{setting.metadata['doc']}\n\n{facts}\n")
     return "\n".join(parts)
 

@@ -30,7 +30,7 @@ class Location:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def read(endpoint: str, location: Location, *, bytes_max: int) -> bytes:
+def read(endpoint: str, location: Location, bytes_max: int) -> bytes:
     """Return the object's content. Blocks: call it in a thread.
 
     Credentials are those of the server's environment; without any, requests are not signed.

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import changes
 import footprint
 import health
 import lambda_path
 import proxy
 import report
+import rules
 import times
 import wrk
 
@@ -32,6 +34,8 @@ def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Secti
     return {
         "lambda": lambda: lambda_path.measure(rounds, duration_s),
         "proxy": lambda: proxy.measure(rounds, duration_s),
+        "rules": lambda: rules.measure(rounds, duration_s),
+        "changes": changes.measure,
         "times": times.measure,
         "memory": footprint.measure,
         "health": health.measure,

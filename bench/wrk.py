@@ -28,9 +28,12 @@ def require() -> None:
         )
 
 
-def load(port: int, path: str, *, connections: int, duration_s: float) -> Load:
+def load(
+    port: int, path: str, *, connections: int, duration_s: float, host: str | None = None
+) -> Load:
     """Send requests for `duration_s`, in whole seconds. Raises RuntimeError where one failed."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(duration_s))}s", "--latency"]
+    command += ["-H", f"Host: {host}"] if host else []
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{port}{path}"], check=True, capture_output=True, text=True
     )

@@ -175,3 +175,25 @@ def test_every_setting_has_a_doc_that_is_a_sentence():
 )
 def test_loopback_addresses_are_known(bind, loopback):
     assert Config(bind=bind).is_loopback is loopback
+
+
+def test_the_table_of_instances_maps_ids_to_addresses():
+    Path("albatross.toml").write_text('[instances]\ni-0a1b = "127.0.0.2"\ni-0c = "::1"\n')
+    config = load({}, {})
+    assert config.instances == {"i-0a1b": "127.0.0.2", "i-0c": "::1"}
+    assert from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        pytest.param("instances = 1", "must be a table", id="no table"),
+        pytest.param('[instances]\nweb = "127.0.0.2"', "not the id of an instance", id="no id"),
+        pytest.param('[instances]\ni-0a = "here"', "must be an IP address", id="no address"),
+        pytest.param("[instances]\ni-0a = 1", "must be an IP address", id="a number"),
+    ],
+)
+def test_a_wrong_table_of_instances_is_refused(text, fault):
+    Path("albatross.toml").write_text(text)
+    with pytest.raises(ConfigError, match=fault):
+        load({}, {})

@@ -13,7 +13,7 @@ import pytest
 from botocore import xform_name
 
 import albatross.aws.errors  # noqa: F401  its errors count too
-from albatross import acm, cli, config, deviations, elbv2, lambda_
+from albatross import acm, cli, config, deviations, elbv2, lambda_, trust_material
 from albatross.behaviours import BEHAVIOURS, LATER
 from albatross.host.event import Request, to_event
 from albatross.host.response import ERROR_STATUS, from_result
@@ -90,7 +90,7 @@ def test_targets_of_make_exist(path: Path) -> None:
 def test_commands_of_aws_are_operations_that_are_there(path: Path) -> None:
     known = {
         "acm": acm.OPERATIONS,
-        "elbv2": elbv2.OPERATIONS,
+        "elbv2": [*elbv2.OPERATIONS, *trust_material.OPERATIONS],
         "lambda": [*lambda_.OPERATIONS, "Invoke"],
     }
     session = botocore.session.get_session()
@@ -186,7 +186,7 @@ def rows_after(title: str) -> list[str]:
 def test_settings_that_pages_name_exist() -> None:
     settings = {setting.name for setting in config.settings()}
     for path in PAGES:
-        named = re.findall(r"setting `([a-z_]+)", path.read_text())
+        named = re.findall(r"setting `([a-z0-9_]+)", path.read_text())
         assert set(named) <= settings, path
 
 

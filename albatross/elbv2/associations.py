@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from albatross.elbv2.limits import UNIQUE_TARGET_GROUPS_MAX
+from albatross.elbv2.limits import quota
 from albatross.model import arn as arns
-from albatross.model import attributes
+from albatross.model import attributes, quotas
 from albatross.model.errors import (
     IncompatibleProtocols,
+    InvalidConfigurationRequest,
     InvalidLoadBalancerAction,
     TargetGroupAssociationLimit,
     TargetGroupNotFound,
     TooManyUniqueTargetGroupsPerLoadBalancer,
 )
 from albatross.model.listener import Listener
-from albatross.model.rule import Action, Forward
+from albatross.model.rule import Action, Forward, Rule
 from albatross.model.target_group import TargetGroup
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ def admit(
         group = tx.get(TargetGroup, arn)
         if group is None:
             raise TargetGroupNotFound(f"Target group '{arn}' not found")
-        _check_stickiness(action, group)
+        if _is_sticky(group) and _mixes_groups(action):
+            raise InvalidLoadBalancerAction(
+                "You must enable group stickiness on a rule if you enabled target stickiness on "
+                "one of its target groups"
+            )
         user = load_balancer_of(tx, arn, but_for=instead_of)
         if user not in (None, load_balancer_arn):
             raise TargetGroupAssociationLimit(
@@ -64,10 +69,11 @@ def admit(
                 f"balancer: {arn}"
             )
     used = target_groups_of(tx, load_balancer_arn, but_for=instead_of)
-    if len(used.union(action.target_group_arns)) > UNIQUE_TARGET_GROUPS_MAX:
+    most = quota(tx, quotas.TARGET_GROUPS_OF_BALANCER)
+    if len(used.union(action.target_group_arns)) > most:
         raise TooManyUniqueTargetGroupsPerLoadBalancer(
             "You have reached the maximum number of unique target groups that you can associate "
-            f"with a load balancer of type 'application': [{UNIQUE_TARGET_GROUPS_MAX}]"
+            f"with a load balancer of type 'application': [{most}]"
         )
 
 
@@ -90,12 +96,26 @@ def check_versions(tx: "Transaction", listener: Listener, actions: Iterable[Acti
                 )
 
 
-def _check_stickiness(action: Forward, group: TargetGroup) -> None:
-    """Among several groups, clients stay with a target only where they stay with its group."""
-    if len(action.target_groups) == 1 or action.is_sticky or group.target_type == "lambda":
+def check_stickiness(tx: "Transaction", group: TargetGroup) -> None:
+    """Check that the rules that forward to `group` let clients stay with its targets, if it does.
+
+    Raises InvalidConfigurationRequest.
+    """
+    if not _is_sticky(group):
         return
-    if attributes.get(group, "stickiness.enabled") == "true":
-        raise InvalidLoadBalancerAction(
-            "You must enable group stickiness on a rule if you enabled target stickiness on one "
-            "of its target groups"
-        )
+    for rule in filter(None, (tx.get(Rule, arn) for arn in tx.users(group.arn))):
+        if isinstance(rule.action, Forward) and _mixes_groups(rule.action):
+            raise InvalidConfigurationRequest(
+                "This target group appears behind a rule with group stickiness disabled "
+                f"({rule.arn}). You must enable group stickiness before enabling target stickiness"
+            )
+
+
+def _is_sticky(group: TargetGroup) -> bool:
+    is_server = group.target_type != "lambda"
+    return is_server and attributes.get(group, "stickiness.enabled") == "true"
+
+
+def _mixes_groups(action: Forward) -> bool:
+    """Tell whether a client may get several groups in turn, so cannot stay with a target."""
+    return len(action.target_groups) > 1 and not action.is_sticky

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from albatross.elbv2 import lookup, wire
+from albatross.elbv2 import associations, lookup, wire
 from albatross.model import attributes
 from albatross.model.errors import InvalidConfigurationRequest, ValidationError
 from albatross.model.listener import Listener
@@ -81,6 +81,7 @@ def modify_target_group_attributes(tx: "Transaction", params: Mapping[str, Any])
     changed = replace(group, attributes={**group.attributes, **new})
     if group.target_type != "lambda":
         _check_servers(changed)
+        associations.check_stickiness(tx, changed)
     tx.put(changed)
     return _described(changed)
 

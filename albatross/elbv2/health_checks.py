@@ -1,5 +1,5 @@
-"""The health check settings of target groups. Source: elbv2 API, `CreateTargetGroup`; ALB user guide,
-"Health checks for your target groups".
+"""The health check settings of target groups. Source: elbv2 API, `CreateTargetGroup`; ALB user
+guide, "Health checks for your target groups".
 """
 
 import re
@@ -17,9 +17,7 @@ TRAFFIC_PORT = "traffic-port"
 PROTOCOLS = ("HTTP", "HTTPS")
 
 LAMBDA = HealthCheck()
-_SERVER = HealthCheck(
-    enabled=True, interval_s=30, timeout_s=5, protocol="HTTP", port=TRAFFIC_PORT
-)
+_SERVER = HealthCheck(enabled=True, interval_s=30, timeout_s=5, protocol="HTTP", port=TRAFFIC_PORT)
 _GRPC = replace(_SERVER, path="/AWS.ALB/healthcheck", grpc_codes="12")
 
 # How `HealthCheck` calls what the API's members say.
@@ -114,6 +112,5 @@ def _check_codes(kind: str, text: str, code: str, low: int, high: int) -> None:
             raise ValidationError(f"Health check matcher {kind} code '{text}' is not valid")
         if not low <= int(ends[0]) <= int(ends[-1]) <= high:
             raise ValidationError(
-                f"Health check matcher {kind} code '{text}' must be within "
-                f"'{low}-{high}' inclusive"
+                f"Health check matcher {kind} code '{text}' must be within '{low}-{high}' inclusive"
             )

@@ -1,24 +1,21 @@
 """Quotas of an account and what an API call may carry. Source: ALB user guide, "Quotas".
 
-All have AWS's default values. `DescribeAccountLimits` shows those that have a name there.
+All have AWS's default values; those of `model/quotas.py` may be set. `DescribeAccountLimits` shows
+those that have a name there.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from albatross.elbv2.pagination import page
+from albatross.model import quotas
 from albatross.model.errors import ValidationError
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
-LOAD_BALANCERS_MAX = 50  # per account and Region
-LISTENERS_MAX = 50  # per load balancer
-RULES_MAX = 100  # per load balancer, default rules not counted
 CERTIFICATES_MAX = 25  # per load balancer, default ones not counted
 TRUST_STORES_MAX = 20  # per account and Region
-TARGET_GROUPS_MAX = 3000  # per account and Region
-UNIQUE_TARGET_GROUPS_MAX = 100  # per load balancer
 LAMBDA_TARGETS_MAX = 1  # per target group
 TARGETS_MAX = 1000  # per target group of instances or addresses
 # differs from AWS: one condition may have all five values that its rule may have; AWS says three.
@@ -30,25 +27,26 @@ TAGS_MAX = 50  # per resource
 ARNS_MAX = 20  # in one call of DescribeLoadBalancers or DescribeTags
 
 _NAMES = {
-    "application-load-balancers": LOAD_BALANCERS_MAX,
-    "listeners-per-application-load-balancer": LISTENERS_MAX,
-    "rules-per-application-load-balancer": RULES_MAX,
+    **quotas.DEFAULTS,
     "certificates-per-application-load-balancer": CERTIFICATES_MAX,
-    "target-groups-per-application-load-balancer": UNIQUE_TARGET_GROUPS_MAX,
     "target-groups-per-action-on-application-load-balancer": 5,
     "targets-per-application-load-balancer": 1000,
     "target-id-registrations-per-application-load-balancer": 1000,
-    "target-groups": TARGET_GROUPS_MAX,
     "targets-per-target-group": TARGETS_MAX,
     "condition-values-per-alb-rule": CONDITION_VALUES_MAX,
     "condition-wildcards-per-alb-rule": CONDITION_WILDCARDS_MAX,
 }
 
 
+def quota(tx: "Transaction", name: str) -> int:
+    """Return the quota of that name."""
+    return tx.quotas.get(name, _NAMES[name])
+
+
 def describe_account_limits(tx: "Transaction", params: Mapping[str, Any]) -> dict[str, Any]:
     """DescribeAccountLimits: the quotas that concern Application Load Balancers."""
     names, marker = page(_NAMES, params, key=str)
-    return {"Limits": [{"Name": name, "Max": str(_NAMES[name])} for name in names], **marker}
+    return {"Limits": [{"Name": name, "Max": str(quota(tx, name))} for name in names], **marker}
 
 
 def check_count(what: str, given: Sequence[Any]) -> None:

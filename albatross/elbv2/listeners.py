@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from albatross.elbv2 import associations, lookup, security, tags, wire
 from albatross.elbv2.actions import to_action
-from albatross.elbv2.limits import LISTENERS_MAX
+from albatross.elbv2.limits import quota
 from albatross.elbv2.pagination import page
 from albatross.model import arn as arns
+from albatross.model import quotas
 from albatross.model.errors import DuplicateListener, TooManyListeners, ValidationError
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
@@ -51,9 +52,9 @@ def create_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Docume
         if same:
             return {"Listeners": [wire.from_listener(existing, action)]}
         raise _duplicate(listener)
-    if len(tx.list(Listener, parent=balancer.arn)) >= LISTENERS_MAX:
+    if len(tx.list(Listener, parent=balancer.arn)) >= (most := quota(tx, quotas.LISTENERS)):
         raise TooManyListeners(
-            f"Load balancer '{balancer.arn}' has reached the limit of '{LISTENERS_MAX}' listeners"
+            f"Load balancer '{balancer.arn}' has reached the limit of '{most}' listeners"
         )
     associations.admit(tx, balancer.arn, action)
     associations.check_versions(tx, listener, [action])

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from albatross.elbv2 import lookup, tags, wire
 from albatross.elbv2.coverage import not_here, refuse
-from albatross.elbv2.limits import LOAD_BALANCERS_MAX, check_count
+from albatross.elbv2.limits import check_count, quota
 from albatross.elbv2.listeners import delete_with_rules
 from albatross.elbv2.pagination import page
 from albatross.model import arn as arns
+from albatross.model import quotas
 from albatross.model import attributes
 from albatross.model.errors import (
     DuplicateLoadBalancerName,
@@ -57,9 +58,9 @@ def create_load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> wire.D
                 "but with different settings"
             )
         return {"LoadBalancers": [wire.from_load_balancer(existing)]}
-    if len(tx.list(LoadBalancer)) >= LOAD_BALANCERS_MAX:
+    if len(tx.list(LoadBalancer)) >= (most := quota(tx, quotas.LOAD_BALANCERS)):
         raise TooManyLoadBalancers(
-            f"You have reached the limit of '{LOAD_BALANCERS_MAX}' load balancers"
+            f"You have reached the limit of '{most}' load balancers"
         )
     tx.put(wanted)
     tx.put_tags(wanted.arn, wanted_tags)

@@ -6,7 +6,7 @@ none of what AWS excludes: no lookaround, backreferences, atomic groups or posse
 
 import re
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 from albatross.model.errors import ValidationError
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from albatross.elbv2 import associations, lookup, tags, wire
 from albatross.elbv2.actions import to_action
 from albatross.elbv2.conditions import to_conditions
-from albatross.elbv2.limits import RULES_MAX
+from albatross.elbv2.limits import quota
 from albatross.elbv2.pagination import page
 from albatross.elbv2.transforms import to_transforms
 from albatross.model import arn as arns
+from albatross.model import quotas
 from albatross.model.errors import (
     OperationNotPermitted,
     PriorityInUse,
@@ -43,10 +44,10 @@ def create_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     new_tags = tags.from_params(params)
     if tx.list(Rule, parent=listener.arn, name=rule.name):
         raise _in_use(rule.name)
-    if _rule_count(tx, listener.load_balancer_arn) >= RULES_MAX:
+    if _rule_count(tx, listener.load_balancer_arn) >= (most := quota(tx, quotas.RULES)):
         raise TooManyRules(
             f"Load balancer '{listener.load_balancer_arn}' has reached the limit of "
-            f"'{RULES_MAX}' rules"
+            f"'{most}' rules"
         )
     associations.admit(tx, listener.load_balancer_arn, rule.action)
     associations.check_versions(tx, listener, [rule.action])

@@ -101,9 +101,7 @@ def _open(listener: Listener) -> Listener:
     )
 
 
-def _with_certificate(
-    tx: "Transaction", listener: Listener, params: Mapping[str, Any]
-) -> Listener:
+def _with_certificate(tx: "Transaction", listener: Listener, params: Mapping[str, Any]) -> Listener:
     given = params.get("Certificates") or ()
     if listener.certificates and not given:
         return listener

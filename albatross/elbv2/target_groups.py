@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from albatross.elbv2 import associations, health_checks, lookup, tags, wire
 from albatross.elbv2.coverage import not_here
-from albatross.elbv2.limits import TARGET_GROUPS_MAX
+from albatross.elbv2.limits import quota
 from albatross.elbv2.pagination import page
 from albatross.model import arn as arns
+from albatross.model import quotas
 from albatross.model.errors import (
     DuplicateTargetGroupName,
     InvalidConfigurationRequest,
@@ -59,10 +60,8 @@ def create_target_group(tx: "Transaction", params: Mapping[str, Any]) -> wire.Do
                 f"A target group with the same name '{name}' exists, but with different settings"
             )
         return {"TargetGroups": [wire.from_target_group(existing)]}
-    if len(tx.list(TargetGroup)) >= TARGET_GROUPS_MAX:
-        raise TooManyTargetGroups(
-            f"You have reached the limit of '{TARGET_GROUPS_MAX}' target groups"
-        )
+    if len(tx.list(TargetGroup)) >= (most := quota(tx, quotas.TARGET_GROUPS)):
+        raise TooManyTargetGroups(f"You have reached the limit of '{most}' target groups")
     tx.put(group)
     tx.put_tags(group.arn, new_tags)
     return {"TargetGroups": [wire.from_target_group(group)]}

@@ -94,16 +94,19 @@ def describe_target_health(tx: "Transaction", params: Mapping[str, Any]) -> wire
     """DescribeTargetHealth: of all targets or of those asked for. Raises TargetGroupNotFound."""
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
     used = associations.load_balancer_of(tx, group.arn) is not None
-    registered = {
-        target.key: target for target in group.targets if not target.has_drained(tx.now)
-    }
+    registered = {target.key: target for target in group.targets if not target.has_drained(tx.now)}
+    asked = set(params.get("Include") or ())
+    with_anomalies = bool(asked & {"AnomalyDetection", "All"})
     if params.get("Targets"):
         keys = [_key(group, target) for target in params["Targets"]]
     else:
         keys = list(registered)
     return {
         "TargetHealthDescriptions": [
-            _description(tx, group, key, registered.get(key), used=used) for key in keys
+            _description(
+                *(tx, group, key, registered.get(key)), used=used, with_anomalies=with_anomalies
+            )
+            for key in keys
         ]
     }
 
@@ -115,6 +118,7 @@ def _description(
     target: Target | None,
     *,
     used: bool,
+    with_anomalies: bool,
 ) -> wire.Document:
     """Return what is said of the target with `key`; None is one that is not registered."""
     health = _health(tx, group, target, used=used)
@@ -125,10 +129,12 @@ def _description(
     if target is not None and target.availability_zone is not None:
         described["AvailabilityZone"] = target.availability_zone
     port = group.health_check.port or ""
+    anomalies = {"Result": "normal", "MitigationInEffect": "no"}
     return {
         "Target": described,
         "HealthCheckPort": port if port.isdigit() else str(key[1]),
         "TargetHealth": wire.from_target_health(health),
+        **({"AnomalyDetection": anomalies} if with_anomalies else {}),
     }
 
 
@@ -182,7 +188,7 @@ def _servers(
         if group.target_type == "instance":
             address = _address_of(id_, zone, instances)
         else:
-            addresses.check(id_, group.ip_address_type)
+            addresses.check(document["Id"], group.ip_address_type)
         found[id_, port] = Target(id=id_, port=port, address=address, availability_zone=zone)
     return found
 

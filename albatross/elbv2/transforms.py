@@ -36,10 +36,10 @@ def _to_transform(document: Mapping[str, Any]) -> Transform:
         raise ValidationError(f"A '{name}' must be specified with '{kind}'")
     if len(rewrites) > 1:
         raise ValidationError(f"A '{kind}' transform can only have one rewrite")
-    regex, replace = rewrites[0].get("Regex"), rewrites[0].get("Replace")
-    # AWS is silent: an empty replacement is taken, an expression must be given.
-    if not regex or replace is None:
-        raise ValidationError("A 'Regex' and a 'Replace' must be specified in 'RewriteConfig'")
+    regex, replace = rewrites[0]["Regex"], rewrites[0]["Replace"]
+    # AWS is silent: a transform may have an empty replacement, but no empty expression.
+    if not regex:
+        raise ValidationError("A 'Regex' must be specified in 'RewriteConfig'")
     for member, text in (("Regex", regex), ("Replace", replace)):
         if len(text) > CHARACTERS_MAX:
             raise ValidationError(

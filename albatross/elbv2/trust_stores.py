@@ -123,9 +123,7 @@ def add_trust_store_revocations(
     """
     store = lookup.by_arn(tx, TrustStore, params["TrustStoreArn"])
     added = tuple(
-        RevocationList(
-            id=number, content=each.content, entries=each.entries, issuers=each.issuers
-        )
+        RevocationList(id=number, content=each.content, entries=each.entries, issuers=each.issuers)
         for number, each in enumerate(lists, start=store.last_revocation_id + 1)
     )
     revocations = (*store.revocations, *added)
@@ -156,9 +154,7 @@ def remove_trust_store_revocations(tx: "Transaction", params: Mapping[str, Any])
     return {}
 
 
-def describe_trust_store_revocations(
-    tx: "Transaction", params: Mapping[str, Any]
-) -> wire.Document:
+def describe_trust_store_revocations(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """DescribeTrustStoreRevocations. Raises as remove_trust_store_revocations does."""
     store = lookup.by_arn(tx, TrustStore, params["TrustStoreArn"])
     wanted = params.get("RevocationIds")
@@ -181,6 +177,7 @@ def revocation(store: TrustStore, number: int) -> RevocationList:
 
 def _users(tx: "Transaction", store: TrustStore) -> list[str]:
     """Return the ARNs of the load balancers with a listener that uses `store`, each once."""
+    # AWS is silent: a trust store is associated with load balancers, not with listeners.
     return list(
         dict.fromkeys(
             listener.load_balancer_arn

@@ -30,7 +30,8 @@ class HealthCheck:
 class Target:
     """One registered target. `id` is a function's ARN, an IP address, or an instance's id.
 
-    `address` is where an instance was when it was registered. `draining_until` is set once it is deregistered: until then requests in flight may finish.
+    `address` is where an instance was when it was registered. `draining_until` is set once it is
+    deregistered: until then requests in flight may finish.
     """
 
     id: str

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, select
@@ -48,10 +49,12 @@ class Store:
         on_commit: Callable[[int], None],
         clock: Callable[[], datetime] = _utc_now,
         health: HealthReader | None = None,
+        quotas: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._packages = packages
         self._keys = keys
         self._strict = strict
+        self._quotas = quotas
         self._on_commit = on_commit
         self._clock = clock
         self._health = health or NothingChecked()
@@ -95,7 +98,11 @@ class Store:
             with self._write_engine.begin() as connection:
                 transaction = self._transaction(connection, scope, writes=True)
                 result = fn(transaction)
+                if transaction.revision is not None and transaction.deleted:
+                    self._view.note_deleted(transaction.revision, transaction.deleted)
         except BaseException:
+            if transaction is not None and transaction.revision is not None:
+                self._view.forget_deleted(transaction.revision)
             for key_id in transaction.added_keys if transaction is not None else ():
                 self._keys.remove(key_id)
             raise
@@ -104,7 +111,6 @@ class Store:
             self._reader.submit(self._keys.remove, key_id)
         if transaction.revision is not None:
             self.revision = transaction.revision
-            self._view.note_deleted(transaction.revision, transaction.deleted)
             loop.call_soon_threadsafe(self._on_commit, transaction.revision)
         return result
 
@@ -142,6 +148,7 @@ class Store:
             keys=self._keys,
             health=self._health,
             strict=self._strict,
+            quotas=self._quotas,
             writes=writes,
         )
 

@@ -38,6 +38,7 @@ class Transaction:
         keys: "Keys",
         health: HealthReader,
         strict: bool,
+        quotas: Mapping[str, int],
         writes: bool,
     ) -> None:
         self.scope = scope
@@ -49,6 +50,7 @@ class Transaction:
         self.dropped_keys: list[str] = []
         self.deleted: list[str] = []  # ARNs
         self.strict = strict
+        self.quotas = quotas  # those that are not the default ones
         self._connection = connection
         self._writes = writes
         self._revision: int | None = None  # that of this transaction, once it has changed something

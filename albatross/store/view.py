@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from albatross.model.certificate import Certificate, PrivateBytes
 from albatross.model.rule import Rule
@@ -34,20 +34,21 @@ class View:
 
     def __init__(self, keys: "Keys") -> None:
         self._keys = keys
-        # By kind and ARN: seq and resource. New rows come in order of seq, and so do these.
-        self._rows: dict[str, dict[str, tuple[int, Any]]] = {kind: {} for kind in _FIELDS}
-        self._kinds: dict[str, str] = {}  # by ARN
+        # Resources by kind and ARN, in order of creation: new ones come in this order.
+        self._resources: dict[str, dict[str, Any]] = {kind: {} for kind in _FIELDS}
+        self._rows: dict[str, tuple[int, str]] = {}  # by ARN: seq and kind
         self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)  # by listener and ARN
         self._deleted: deque[tuple[int, list[str]]] = deque()
         self._snapshot: Snapshot | None = None
 
     def note_deleted(self, revision: int, arns: list[str]) -> None:
-        """Say what the commit of this revision has deleted, in the order of commits.
+        """Say, right before the commit of this revision, what it deletes."""
+        self._deleted.append((revision, arns))
 
-        For speed only: what nobody has said is found by looking at every row.
-        """
-        if arns:
-            self._deleted.append((revision, arns))
+    def forget_deleted(self, revision: int) -> None:
+        """Take that back: the commit has failed."""
+        if self._deleted and self._deleted[-1][0] == revision:
+            self._deleted.pop()
 
     def refresh(self, connection: Connection) -> Snapshot:
         """Return the snapshot that `connection` sees. It costs what changed, not what there is."""
@@ -58,12 +59,9 @@ class View:
         touched: defaultdict[str, set[str]] = defaultdict(set)  # by kind: parents
         self._drop_deleted(last.revision, revision, touched)
         self._take_changed(connection, last.revision, touched)
-        self._drop_missing(connection, touched)
         fields = {
             field: (
-                tuple(resource for _, resource in self._rows[kind].values())
-                if kind in touched
-                else getattr(last, field)
+                tuple(self._resources[kind].values()) if kind in touched else getattr(last, field)
             )
             for kind, field in _FIELDS.items()
         }
@@ -85,29 +83,24 @@ class View:
         self, connection: Connection, since: int, touched: Mapping[str, set[str]]
     ) -> None:
         columns = (resources.c.arn, resources.c.seq, resources.c.kind, resources.c.document)
-        changed = select(*columns).where(resources.c.revision > since).order_by(resources.c.seq)
-        for row in connection.execute(changed):
-            known = self._rows[row.kind].get(row.arn)
+        changed = select(*columns).where(resources.c.revision > since)
+        # Sorted here: for a sorted answer SQLite would read the whole table.
+        for row in sorted(connection.execute(changed), key=lambda row: int(row.seq)):
+            known = self._rows.get(row.arn)
             if known is not None and known[0] != row.seq:  # deleted and made again
                 self._drop(row.arn, touched)
             resource = codec.decode(row.kind, row.document)
-            self._rows[row.kind][row.arn] = (row.seq, resource)
-            self._kinds[row.arn] = row.kind
+            self._resources[row.kind][row.arn] = resource
+            self._rows[row.arn] = (row.seq, row.kind)
             touched[row.kind].add(resource.parent)
             if isinstance(resource, Rule):
                 self._rules[resource.listener_arn][resource.arn] = resource
 
-    def _drop_missing(self, connection: Connection, touched: Mapping[str, set[str]]) -> None:
-        count = connection.execute(select(func.count()).select_from(resources)).scalar_one()
-        if count != len(self._kinds):  # every row of the table is here, so the rest was deleted
-            there = set(connection.execute(select(resources.c.arn)).scalars())
-            for arn in self._kinds.keys() - there:
-                self._drop(arn, touched)
-
     def _drop(self, arn: str, touched: Mapping[str, set[str]]) -> None:
-        kind = self._kinds.pop(arn, None)
-        if kind is not None:
-            _, resource = self._rows[kind].pop(arn)
+        row = self._rows.pop(arn, None)
+        if row is not None:
+            _, kind = row
+            resource = self._resources[kind].pop(arn)
             touched[kind].add(resource.parent)
             if isinstance(resource, Rule):
                 del self._rules[resource.listener_arn][arn]

@@ -37,6 +37,8 @@ _OF_MODE: Mapping[str, Mapping[str, str]] = {
         "mtls_leaf": "_leaf",
     },
 }
+# AWS is silent: a client's X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite are handed on where the
+# load balancer does not write these headers.
 _TLS_SWITCH = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 _OF_CONNECTION = {
     "routing.http.request.x_amzn_tls_version.header_name": "%DOWNSTREAM_TLS_VERSION%",

@@ -26,6 +26,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.model.certificate import ServerCertificate
+from albatross.model.request_record import CERTIFICATE_END
 from albatross.model.trust_store import TrustStore
 from albatross.xds import names, sni, tls
 from albatross.xds.client_certificates import removal_of_renamed
@@ -248,7 +249,7 @@ class Socket:
 def chain_name(tenant: Tenant, certificate_arns: tuple[str, ...]) -> str:
     """Return a name that begins with the ARN of the certificate that is preferred."""
     text = " ".join((tenant.listener.arn, *certificate_arns))
-    return f"{certificate_arns[0]}{names.CHAIN_SEPARATOR}{sha256(text.encode()).hexdigest()[:16]}"
+    return f"{certificate_arns[0]}{CERTIFICATE_END}{sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _dns_names(tenant: Tenant) -> list[str]:
@@ -260,9 +261,7 @@ def _hosts(tenant: Tenant) -> list[str]:
     return [] if named is None else [named.string_match.safe_regex.regex]
 
 
-_SERVER_NAME = Matcher.MatcherTree(
-    input=extension("server-name", ServerNameInput())
-).input
+_SERVER_NAME = Matcher.MatcherTree(input=extension("server-name", ServerNameInput())).input
 
 
 def _add_step(matcher: Matcher, expression: str, then: Matcher.OnMatch) -> None:

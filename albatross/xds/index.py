@@ -66,15 +66,12 @@ def virtual_host(host: str, entries: Sequence[Entry]) -> VirtualHost:
 
 def plan(entries: Sequence[Entry], *, taken: Collection[str] = ()) -> Plan:
     """Return the lists to make of `entries`: one for all, or those of an index that pays."""
+    plans: list[Plan] = [{ANY_HOST: _by_path(entries)}]
     by_host = _by_host(entries, taken)
-    return _best(
-        [
-            {ANY_HOST: _by_path(entries)},
-            {host: {ANYWHERE: chosen} for host, chosen in by_host.items()},
-            {host: _by_path(chosen) for host, chosen in by_host.items()},
-        ],
-        entries,
-    )
+    if len(by_host) > 1:
+        plans.append({host: {ANYWHERE: chosen} for host, chosen in by_host.items()})
+        plans.append({host: _by_path(chosen) for host, chosen in by_host.items()})
+    return _best(plans, entries)
 
 
 def _best(plans: Iterable[Plan], entries: Sequence[Entry]) -> Plan:

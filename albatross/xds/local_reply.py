@@ -21,8 +21,8 @@ _SERVER = header("server", pages.SERVER, OVERWRITE)
 # version of HTTP, 403 for a protocol to upgrade to, 404 for a request target that is no path.
 # differs from AWS: a request target without a path (`OPTIONS *`, `http://host?query`), with a #
 # or with a byte above 0x7f is refused with 400 instead of being forwarded.
-# differs from AWS: to requests with content-type application/grpc the load balancer's own answers
-# are gRPC statuses in a 200.
+# differs from AWS: to requests with content-type application/grpc on HTTP listeners, and as fixed
+# responses on HTTPS listeners, the load balancer's own answers are gRPC statuses in a 200.
 # differs from AWS: fixed responses and redirects do not wait for a request's body, and the
 # connection is closed after them where it was not yet complete.
 _MALFORMED = (403, 404, 426, 431)

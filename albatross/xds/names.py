@@ -1,6 +1,7 @@
 """The names by which Envoy's resources and our internal headers go. No other module makes one."""
 
 from albatross.model.listener import Listener
+from albatross.model.request_record import ABSENT
 
 LAMBDA_CLUSTER = "lambda"
 NO_CLUSTER = "none"  # there is none of this name: Envoy answers 503
@@ -14,9 +15,9 @@ TARGET_HEADER = "x-albatross-target"  # of responses: the target's address, for 
 FORWARDED_PROTO_HEADER = "x-albatross-x-forwarded-proto"  # the client's X-Forwarded-Proto
 GROUP_HEADER = "x-albatross-group"  # the target group chosen among several
 PATH_HEADER = "x-albatross-path"  # the client's, while the route for that group is looked for
-# What transforms see, and what they make of it.
-HOST_HEADER, NEW_HOST_HEADER = "x-albatross-host", "x-albatross-new-host"
-URL_HEADER, NEW_URL_HEADER = "x-albatross-url", "x-albatross-new-url"
+# What transforms look at, and where it is noted what they find there.
+HOST_HEADER, URL_HEADER = "x-albatross-host", "x-albatross-url"
+TRANSFORM_METADATA = "albatross-transform"
 INTERNAL_HEADER_PREFIX = "x-albatross-"
 # What neither targets nor the Lambda host are to see.
 ENVOYS_OWN_HEADERS = (
@@ -25,9 +26,7 @@ ENVOYS_OWN_HEADERS = (
     GROUP_HEADER,
     PATH_HEADER,
     HOST_HEADER,
-    NEW_HOST_HEADER,
     URL_HEADER,
-    NEW_URL_HEADER,
 )
 BARE_HOST = "bare_host"  # of a virtual host: rules see Host without its port
 CLIENT_ADDRESS_STATE = "albatross.client-address"
@@ -39,8 +38,7 @@ GRPC_FILTER = "grpc"
 RESPONSE_HEADERS_FILTER = "response-headers"
 REWRITE_FILTER = "rewrite"
 TRANSFORM_FILTER = "transform"
-PLAIN_CHAIN = "-"  # the filter chain of connections without TLS
-CHAIN_SEPARATOR = "#"  # after the certificate's ARN in the name of a filter chain
+PLAIN_CHAIN = ABSENT  # the filter chain of connections without TLS
 RUNTIME = "switches"  # Envoy's runtime, as far as we set it
 
 # What is noted for the access log: of a route by CHOICE, of a request by the others.

@@ -78,7 +78,7 @@ def to_routes(tenant: Tenant, memo: Memo, *, lambda_idle_timeout: bool) -> list[
 def _to_routes_of(rule: Rule, tenant: Tenant, *, lambda_idle_timeout: bool) -> list[Entry]:
     """Return the route of `rule`; where a target group is to be chosen, one a group before that."""
     entries = []
-    action, parameters = rule.action, {}
+    action, parameters = rule.action, dict[str, object]()
     if isinstance(action, Forward) and weights.is_choice(action):
         choices = []
         for group in action.target_groups:
@@ -86,10 +86,10 @@ def _to_routes_of(rule: Rule, tenant: Tenant, *, lambda_idle_timeout: bool) -> l
             route, for_script = _to_route(rule, to_group, tenant, lambda_idle_timeout)
             taken = weights.take(route, rule, group, tenant.groups.cookie_key)
             choices.append(for_script | taken)
-            entries.append(Entry(route, rule.conditions, is_certain=False))
+            entries.append(Entry(route, (), is_certain=False))  # the script has looked at them
         parameters = {"groups": choices}
     route, for_script = _to_route(rule, action, tenant, lambda_idle_timeout)
-    _hand_to_script(route, for_script | parameters)
+    _hand_to_script(route, {**for_script, **parameters})
     weights.prepare(route, [entry.route for entry in entries])
     return [*entries, Entry(route, rule.conditions)]
 

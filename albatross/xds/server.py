@@ -75,7 +75,9 @@ class Subscription:
                 return list(wanted.values())  # good ones may have gone down with the bad one
             return [one for name, one in wanted.items() if self.sent.get(name) is not one] or None
         return (
-            None if self.has_all(wanted) and self.sent.keys() == wanted.keys() else [*wanted.values()]
+            None
+            if self.has_all(wanted) and self.sent.keys() == wanted.keys()
+            else [*wanted.values()]
         )
 
     def has_answered(self, type_url: str, resources: dict[str, PackedMessage]) -> bool:
@@ -155,7 +157,7 @@ class Stream:
         return (self.subscriptions[CLUSTERS].sent or {}) | resources
 
     def _has_clusters(self, published: Published) -> bool:
-        """Tell whether Envoy has taken, or refused, all clusters of `published` and their endpoints."""
+        """Tell whether Envoy has taken or refused all clusters and endpoints of `published`."""
         for type_url in (CLUSTERS, ENDPOINTS):
             resources = published.packed[type_url]
             subscription = self.subscriptions.get(type_url)
@@ -175,9 +177,7 @@ class Stream:
         if endpoints is None or endpoints.sent is None or clusters.sent is None:
             return
         changed = {name for name, one in resources.items() if clusters.sent.get(name) is not one}
-        endpoints.sent = {
-            name: one for name, one in endpoints.sent.items() if name not in changed
-        }
+        endpoints.sent = {name: one for name, one in endpoints.sent.items() if name not in changed}
 
     def has_answered(self, published: Published) -> bool:
         """Tell whether this Envoy has accepted or refused all of `published`."""

@@ -1,7 +1,7 @@
 """A rule's transforms: RE2 on Host and URL, when a target is about to be asked.
 
-The first script lays out what to look at, in headers of ours. A filter evaluates an expression on
-it and adds the outcome in another header, which the second script (`lua/transform.lua`) applies.
+The first script lays out what to look at, in headers of ours. A filter notes what expressions find
+in them, as metadata, and the second script (`lua/transform.lua`) puts that together.
 
 Source: ALB user guide, "Transforms for listener rules".
 """
@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import assert_never
 
 from envoy.config.route.v3.route_components_pb2 import Route
-from envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2 import (
-    HeaderMutation,
-    HeaderMutationPerRoute,
-    Mutations,
+from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import (
+    Config as HeaderToMetadata,
 )
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua, LuaPerRoute
 
@@ -26,8 +24,11 @@ from albatross.xds.packing import extension, packed
 
 _SCRIPT = (Path(__file__).parent / "lua" / "transform.lua").read_text()
 _NAME = "transform"
-_OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
-_GROUP = re.compile(r"\\|\$([0-9])")
+# A quotation, an escape, a class, the beginning of a group, any other character.
+_TOKEN = re.compile(
+    r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^]\\])*\]|\(\?P?<\w+>|\(\??|."
+)
+_REFERENCE = re.compile(r"\$([0-9])|\\|[^!-~]")
 
 
 @cache
@@ -37,7 +38,7 @@ def transform_filters() -> tuple[dict[str, object], ...]:
         source_codes={_NAME: {"inline_string": _SCRIPT}}, clear_route_cache={"value": False}
     )
     return (
-        extension(names.REWRITE_FILTER, HeaderMutation()),
+        extension(names.REWRITE_FILTER, HeaderToMetadata()),
         extension(names.TRANSFORM_FILTER, script),
     )
 
@@ -45,27 +46,33 @@ def transform_filters() -> tuple[dict[str, object], ...]:
 # AWS is silent: transforms of a rule that redirects, or has a fixed response, have no effect.
 def transform(route: Route, transforms: Iterable[Transform]) -> dict[str, str]:
     """Have requests on `route` transformed, and return the first script's parameters."""
-    mutations, parameters = Mutations(), {}
+    config, parameters = HeaderToMetadata(), {}
     for one in transforms:
         match one:
             case HostHeaderRewrite():
                 # AWS is silent: a host-header-rewrite sees Host without a port; what it makes of
                 # it is sent as it is.
-                subject, outcome = names.HOST_HEADER, names.NEW_HOST_HEADER
+                subject = names.HOST_HEADER
                 parameters["rewrites_host"] = "true"
             case UrlRewrite():
                 # AWS is silent: a url-rewrite sees the path as rules do, and the query after it.
-                subject, outcome = names.URL_HEADER, names.NEW_URL_HEADER
+                subject = names.URL_HEADER
                 parameters["rewrites_url"] = "true"
             case _:
                 assert_never(one)
-        value = f"%CEL({_outcome(subject, one.regex, one.replace)})%"
-        mutations.request_mutations.add(
-            append={"header": {"key": outcome, "value": value}, "append_action": _OVERWRITE}
-        )
+        for key, (pattern, substitution) in _findings(one.regex, one.replace).items():
+            found = {
+                "metadata_namespace": names.TRANSFORM_METADATA,
+                "key": f"{subject}-{key}",
+                "type": "STRING",
+                "regex_value_rewrite": {
+                    "pattern": {"regex": pattern},
+                    "substitution": f"={substitution}",
+                },
+            }
+            config.request_rules.add(header=subject, on_header_present=found)
     if parameters:
-        rewrite = HeaderMutationPerRoute(mutations=mutations)
-        route.typed_per_filter_config[names.REWRITE_FILTER].CopyFrom(packed(rewrite))
+        route.typed_per_filter_config[names.REWRITE_FILTER].CopyFrom(packed(config))
         restore_path(route)
     return parameters
 
@@ -79,25 +86,40 @@ def restore_path(route: Route) -> None:
 
 
 # AWS is silent: of several matches in a URL or host only the first is replaced.
-def _outcome(subject: str, regex: str, replace: str) -> str:
-    """Return the expression for what precedes the first match, the match and its replacement.
-
-    They are separated by spaces, which a URL or host has not. Without a match it is `!`.
+def _findings(regex: str, replace: str) -> dict[str, tuple[str, str]]:
+    """Return, for the first match of `regex`, expressions for whole values and what to make of one:
+    what stands before the match, what stands after it, and what replaces it.
     """
-    text = f"request.headers[{_literal(subject)}]"
-    before = f"re.capture({text}, {_literal(f'(?s)^(.*?)(?:{regex}).*$')})"
-    whole = _literal(r"\0 " + _GROUP.sub(_in_rewrite, replace))
-    replaced = f"re.extract({text}, {_literal(regex)}, {whole})"
-    found = f"{_literal('=')} + {before} + {_literal(' ')} + {replaced}"
-    return f"{text}.matches({_literal(regex)}) ? {found} : {_literal('!')}"
+    bare = _without_groups(regex)
+    return {
+        "before": (f"(?s)^(.*?)(?:{bare}).*$", r"\1"),
+        "after": (f"(?s)^.*?(?:{bare})(.*)$", r"\1"),
+        "instead": (f"(?s)^.*?(?:{regex}).*$", _substitution(regex, replace)),
+    }
 
 
-def _in_rewrite(match: re.Match[str]) -> str:
-    """Return a group or a backslash as RE2 writes it in a replacement."""
-    return r"\\" if match[1] is None else rf"\{match[1]}"
+def _without_groups(regex: str) -> str:
+    """Return `regex` with groups that capture nothing, so that our own ones are the first."""
+    return "".join("(?:" if _is_group(token) else token for token in _TOKEN.findall(regex))
 
 
-def _literal(text: str) -> str:
-    """Return `text` as a string of the expression. Nothing in it can end the string or more."""
-    plain = (c if c.isascii() and c.isalnum() else f"\\U{ord(c):08x}" for c in text)
-    return f'"{"".join(plain)}"'
+def _is_group(token: str) -> bool:
+    return token == "(" or token.startswith(("(?P<", "(?<"))
+
+
+def _substitution(regex: str, replace: str) -> str:
+    """Return `replace` as RE2 writes it, but with a space for the whole match (`$0`).
+
+    A `#`, which no URL or host may have, stands for what makes the outcome none: a group that
+    `regex` has not, and a character that is not visible ASCII.
+    """
+    groups = sum(map(_is_group, _TOKEN.findall(regex)))
+
+    def in_rewrite(match: re.Match[str]) -> str:
+        if match[0] == "\\":
+            return r"\\"
+        if match[1] is None or int(match[1]) > groups:
+            return "#"
+        return rf"\{match[1]}" if match[1] != "0" else " "
+
+    return _REFERENCE.sub(in_rewrite, replace)

@@ -35,9 +35,7 @@ def choose(route: Route, action: Forward) -> dict[str, str]:
     return {"action": "forward", **sticky}
 
 
-def take(
-    route: Route, rule: Rule, group: WeightedTargetGroup, cookie_key: bytes
-) -> dict[str, str]:
+def take(route: Route, rule: Rule, group: WeightedTargetGroup, cookie_key: bytes) -> dict[str, str]:
     """Let `route` be for requests for which `group` was chosen, and return how the script does it.
 
     The script looks at the rule's conditions before, and Envoy at nothing but the choice: by then

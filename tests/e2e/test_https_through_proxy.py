@@ -12,9 +12,10 @@ import h2.events
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.support.command import Server, place, serving
+from tests.support.command import Server
 from tests.support.server import client as aws_client
 from tests.support.stack import Front, Stack, event, fixed, forward, sha256
+from tests.support.stack import stack as new_stack
 from tests.support.tls import (
     Made,
     TlsClient,
@@ -44,14 +45,9 @@ def s3() -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture(scope="module")
 def stack(s3: tuple[str, Any]) -> Iterator[Stack]:
-    with place() as where:
-        where.variables |= {
-            "ALBATROSS_S3_ENDPOINT": s3[0],
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
-        with serving(where, "--addresses", "127.61.0.0/24") as server:
-            yield Stack(server)
+    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    with new_stack(ALBATROSS_S3_ENDPOINT=s3[0], **variables) as running:
+        yield running
 
 
 class Secure:
@@ -112,8 +108,8 @@ def secure(stack: Stack) -> Secure:
 
 def ca_file(server: Server, folder: Path) -> str:
     path = folder / "ca.pem"
-    shown = server.place.call("ca", "--endpoint", server.url)
-    path.write_text(shown.stdout[shown.stdout.index("-----BEGIN") :])
+    exported = server.place.call("ca", "--endpoint", server.url, "--export", str(path))
+    assert exported.returncode == 0, exported
     return str(path)
 
 
@@ -154,9 +150,7 @@ class Http2:
 
     def __init__(self, client: TlsClient) -> None:
         self._client = client
-        self._http2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(header_encoding="utf-8")
-        )
+        self._http2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self._http2.initiate_connection()
         self._flush()
         self.settings: dict[int, int] = {}
@@ -198,9 +192,7 @@ class Http2:
                         )
                     case h2.events.RemoteSettingsChanged():
                         changed = happened.changed_settings
-                        self.settings |= {
-                            int(key): each.new_value for key, each in changed.items()
-                        }
+                        self.settings |= {int(key): each.new_value for key, each in changed.items()}
                     case h2.events.StreamEnded():
                         self._flush()
                         return status, answered, content
@@ -276,9 +268,7 @@ def test_an_http_listener_becomes_https_and_http_again(stack: Stack, secure: Sec
 
 
 def test_the_version_of_tls_is_told_under_a_chosen_name(secure: Secure) -> None:
-    secure.front.set(
-        routing__http__x_amzn_tls_version_and_cipher_suite__enabled="true"
-    )
+    secure.front.set(routing__http__x_amzn_tls_version_and_cipher_suite__enabled="true")
     key = "routing.http.request.x_amzn_tls_version.header_name"
     secure.stack.elb.modify_listener_attributes(
         ListenerArn=secure.listener, Attributes=[{"Key": key, "Value": "My-Version"}]
@@ -348,7 +338,9 @@ def test_revocations_and_new_bundles_count_for_new_connections(
     assert not is_let_in(verifying, good)
     assert is_let_in(verifying, make("me", signer=new))
     elb.modify_trust_store(
-        TrustStoreArn=store, CaCertificatesBundleS3Bucket="trust", CaCertificatesBundleS3Key="ca.pem"
+        TrustStoreArn=store,
+        CaCertificatesBundleS3Bucket="trust",
+        CaCertificatesBundleS3Key="ca.pem",
     )
     assert is_let_in(verifying, good)
 

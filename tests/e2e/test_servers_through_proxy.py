@@ -151,8 +151,6 @@ def test_a_server_that_cuts_the_connection_is_a_502(
     assert answer.header("server") == "awselb/2.0"
 
 
-
-
 def test_a_silent_server_is_a_504_at_the_idle_timeout(traffic: Stack, servers: Backends) -> None:
     group = make_group(traffic, servers.start("silent"))
     front = traffic.front(forward(group), idle_timeout__timeout_seconds="1")
@@ -177,9 +175,7 @@ def test_no_registered_target_is_a_503_and_a_port_without_server_a_502(
     assert front.get().status == 502  # fail-open
 
 
-def test_https_targets_are_asked_over_tls(
-    traffic: Stack, servers: Backends, tmp_path: Any
-) -> None:
+def test_https_targets_are_asked_over_tls(traffic: Stack, servers: Backends, tmp_path: Any) -> None:
     from tests.support.targets import server_tls
 
     backend = servers.start("secure", tls=server_tls(tmp_path, "http/1.1"))
@@ -188,8 +184,6 @@ def test_https_targets_are_asked_over_tls(
     until_healthy(traffic, group)
     assert by(front.get()) == "secure"
     assert dict(document(front.get())["headers"])["X-Forwarded-Proto"] == "http"
-
-
 
 
 def slow_request(front: Front, answers: list[Answer]) -> threading.Thread:
@@ -270,18 +264,29 @@ def test_the_death_of_a_target_under_load_is_overcome_until_all_are_dead(
 
 
 @pytest.mark.parametrize(
-    "algorithm",
+    "attributes",
     [
-        pytest.param("least_outstanding_requests", id="least outstanding requests"),
-        pytest.param("weighted_random", id="weighted random"),
+        pytest.param({"slow_start__duration_seconds": "30"}, id="round robin, slow start"),
+        pytest.param(
+            {"load_balancing__algorithm__type": "least_outstanding_requests"},
+            id="least outstanding requests",
+        ),
+        pytest.param({"load_balancing__algorithm__type": "weighted_random"}, id="random"),
+        pytest.param(
+            {
+                "load_balancing__algorithm__type": "weighted_random",
+                "load_balancing__algorithm__anomaly_mitigation": "on",
+            },
+            id="random with mitigation",
+        ),
     ],
 )
 def test_every_algorithm_uses_all_targets(
-    traffic: Stack, servers: Backends, algorithm: str
+    traffic: Stack, servers: Backends, attributes: dict[str, str]
 ) -> None:
     three = [servers.start(name) for name in "abc"]
     group = make_group(traffic, *three)
-    set_group(traffic, group, load_balancing__algorithm__type=algorithm)
+    set_group(traffic, group, **attributes)
     front = traffic.front(forward(group))
     until_healthy(traffic, group)
     found = Counter(by(front.get()) for _ in range(60))

@@ -135,8 +135,10 @@ def test_a_target_that_drains_or_dies_loses_its_clients(traffic: Stack, servers:
     set_group(traffic, group, stickiness__enabled="true")
     front = traffic.front(forward(group))
     until_healthy(traffic, group)
-    line = {by(answer): f"Cookie: AWSALB={value_of(answer)}" for answer in
-            (front.get() for _ in range(12))}
+    line = {
+        by(answer): f"Cookie: AWSALB={value_of(answer)}"
+        for answer in (front.get() for _ in range(12))
+    }
     assert by(front.get("/", line["a"])) == "a"
     traffic.elb.deregister_targets(TargetGroupArn=group, Targets=[at(one)])
     moved = front.get("/", line["a"])

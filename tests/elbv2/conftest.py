@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from albatross import acm, elbv2, lambda_, s3, trust_material
-from albatross.store.contents import Contents
 from albatross.aws.app import Operations
+from albatross.store.contents import Contents
 from albatross.store.store import Store
 from tests.support.server import client, serve
 
@@ -36,7 +36,7 @@ def objects() -> dict[str, bytes]:
 def url(objects: dict[str, bytes]) -> Iterator[str]:
     def read(location: s3.Location, bytes_max: int) -> bytes:
         if location.bucket == "no-endpoint":
-            return s3.read("", location, bytes_max=bytes_max)
+            return s3.read("", location, bytes_max)
         if str(location) not in objects:
             raise s3.ObjectNotFound(f"{location}: not found")
         if len(objects[str(location)]) > bytes_max:

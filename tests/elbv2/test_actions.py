@@ -270,44 +270,6 @@ def test_one_routing_action_is_all_there_may_be(create, refused):
             "The action type 'jwt-validation'",
             id="token validation",
         ),
-        pytest.param(
-            [
-                {
-                    "Type": "forward",
-                    "ForwardConfig": {
-                        "TargetGroups": [
-                            {"TargetGroupArn": GROUP, "Weight": 1},
-                            {"TargetGroupArn": GROUP + "0", "Weight": 1},
-                        ]
-                    },
-                }
-            ],
-            "A forward action with several target groups",
-            id="weights",
-        ),
-        pytest.param(
-            [
-                {
-                    "Type": "forward",
-                    "TargetGroupArn": GROUP,
-                    "ForwardConfig": {
-                        "TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60}
-                    },
-                }
-            ],
-            "Stickiness of target groups",
-            id="stickiness",
-        ),
-        pytest.param(
-            [
-                {
-                    "Type": "forward",
-                    "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": GROUP, "Weight": 0}]},
-                }
-            ],
-            "A forward action whose only target group has the weight 0",
-            id="weight 0",
-        ),
     ],
 )
 def test_an_action_that_would_not_be_performed_is_refused_by_name(create, refused, actions, what):
@@ -332,3 +294,119 @@ def test_a_target_group_may_be_given_in_either_form_or_both(create, make_group):
     )
     assert shown["TargetGroupArn"] == group
     assert shown["ForwardConfig"]["TargetGroups"] == [{"TargetGroupArn": group, "Weight": 100}]
+
+
+def weighted(*groups, **stickiness):
+    """A forward action to groups: an ARN alone, or with a weight."""
+    pairs = [group if isinstance(group, tuple) else (group,) for group in groups]
+    tuples = [dict(zip(("TargetGroupArn", "Weight"), pair, strict=False)) for pair in pairs]
+    config = {"TargetGroups": tuples}
+    if stickiness:
+        config["TargetGroupStickinessConfig"] = stickiness
+    return {"Type": "forward", "ForwardConfig": config}
+
+
+@pytest.mark.parametrize(
+    ("weights", "stickiness", "shown"),
+    [
+        pytest.param([1, 999, 0, 5, 7], {}, {"Enabled": False}, id="five groups"),
+        pytest.param([0, 0], {}, {"Enabled": False}, id="no weight at all"),
+        pytest.param(
+            [1, 1],
+            {"Enabled": True, "DurationSeconds": 604_800},
+            {"Enabled": True, "DurationSeconds": 604_800},
+            id="stickiness",
+        ),
+        pytest.param(
+            [1, 1],
+            {"Enabled": False, "DurationSeconds": 20},
+            {"Enabled": False, "DurationSeconds": 20},
+            id="stickiness off, with a duration",
+        ),
+    ],
+)
+def test_several_target_groups_are_shown_as_given(create, make_group, weights, stickiness, shown):
+    given = [(make_group(f"tg{n}"), weight) for n, weight in enumerate(weights)]
+    (action,) = create(weighted(*given, **stickiness))
+    tuples = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in given]
+    assert action == {
+        "Type": "forward",
+        "ForwardConfig": {"TargetGroups": tuples, "TargetGroupStickinessConfig": shown},
+    }
+
+
+def test_one_group_may_have_no_weight_and_stickiness(create, make_group):
+    group = make_group()
+    stickiness = {"Enabled": True, "DurationSeconds": 1}
+    (action,) = create(weighted(group, **stickiness))
+    assert action["TargetGroupArn"] == group
+    assert action["ForwardConfig"] == {
+        "TargetGroups": [{"TargetGroupArn": group, "Weight": 1}],
+        "TargetGroupStickinessConfig": stickiness,
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "message"),
+    [
+        pytest.param(
+            weighted(*((f"{GROUP}{n}", 1) for n in range(6))),
+            "TooManyActions",
+            "An action can only have '5' target groups",
+            id="six groups",
+        ),
+        pytest.param(
+            weighted((GROUP, 1), (GROUP + "0",)),
+            "ValidationError",
+            "A weight must be specified for each target group",
+            id="no weight",
+        ),
+        pytest.param(
+            weighted((GROUP, 1), (GROUP, 2)),
+            "ValidationError",
+            "A target group can only be specified once in an action",
+            id="the same group twice",
+        ),
+        pytest.param(
+            weighted((GROUP, 1), (GROUP + "0", 1000)),
+            "ValidationError",
+            "The target group weight '1000' must be between '0-999' inclusive",
+            id="weight of 1,000",
+        ),
+        pytest.param(
+            weighted((GROUP, 1), Enabled=True),
+            "ValidationError",
+            "'DurationSeconds' must be specified to enable stickiness of target groups",
+            id="stickiness without a duration",
+        ),
+        pytest.param(
+            weighted((GROUP, 1), Enabled=True, DurationSeconds=604_801),
+            "ValidationError",
+            "The stickiness duration '604801' must be between '1-604800' inclusive",
+            id="too long a stickiness",
+        ),
+        pytest.param(
+            weighted((GROUP, 1), (GROUP + "0", 1)) | {"TargetGroupArn": GROUP},
+            "ValidationError",
+            "You cannot specify different target groups in 'TargetGroupArn' and 'ForwardConfig'",
+            id="short form beside several groups",
+        ),
+        pytest.param(
+            weighted((GROUP, 1), ("", 1)),
+            "ValidationError",
+            "A target group ARN must be specified",
+            id="no ARN",
+        ),
+    ],
+)
+def test_weights_and_stickiness_have_their_limits(create, refused, action, code, message):
+    assert refused(lambda: create(action)) == (code, message)
+
+
+def test_every_target_group_must_be_there(create, refused, make_group):
+    group = make_group()
+    missing = f"{group[:-16]}{'0' * 16}"
+    assert refused(lambda: create(weighted((group, 1), (missing, 0)))) == (
+        "TargetGroupNotFound",
+        f"Target group '{missing}' not found",
+    )

@@ -83,3 +83,35 @@ def test_a_target_group_in_use_cannot_be_deleted(
         elb.delete_listener(ListenerArn=listener)
     elb.delete_target_group(TargetGroupArn=group)
     assert elb.describe_target_groups()["TargetGroups"] == []
+
+
+def test_targets_are_sticky_among_several_groups_only_where_the_groups_are(
+    elb, refused, make_balancer, make_listener, make_rule, make_group
+):
+    server = {"TargetType": "ip", "Protocol": "HTTP", "Port": 80, "VpcId": "vpc-1"}
+    group = elb.create_target_group(Name="ip", **server)["TargetGroups"][0]["TargetGroupArn"]
+    tuples = [{"TargetGroupArn": arn, "Weight": 1} for arn in (group, make_group())]
+
+    def actions(*, sticky):
+        stickiness = {"Enabled": sticky, "DurationSeconds": 60}
+        config = {"TargetGroups": tuples, "TargetGroupStickinessConfig": stickiness}
+        return [{"Type": "forward", "ForwardConfig": config}]
+
+    def stick(value):
+        attribute = {"Key": "stickiness.enabled", "Value": value}
+        return elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[attribute])
+
+    rule = make_rule(make_listener(make_balancer()), 1, actions(sticky=False))
+    assert refused(stick, value="true") == (
+        "InvalidConfigurationRequest",
+        f"This target group appears behind a rule with group stickiness disabled ({rule}). "
+        "You must enable group stickiness before enabling target stickiness",
+    )
+    elb.modify_rule(RuleArn=rule, Actions=actions(sticky=True))
+    stick("true")
+    assert refused(elb.modify_rule, RuleArn=rule, Actions=actions(sticky=False)) == (
+        "InvalidLoadBalancerAction",
+        "You must enable group stickiness on a rule if you enabled target stickiness on one of "
+        "its target groups",
+    )
+    elb.modify_rule(RuleArn=rule, Actions=[{"Type": "forward", "TargetGroupArn": group}])

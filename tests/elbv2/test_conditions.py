@@ -358,8 +358,7 @@ def test_headers_and_queries_may_be_repeated(create):
         ),
         pytest.param(
             [{"Field": "path-pattern", "Values": ["/a"], "RegexValues": ["a"]}],
-            "You cannot provide both Values and RegexValues for a condition of type "
-            "'path-pattern'",
+            "You cannot provide both Values and RegexValues for a condition of type 'path-pattern'",
             id="value and expression",
         ),
         pytest.param(

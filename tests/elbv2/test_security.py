@@ -242,3 +242,17 @@ def test_two_listeners_of_a_load_balancer_may_verify(
     third = make_https(balancer, 445)["ListenerArn"]
     code, _ = refused(elb.modify_listener, ListenerArn=third, MutualAuthentication=settings)
     assert code == "InvalidConfigurationRequest"
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "content-length", "Transfer-Encoding", "X-Albatross-Size"]
+)
+def test_headers_that_say_where_a_request_goes_keep_their_meaning(
+    elb, refused, make_balancer, make_https, name
+):
+    key = "routing.http.request.x_amzn_tls_version.header_name"
+    attributes = [{"Key": key, "Value": name}]
+    listener = make_https(make_balancer())["ListenerArn"]
+    modify = elb.modify_listener_attributes
+    code, _ = refused(modify, ListenerArn=listener, Attributes=attributes)
+    assert code == "ValidationError"

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from albatross.elbv2 import target_groups
+from albatross.elbv2 import limits
 from tests.support.server import client
 
 
@@ -143,14 +143,6 @@ def test_matchers_are_codes_and_ranges(elb, make_group, codes):
     assert found["Matcher"] == {"HttpCode": codes}
 
 
-@pytest.mark.parametrize("target_type", ["instance", "ip", "alb", None])
-def test_other_target_types_are_refused_by_name(elb, refused, target_type):
-    given = {"TargetType": target_type} if target_type else {}
-    code, message = refused(elb.create_target_group, Name="tg", **given)
-    assert code == "NotImplemented"
-    assert message.startswith(f"A target group of target type '{target_type or 'instance'}'")
-
-
 def test_a_protocol_is_ignored_with_a_warning(elb, make_group, caplog):
     with caplog.at_level(logging.WARNING, "albatross.elbv2.target_groups"):
         group = make_group(Protocol="HTTP")
@@ -177,7 +169,7 @@ def test_creating_again_is_the_same_or_a_duplicate(elb, refused, make_group):
 
 
 def test_a_region_has_so_many_target_groups(elb, refused, make_group, monkeypatch):
-    monkeypatch.setattr(target_groups, "TARGET_GROUPS_MAX", 2)
+    monkeypatch.setitem(limits._NAMES, "target-groups", 2)
     make_group("a")
     make_group("b")
     make_group("a")  # is there

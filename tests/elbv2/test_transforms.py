@@ -71,13 +71,8 @@ def test_transforms_are_kept_and_shown(create, elb, transforms):
             id="two rewrites",
         ),
         pytest.param(
-            [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a"}]}}],
-            "A 'Regex' and a 'Replace' must be specified in 'RewriteConfig'",
-            id="no replacement",
-        ),
-        pytest.param(
             [url("")],
-            "A 'Regex' and a 'Replace' must be specified in 'RewriteConfig'",
+            "A 'Regex' must be specified in 'RewriteConfig'",
             id="no expression",
         ),
         pytest.param(

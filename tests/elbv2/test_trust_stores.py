@@ -66,16 +66,16 @@ def leaf(_):
         ),
         pytest.param(lambda root: root.pem * 26, "26 certificates", id="too many"),
         pytest.param(
-            lambda _: make(
-                "Small", is_authority=True, key=rsa.generate_private_key(65537, 1024)
-            ).pem,
+            lambda _: (
+                make("Small", is_authority=True, key=rsa.generate_private_key(65537, 1024)).pem
+            ),
             "key of a type or size",
             id="small key",
         ),
         pytest.param(
-            lambda _: make(
-                "Curve", is_authority=True, key=ec.generate_private_key(ec.SECP256K1())
-            ).pem,
+            lambda _: (
+                make("Curve", is_authority=True, key=ec.generate_private_key(ec.SECP256K1())).pem
+            ),
             "key of a type or size",
             id="other curve",
         ),
@@ -170,9 +170,7 @@ def test_revocations_come_and_go_with_ids_that_count_up(elb, refused, upload, st
             "RevocationIdNotFound",
             "Revocation ID '2' not found",
         )
-    code, _ = refused(
-        elb.remove_trust_store_revocations, TrustStoreArn=store, RevocationIds=[1, 2]
-    )
+    code, _ = refused(elb.remove_trust_store_revocations, TrustStoreArn=store, RevocationIds=[1, 2])
     assert code == "RevocationIdNotFound"
     described = elb.describe_trust_store_revocations(TrustStoreArn=store, RevocationIds=[1])
     assert len(described["TrustStoreRevocations"]) == 1

@@ -1,5 +1,6 @@
 """Every resource is the same after a round trip through its document."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -12,9 +13,17 @@ from albatross.model.rule import (
     FixedResponse,
     Forward,
     HostHeader,
+    HostHeaderRewrite,
+    HttpHeader,
+    HttpRequestMethod,
     PathPattern,
+    QueryParameter,
+    QueryString,
     Redirect,
     Rule,
+    SourceIp,
+    UrlRewrite,
+    WeightedTargetGroup,
 )
 from albatross.model.target_group import HealthCheck, Target, TargetGroup
 from albatross.store import codec
@@ -85,6 +94,32 @@ RESOURCES = [
         id="default rule that forwards",
     ),
     pytest.param(
+        Rule(
+            arn="a",
+            listener_arn="b",
+            priority=7,
+            conditions=(
+                HttpHeader(header_name="X-A", regex_values=("^b$",)),
+                HttpRequestMethod(values=("GET",)),
+                QueryString(values=(QueryParameter(value="v"), QueryParameter(key="k", value="*"))),
+                SourceIp(values=("10.0.0.0/8",)),
+            ),
+            action=Forward(
+                target_groups=(
+                    WeightedTargetGroup(arn="g"),
+                    WeightedTargetGroup(arn="h", weight=0),
+                ),
+                is_sticky=True,
+                stickiness_s=60,
+            ),
+            transforms=(
+                HostHeaderRewrite(regex="a", replace="b"),
+                UrlRewrite(regex="c", replace="$1"),
+            ),
+        ),
+        id="rule of everything else",
+    ),
+    pytest.param(
         TargetGroup(
             arn="a",
             name="g",
@@ -130,6 +165,14 @@ RESOURCES = [
         id="certificate",
     ),
 ]
+
+
+def test_a_forward_to_one_target_group_is_read_as_it_was_once_written():
+    group = {"type": "Forward", "target_group_arn": "g", "weight": 5, "order": 1}
+    document = {"arn": "a", "listener_arn": "b", "priority": None, "conditions": []}
+    written = json.dumps({**document, "action": group})
+    action = codec.decode("rule", written).action
+    assert action == Forward(target_groups=(WeightedTargetGroup(arn="g", weight=5),), order=1)
 
 
 @pytest.mark.parametrize("resource", RESOURCES)

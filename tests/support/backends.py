@@ -76,9 +76,8 @@ class Backend:
         document = {"by": self.name, "request": line, "headers": headers}
         body = json.dumps(document | {"sha256": digest, "bytes": size}).encode()
         more = "".join(f"{one}\r\n" for one in self.headers)
-        writer.write(
-            f"HTTP/1.1 200 Fine\r\nX-MiXed: yes\r\n{more}Content-Length: {len(body)}\r\n\r\n".encode()
-        )
+        writer.write(f"HTTP/1.1 200 Fine\r\nX-MiXed: yes\r\n{more}".encode())
+        writer.write(f"Content-Length: {len(body)}\r\n\r\n".encode())
         writer.write(body)
         await writer.drain()
         return True
@@ -94,9 +93,7 @@ class Backend:
         await writer.drain()
         return True
 
-    async def _websocket(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _websocket(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Switch protocols and send back what comes."""
         writer.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
@@ -108,9 +105,7 @@ class Backend:
         return False
 
 
-async def _read_body(
-    reader: asyncio.StreamReader, headers: dict[str, str]
-) -> tuple[str, int]:
+async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> tuple[str, int]:
     """Read a body and return its digest and size."""
     digest, size = hashlib.sha256(), 0
     if "chunked" in headers.get("transfer-encoding", ""):

@@ -14,7 +14,7 @@ from typing import Any
 
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
-from albatross.model.rule import Action, Condition, Forward, Rule
+from albatross.model.rule import Action, Condition, Forward, Rule, Transform
 from albatross.model.snapshot import Snapshot
 from albatross.model.target_group import TargetGroup
 from albatross.xds import bootstrap
@@ -41,6 +41,7 @@ class Balancer:
     default: Action = field(default_factory=lambda: Forward.to(TARGET_GROUP))
     attributes: dict[str, str] = field(default_factory=dict)
     listener_attributes: dict[str, str] = field(default_factory=dict)
+    transforms: dict[int, tuple[Transform, ...]] = field(default_factory=dict)  # by priority
 
     @property
     def listener_arn(self) -> str:
@@ -77,6 +78,7 @@ class Balancer:
                 priority=priority,
                 conditions=conditions,
                 action=action,
+                transforms=self.transforms.get(priority or 0, ()),
             )
             for priority, conditions, action in [*numbered, (None, (), self.default)]
         ]

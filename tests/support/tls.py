@@ -200,9 +200,7 @@ class TlsClient(Client):
         self._file.close()
         plain = self._socket
         try:
-            self._socket = context.wrap_socket(
-                plain, server_hostname=server_name, session=session
-            )
+            self._socket = context.wrap_socket(plain, server_hostname=server_name, session=session)
         except BaseException:
             plain.close()
             raise

@@ -1,7 +1,7 @@
 """Which requests each kind of condition holds for."""
 
-import re2
 import pytest
+import re2
 
 from albatross.model.rule import (
     Action,
@@ -226,9 +226,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize(("regex", "target", "holds"), PATHS)
-def test_regular_expression_for_a_path(
-    proxy: Proxy, regex: str, target: str, holds: bool
-) -> None:
+def test_regular_expression_for_a_path(proxy: Proxy, regex: str, target: str, holds: bool) -> None:
     proxy.serve(when(PathPattern(regex_values=(regex,))))
     assert proxy.get(target).status == (202 if holds else 404)
 

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from albatross.model.listener import MutualAuthentication
-from albatross.model.ssl_policy import POLICIES
 from albatross.model.rule import FixedResponse, HostHeader
+from albatross.model.ssl_policy import POLICIES
 from albatross.model.trust_store import RevocationList, TrustStore
 from albatross.xds.tls import TrustFiles
 from albatross.xds.translate import Binding, translate
@@ -108,9 +108,7 @@ class TestServerName:
         context = client_context(version=ssl.TLSVersion.TLSv1_2)
         with TlsClient(proxy.port, "a.example.com", context=context) as first:
             session = first.tls.session
-        with TlsClient(
-            proxy.port, "a.example.com", context=context, session=session
-        ) as second:
+        with TlsClient(proxy.port, "a.example.com", context=context, session=session) as second:
             assert second.tls.session_reused
 
 
@@ -149,9 +147,7 @@ def test_the_policy_says_versions_and_ciphers(
     certificate = make("a.example.com", key=rsa_key())
     policy = f"ELBSecurityPolicy-{policy}"
     proxy.serve_snapshot(snapshot(Secure(Balancer(port=443), [certificate], ssl_policy=policy)))
-    context = client_context(
-        version=ssl.TLSVersion[version], ciphers=f"{ciphers}:@SECLEVEL=0"
-    )
+    context = client_context(version=ssl.TLSVersion[version], ciphers=f"{ciphers}:@SECLEVEL=0")
     if expected is None:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             handshake(proxy.port, context=context)
@@ -191,9 +187,7 @@ def test_version_and_cipher_are_told_where_that_is_on_and_under_the_chosen_name(
     attribute = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
     renamed = {"routing.http.request.x_amzn_tls_version.header_name": "My-Version"}
     certificate = make("a.example.com", key=rsa_key())
-    balancer = Balancer(
-        port=443, attributes={attribute: "true"}, listener_attributes=renamed
-    )
+    balancer = Balancer(port=443, attributes={attribute: "true"}, listener_attributes=renamed)
     proxy.serve_snapshot(snapshot(Secure(balancer, [certificate])))
     context = client_context(ciphers=f"{RSA_ONLY}:@SECLEVEL=0")
     with TlsClient(proxy.port, context=context) as client:
@@ -250,7 +244,7 @@ class TestChange:
         self, proxy: Proxy, first: Made, second: Made
     ) -> None:
         whole = snapshot(Secure(Balancer(port=443), [first, second]))
-        lost, kept = whole.certificates
+        _, kept = whole.certificates
         proxy.serve_snapshot(replace(whole, keys={kept.key_id: whole.keys[kept.key_id]}))
         assert handshake(proxy.port, "second.test").serial == second.serial
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -361,11 +355,7 @@ def serve_mutual(
         bundle="b",
         subjects=("s",),
         revocations=(
-            (
-                RevocationList(
-                    id=1, content="c", entries=1, issuers=("s",) if covers_all else ()
-                ),
-            )
+            (RevocationList(id=1, content="c", entries=1, issuers=("s",) if covers_all else ()),)
             if revoked
             else ()
         ),
@@ -394,9 +384,7 @@ def stamp(moment: datetime) -> str:
 
 
 class TestVerify:
-    def test_targets_learn_of_the_certificate(
-        self, proxy: Proxy, folder: Path, root: Made
-    ) -> None:
+    def test_targets_learn_of_the_certificate(self, proxy: Proxy, folder: Path, root: Made) -> None:
         client = make(signer=root, subject=SUBJECT, key=rsa_key())
         serve_mutual(proxy, folder, root)
         received = received_with(
@@ -439,12 +427,8 @@ class TestVerify:
             pytest.param(lambda root: None, id="no certificate"),
             pytest.param(lambda root: make("me"), id="signed by itself"),
             pytest.param(lambda root: make("me", signer=authority()), id="of another authority"),
-            pytest.param(
-                lambda root: make("me", signer=root, age_days=9, days=5), id="expired"
-            ),
-            pytest.param(
-                lambda root: make("me", signer=root, age_days=-5), id="not yet valid"
-            ),
+            pytest.param(lambda root: make("me", signer=root, age_days=9, days=5), id="expired"),
+            pytest.param(lambda root: make("me", signer=root, age_days=-5), id="not yet valid"),
         ],
     )
     def test_others_are_refused_in_the_handshake(
@@ -514,9 +498,7 @@ class TestVerify:
         self, proxy: Proxy, root: Made
     ) -> None:
         settings = MutualAuthentication(mode="verify", trust_store_arn=ARN)
-        secure = Secure(
-            Balancer(port=443), [make("a.example.com")], mutual_authentication=settings
-        )
+        secure = Secure(Balancer(port=443), [make("a.example.com")], mutual_authentication=settings)
         proxy.serve_snapshot(snapshot(secure))
         assert is_refused(proxy.port, client_context(certificate=make("me", signer=root)))
         assert is_refused(proxy.port, client_context())
@@ -546,9 +528,7 @@ class TestPassthrough:
         assert unquote(chain).encode() == client.pem + client.chain
         assert received.all("x-amzn-mtls-clientcert-leaf") == []
 
-    def test_any_certificate_is_accepted_and_none(
-        self, proxy: Proxy, folder: Path
-    ) -> None:
+    def test_any_certificate_is_accepted_and_none(self, proxy: Proxy, folder: Path) -> None:
         serve_mutual(proxy, folder, mode="passthrough")
         assert received_with(proxy, make("stranger", age_days=9, days=5))
         received = received_with(proxy, None, "X-Amzn-Mtls-Clientcert: mine")

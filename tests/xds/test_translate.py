@@ -19,38 +19,90 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (  # iso
     http_connection_manager_pb2,  # noqa: F401
 )
 
-from albatross.model.rule import FixedResponse, Forward, HostHeader, PathPattern, Redirect
+from albatross.model.rule import (
+    Action,
+    Condition,
+    FixedResponse,
+    Forward,
+    HostHeader,
+    HostHeaderRewrite,
+    HttpHeader,
+    HttpRequestMethod,
+    PathPattern,
+    QueryParameter,
+    QueryString,
+    Redirect,
+    SourceIp,
+    UrlRewrite,
+    WeightedTargetGroup,
+)
 from albatross.model.snapshot import Snapshot
 from albatross.xds import listener
 from albatross.xds.translate import Binding, DanglingName, Resources, translate
 from tests.support.envoy import TARGET_GROUP, Balancer, to_snapshot
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-CONDITIONS = {"host-header": HostHeader, "path-pattern": PathPattern}
-ACTIONS = {"forward": Forward, "redirect": Redirect, "fixed-response": FixedResponse}
+SCRIPTS = Path(listener.__file__).parent / "lua"
+CONDITIONS: dict[str, Any] = {
+    "host-header": HostHeader,
+    "path-pattern": PathPattern,
+    "http-header": HttpHeader,
+    "http-request-method": HttpRequestMethod,
+    "query-string": QueryString,
+    "source-ip": SourceIp,
+}
+ACTIONS: dict[str, Any] = {
+    "forward": Forward,
+    "redirect": Redirect,
+    "fixed-response": FixedResponse,
+}
+TRANSFORMS = {"host-header-rewrite": HostHeaderRewrite, "url-rewrite": UrlRewrite}
 
 
 def printable(message: Message) -> Any:
-    """The message as YAML shows it, without the script, which is a file of its own."""
-    return json.loads(MessageToJson(message).replace(json.dumps(listener._SCRIPT), '"the script"'))
+    """The message as YAML shows it, without the scripts, which are files of their own."""
+    text = MessageToJson(message)
+    for path in SCRIPTS.glob("*.lua"):
+        text = text.replace(json.dumps(path.read_text()), json.dumps(path.name))
+    return json.loads(text)
 
 
-def to_action(document: dict[str, Any]) -> Forward | Redirect | FixedResponse:
+def to_condition(kind: str, document: Any) -> Condition:
+    """The condition that a list of values, or a mapping of its members, says."""
+    members = document if isinstance(document, dict) else {"values": document}
+    members = {k: tuple(v) if isinstance(v, list) else v for k, v in members.items()}
+    if kind == "query-string":
+        members["values"] = tuple(QueryParameter(**one) for one in members["values"])
+    condition: Condition = CONDITIONS[kind](**members)
+    return condition
+
+
+def to_action(document: dict[str, Any]) -> Action:
     ((kind, members),) = document.items()
+    if kind == "forward" and not members:
+        return Forward.to(TARGET_GROUP)
     if kind == "forward":
-        members = {"target_group_arn": TARGET_GROUP}
-    return ACTIONS[kind](**members)
+        weights = members.pop("weights")
+        groups = tuple(WeightedTargetGroup(arn=TARGET_GROUP, weight=one) for one in weights)
+        members["target_groups"] = groups
+    action: Action = ACTIONS[kind](**members)
+    return action
 
 
 def to_balancer(document: dict[str, Any]) -> Balancer:
     rules = [
         (
-            tuple(CONDITIONS[kind](values=tuple(v)) for kind, v in rule["when"].items()),
+            tuple(to_condition(kind, values) for kind, values in rule["when"].items()),
             to_action(rule["then"]),
         )
         for rule in document.get("rules", [])
     ]
     return Balancer(
+        transforms={
+            10 * n: tuple(TRANSFORMS[kind](**one) for kind, one in rule["transforms"].items())
+            for n, rule in enumerate(document.get("rules", []), 1)
+            if "transforms" in rule
+        },
         name=document["name"],
         port=document["port"],
         rules=rules,

@@ -1,20 +1,25 @@
 -- Puts back the client's path where the first script has left another one, by which the route for a target
--- group was to be found. Then applies the rule's transforms: their outcomes have been put into headers by a
--- filter before this one (albatross/xds/transforms.py). The headers of ours are taken away later.
+-- group was to be found. Then applies the rule's transforms, with what a filter before this one has found
+-- (albatross/xds/transforms.py). Our headers are taken away later.
 -- Sources: ALB user guide, "Transforms for listener rules", "Access logs".
-
-local URL_BYTES_MAX = 16384
 
 local function note(handle, key, value)
   handle:streamInfo():dynamicMetadata():set("albatross", key, value)
 end
 
--- What becomes of `subject` with `outcome`: nil where nothing matched, false where that failed.
-local function rewritten(subject, outcome)
-  if outcome == "!" then return nil end
-  local before, match, replacement = string.match(outcome or "", "^=(%S*) (%S*) (.*)$")
-  if not subject or not before then return false end
-  return before .. replacement .. string.sub(subject, #before + #match + 1)
+-- What becomes of the header `name`, which has what is to be rewritten. Without one, or without a match: nil.
+-- Else the outcome and the place of what is wrong with it, if anything is.
+local function rewritten(headers, found, name)
+  local subject = headers:get(name)
+  if not subject then return nil end
+  local before, after, instead = found[name .. "-before"], found[name .. "-after"], found[name .. "-instead"]
+  -- AWS is silent: where a transform has 8 KB or more to look at, or makes so much of it, the answer is 500.
+  if not before or not after or not instead then return "", "TransformBufferTooSmall" end
+  if before == subject then return nil end -- Envoy leaves what does not match, and what does begins with `=`
+  before, after = string.sub(before, 2), string.sub(after, 2)
+  local whole = string.sub(subject, #before + 1, #subject - #after)
+  if string.find(instead, "#", 1, true) then return "", "TransformReplaceError" end
+  return before .. string.gsub(string.sub(instead, 2), " ", function() return whole end) .. after
 end
 
 local function fail(handle, status)
@@ -26,20 +31,19 @@ function envoy_on_request(handle)
   local headers = handle:headers()
   local path = headers:get("x-albatross-path")
   if path then headers:replace(":path", path) end
-  local host, url = headers:get("x-albatross-host"), headers:get("x-albatross-url")
-  local new_host = host and rewritten(host, headers:get("x-albatross-new-host"))
-  local new_url = url and rewritten(url, headers:get("x-albatross-new-url"))
-  if new_host == false or new_url == false then return fail(handle, "TransformReplaceError") end
-  if new_host and not string.find(new_host, "^[%w%.%-_:%[%]]+$") then return fail(handle, "TransformInvalidHost") end
-  if new_url and #new_url > URL_BYTES_MAX then return fail(handle, "TransformBufferTooSmall") end
-  if new_url and not string.find(new_url, "^/[!\"$-~]*$") then return fail(handle, "TransformInvalidPath") end
-  if new_host or new_url then note(handle, "transform-status", "TransformSuccess") end
-  if new_host then
-    note(handle, "original-host", host)
-    headers:replace(":authority", new_host)
+  local found = handle:streamInfo():dynamicMetadata():get("albatross-transform") or {}
+  local host, host_failed = rewritten(headers, found, "x-albatross-host")
+  local url, url_failed = rewritten(headers, found, "x-albatross-url")
+  if host_failed or url_failed then return fail(handle, host_failed or url_failed) end
+  if host and not string.find(host, "^[%w%.%-_:%[%]]+$") then return fail(handle, "TransformInvalidHost") end
+  if url and not string.find(url, "^/[!\"$-~]*$") then return fail(handle, "TransformInvalidPath") end
+  if host or url then note(handle, "transform-status", "TransformSuccess") end
+  if host then
+    note(handle, "original-host", headers:get("x-albatross-host"))
+    headers:replace(":authority", host)
   end
-  if new_url then
+  if url then
     note(handle, "original-path", headers:get(":path"))
-    headers:replace(":path", new_url)
+    headers:replace(":path", url)
   end
 end
