@@ -96,7 +96,9 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     access_log = _access_log(config, run_dir)
     contents = Contents(data_dir)
     contents.collect(trust_material.in_use(await store.snapshot()))
-    publisher = Publisher(config, run_dir, store, xds, host, health, access_log, contents, keys.cookie_key())
+    publisher = Publisher(
+        *(config, run_dir, store, xds, host, health, access_log, contents, keys.cookie_key())
+    )
     if config.run is not None:
         spec = config.run
         scope = Scope(config.account, config.region)

@@ -96,7 +96,7 @@ class LambdaConnection(HttpConnection):
 
     def _target_group(self) -> TargetGroupView | None:
         for name, value in reversed(self.headers):  # the proxy adds its own last
-            if name == _TARGET_GROUP:
+            if name.lower() == _TARGET_GROUP:  # the proxy may write it in capitals
                 return self._host.groups.get(value.decode("latin-1"))
         return None
 

@@ -78,6 +78,8 @@ class HttpConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.close()  # the proxy refuses upgrades for functions: none comes from it
         except httptools.HttpParserError as error:
             log.info("closing a connection that does not speak HTTP/1.1: %s", error)
             self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -43,6 +43,8 @@ def view(snapshot: Snapshot, *, idle_timeout: bool) -> View:
     balancers = snapshot.load_balancer_of_target_group()
     groups = []
     for group in snapshot.target_groups:
+        if group.target_type != "lambda":
+            continue
         arn = group.targets[0].id.removesuffix(":$LATEST") if group.targets else None
         function = functions.get(arn) if arn else None
         balancer = balancers.get(group.arn)

@@ -9,7 +9,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -85,20 +85,38 @@ class Load:
         return b"connection: close" in head
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError, EOFError):
-        while await reader.readuntil(b"\r\n\r\n"):
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserver")
-    writer.close()
+_open: set[asyncio.Transport] = set()
+
+
+class Connection(asyncio.Protocol):
+    """Of a server: answers each request with `server`."""
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        _open.add(transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        _open.discard(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        *requests, self.received = (self.received + data).split(b"\r\n\r\n")
+        for _ in requests:
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserver")
+
+
+async def _listen() -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0)
 
 
 async def _close(server: asyncio.Server) -> None:
-    """Close it and end its connections."""
     server.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    for transport in list(_open):
+        transport.abort()
+    await asyncio.sleep(0)  # until they have heard of it
 
 
 @contextmanager
@@ -112,6 +130,7 @@ def loop_thread() -> Iterator[Callable[[Any], Any]]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
 
 
 class Changes:
@@ -188,7 +207,8 @@ class Changes:
 
     def modify_rule(self) -> None:
         if self.others:
-            condition = {"Field": "path-pattern", "Values": [f"/x-{next(self.number)}/*", "*.gif"]}
+            values = [f"/x-{next(self.number)}/*", "*.gif"]
+            condition = {"Field": "path-pattern", "PathPatternConfig": {"Values": values}}
             arn = self.random.choice(self.others)
             self.elb.modify_rule(RuleArn=arn, Conditions=[condition])
 
@@ -243,7 +263,7 @@ class Changes:
 
 def test_no_request_notices_changes(traffic: Stack) -> None:
     with loop_thread() as start:
-        servers = [start(asyncio.start_server(_serve, "127.0.0.1", 0)).result() for _ in range(2)]
+        servers = [start(_listen()).result() for _ in range(2)]
         changes = Changes(traffic, [one.sockets[0].getsockname()[1] for one in servers])
         load = Load(changes.front.address, changes.front.real_port)
         running = start(load.run())

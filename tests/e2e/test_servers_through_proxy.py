@@ -14,7 +14,7 @@ import pytest
 from tests.support.backends import Backend, Backends, backends
 from tests.support.command import until
 from tests.support.envoy import Answer
-from tests.support.stack import Front, Stack, forward, request
+from tests.support.stack import Front, Stack, event, forward, request
 
 CHECK = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2}
 
@@ -184,6 +184,26 @@ def test_https_targets_are_asked_over_tls(traffic: Stack, servers: Backends, tmp
     until_healthy(traffic, group)
     assert by(front.get()) == "secure"
     assert dict(document(front.get())["headers"])["X-Forwarded-Proto"] == "http"
+
+
+def test_functions_and_servers_share_a_listener(traffic: Stack, servers: Backends) -> None:
+    group = make_group(traffic, servers.start("server"))
+    front = traffic.front()
+    assert event(front.get("/x"))["path"] == "/x"
+    with front.rule(forward(group), path_pattern=["/api/*"]):
+        until_healthy(traffic, group)
+        assert by(front.get("/api/x")) == "server"
+        found = event(front.get("/x", "X-mIxEd: 1", "Connection: keep-alive"))
+        assert found["headers"]["x-mixed"] == "1"
+        assert found["headers"]["connection"] == "keep-alive"
+        assert not any(name.startswith("x-albatross") for name in found["headers"])
+        assert event(front.post("/x", body="a", method="PATCH"))["httpMethod"] == "PATCH"
+        assert event(front.send(request("OPTIONS /x")))["httpMethod"] == "OPTIONS"
+        assert front.post("/x", body=b"a" * 1_048_577).status == 413
+        assert document(front.post("/api/x", body=b"a" * 1_048_577))["bytes"] == 1_048_577
+        upgrade = ("Connection: Upgrade", "Upgrade: websocket")
+        assert front.get("/x", *upgrade).status == 400
+    assert event(front.get("/api/x"))["path"] == "/api/x"
 
 
 def slow_request(front: Front, answers: list[Answer]) -> threading.Thread:

@@ -20,6 +20,7 @@ local FORWARDED_ADDRESSES_MAX = 30
 local LOCATION_BYTES_MAX = 8192
 local MEASURED_BYTES_MIN = 4096 -- of what Envoy has read; it counts up to a quarter less than there is
 local CONFIGURATIONS_MAX = 10000
+local LAMBDA_BODY_BYTES_MAX = 1048576
 local COOKIE_S = 7 * 24 * 3600
 local TIME_DIGITS = 12
 local TIME_MODULUS = 2 ^ 48
@@ -348,6 +349,10 @@ function envoy_on_request(handle)
   end
   if to.version and mismatch(handle, headers, to, method) then return answer(handle, "464") end
   local is_server = to.kind == "server"
+  if not is_server and (tonumber(headers:get("content-length") or 0) or 0) > LAMBDA_BODY_BYTES_MAX then
+    note(handle, "error", "LambdaRequestTooLarge") -- bodies without a length are another filter's matter
+    return answer(handle, "413")
+  end
   if not is_server and headers:get("upgrade") then -- a WebSocket: Lambda targets have none
     note(handle, "error", "LambdaWebsocketNotSupported")
     return answer(handle, "400")
