@@ -1,3 +1,3 @@
-"""Albatross: an Application Load Balancer you can run yourself, with Lambda functions as targets."""
+"""Albatross: an Application Load Balancer of your own, with Lambda functions as targets."""
 
 __version__ = "0.1.0"

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import changes
 import footprint
 import health
 import lambda_path
@@ -18,6 +17,8 @@ import report
 import rules
 import times
 import wrk
+
+import changes
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _HEAD = """# Benchmarks

@@ -6,6 +6,7 @@ import socket
 import tempfile
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -108,7 +109,7 @@ async def _fill(data: Path, balancers: int) -> None:
         on_commit=lambda _: None,
     )
     for number in range(balancers):
-        await store.write(_SCOPE, lambda tx, number=number: _make(tx, number))
+        await store.write(_SCOPE, partial(_make, number=number))
     await store.close()
 
 

@@ -4,10 +4,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import procfs
 import proxy
@@ -89,7 +88,17 @@ def measure(rounds: int, duration_s: float) -> Section:
             f"as Albatross configures it. Mixed: each of the kinds of conditions in turn. Medians "
             f"of {rounds} rounds."
         ),
-        columns=("", "1 rule", "100 plain", "ratio", "100", "ratio", "1,000 plain", "1,000", "ratio"),
+        columns=(
+            "",
+            "1 rule",
+            "100 plain",
+            "ratio",
+            "100",
+            "ratio",
+            "1,000 plain",
+            "1,000",
+            "ratio",
+        ),
     )
     with tempfile.TemporaryDirectory(prefix="bench-") as text, ExitStack() as stack:
         directory = Path(text)
@@ -132,9 +141,7 @@ def _row(case: _Case, found: dict[tuple[int, bool], float]) -> tuple[str, ...]:
     )
 
 
-def _targets(
-    case: _Case, found: dict[tuple[int, bool], float], least_us: float
-) -> list[Target]:
+def _targets(case: _Case, found: dict[tuple[int, bool], float], least_us: float) -> list[Target]:
     one = found[1, True]
     if case.condition is not _mixed:
         return [Target(f"{case.name}, 1,000 rules against 1", found[1000, True] / one, 1.1)]
@@ -152,16 +159,12 @@ def _cpu_us(
     found = []
     for _ in range(rounds):
         before_s = procfs.cpu_s(pid)
-        load = wrk.load(
-            port, path, connections=proxy.CONNECTIONS, duration_s=duration_s, host=host
-        )
+        load = wrk.load(port, path, connections=proxy.CONNECTIONS, duration_s=duration_s, host=host)
         found.append((procfs.cpu_s(pid) - before_s) / load.requests * 1e6)
     return median(found)
 
 
-def _tables(
-    directory: Path, backend: str
-) -> tuple[dict[tuple[str, int, bool], int], Resources]:
+def _tables(directory: Path, backend: str) -> tuple[dict[tuple[str, int, bool], int], Resources]:
     """Return a port for each case, number of rules, and whether indexed; and what serves them."""
     ports, whole = {}, Resources()
     for case in _CASES:
@@ -177,16 +180,24 @@ def _tables(
                         lambda_idle_timeout=True,
                         request_log=str(directory / "requests.log"),
                     )
-                for kind in Resources.__slots__:
-                    mine = getattr(whole, kind)
-                    mine.update(getattr(part, kind))
-    whole.runtimes["switches"].layer["albatross.access_log"] = 100
+                _add(part, whole)
     return ports, whole
+
+
+def _add(part: Resources, whole: Resources) -> None:
+    for field in fields(Resources):
+        if field.name != "runtimes":
+            getattr(whole, field.name).update(getattr(part, field.name))
+    for name, runtime in part.runtimes.items():
+        whole.runtimes.setdefault(name, type(runtime)()).MergeFrom(runtime)
 
 
 def _snapshot(case: _Case, size: int, port: int) -> Snapshot:
     base = proxy._snapshot(port)
     listener, group = base.listeners[0], base.target_groups[0]
+    # All is on for what is passed on, the access log too.
+    logs = {"access_logs.s3.enabled": "true"} if case.forward else {}
+    balancer = replace(base.load_balancers[0], attributes=logs)
     action = Forward.to(group.arn) if case.forward else _HELLO
     arn = listener.arn.replace(":listener/", ":listener-rule/")
     rules = [
@@ -206,7 +217,7 @@ def _snapshot(case: _Case, size: int, port: int) -> Snapshot:
         conditions=(),
         action=_NOBODY,
     )
-    return replace(base, rules=(*rules, default))
+    return replace(base, load_balancers=(balancer,), rules=(*rules, default))
 
 
 @contextmanager

@@ -197,3 +197,21 @@ def test_a_wrong_table_of_instances_is_refused(text, fault):
     Path("albatross.toml").write_text(text)
     with pytest.raises(ConfigError, match=fault):
         load({}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        pytest.param("rules-per-application-load-balancer=2000", None, id="fine"),
+        pytest.param("rules=2000", "has no 'rules'", id="no such quota"),
+        pytest.param("target-groups=0", "from 1 up", id="too small"),
+        pytest.param("target-groups=many", "must be names and whole numbers", id="no number"),
+    ],
+)
+def test_quotas_are_names_and_numbers(text, fault):
+    environ = {"ALBATROSS_QUOTAS": text}
+    if fault is None:
+        assert load({}, environ).quotas == {"rules-per-application-load-balancer": 2000}
+    else:
+        with pytest.raises(ConfigError, match=fault):
+            load({}, environ)

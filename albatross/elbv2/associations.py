@@ -15,7 +15,7 @@ from albatross.model.errors import (
     TooManyUniqueTargetGroupsPerLoadBalancer,
 )
 from albatross.model.listener import Listener
-from albatross.model.rule import Action, Forward, Rule
+from albatross.model.rule import Action, Forward, Redirect, Rule
 from albatross.model.target_group import TargetGroup
 
 if TYPE_CHECKING:
@@ -77,23 +77,30 @@ def admit(
         )
 
 
-def check_versions(tx: "Transaction", listener: Listener, actions: Iterable[Action]) -> None:
-    """Check that clients of `listener` can speak as the target groups of `actions` ask for.
+def check_protocols(tx: "Transaction", listener: Listener, actions: Iterable[Action]) -> None:
+    """Check that clients of `listener` can speak as the targets of `actions` ask for, and that none
+    is redirected from HTTPS to HTTP.
 
-    Raises IncompatibleProtocols.
+    Raises IncompatibleProtocols, InvalidLoadBalancerAction.
     """
-    if listener.protocol == "HTTPS":
-        return
+    is_secure = listener.protocol == "HTTPS"
     for action in actions:
-        for arn in action.target_group_arns if isinstance(action, Forward) else ():
-            group = tx.get(TargetGroup, arn)
-            # AWS is silent: a forward from an HTTP listener to a group of HTTP2 or GRPC is refused
-            # with IncompatibleProtocols.
-            if group is not None and group.version != "HTTP1":
-                raise IncompatibleProtocols(
-                    f"Listener protocol '{listener.protocol}' is not supported with a target "
-                    f"group with the protocol-version '{group.version}'"
-                )
+        if is_secure and isinstance(action, Redirect) and action.protocol == "HTTP":
+            raise InvalidLoadBalancerAction("You cannot redirect from HTTPS to HTTP")
+        if not is_secure and isinstance(action, Forward):
+            for arn in action.target_group_arns:
+                _check_version(tx, listener, arn)
+
+
+def _check_version(tx: "Transaction", listener: Listener, target_group_arn: str) -> None:
+    group = tx.get(TargetGroup, target_group_arn)
+    # AWS is silent: a forward from an HTTP listener to a group of HTTP2 or GRPC is refused with
+    # IncompatibleProtocols.
+    if group is not None and group.version != "HTTP1":
+        raise IncompatibleProtocols(
+            f"Listener protocol '{listener.protocol}' is not supported with a target "
+            f"group with the protocol-version '{group.version}'"
+        )
 
 
 def check_stickiness(tx: "Transaction", group: TargetGroup) -> None:

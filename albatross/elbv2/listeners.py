@@ -26,7 +26,7 @@ def create_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Docume
     """CreateListener, with its default rule. The same call again answers with what is there.
 
     Raises LoadBalancerNotFound, DuplicateListener, TooManyListeners, ValidationError, and what
-    security.secured, to_action, associations.admit, associations.check_versions and
+    security.secured, to_action, associations.admit, associations.check_protocols and
     tags.from_params raise.
     """
     balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
@@ -57,7 +57,7 @@ def create_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Docume
             f"Load balancer '{balancer.arn}' has reached the limit of '{most}' listeners"
         )
     associations.admit(tx, balancer.arn, action)
-    associations.check_versions(tx, listener, [action])
+    associations.check_protocols(tx, listener, [action])
     tx.put(listener)
     tx.put(
         Rule(
@@ -118,7 +118,7 @@ def modify_listener(tx: "Transaction", params: Mapping[str, Any]) -> wire.Docume
         rule = replace(rule, action=to_action(params["DefaultActions"]))
         associations.admit(tx, listener.load_balancer_arn, rule.action, instead_of=rule.arn)
     others = [each.action for each in tx.list(Rule, parent=listener.arn) if not each.is_default]
-    associations.check_versions(tx, changed, [rule.action, *others])
+    associations.check_protocols(tx, changed, [rule.action, *others])
     other = _on_port(tx, changed)
     if other and other.arn != listener.arn:
         raise _duplicate(changed)

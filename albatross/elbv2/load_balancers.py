@@ -15,8 +15,7 @@ from albatross.elbv2.limits import check_count, quota
 from albatross.elbv2.listeners import delete_with_rules
 from albatross.elbv2.pagination import page
 from albatross.model import arn as arns
-from albatross.model import quotas
-from albatross.model import attributes
+from albatross.model import attributes, quotas
 from albatross.model.errors import (
     DuplicateLoadBalancerName,
     InvalidConfigurationRequest,
@@ -59,9 +58,7 @@ def create_load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> wire.D
             )
         return {"LoadBalancers": [wire.from_load_balancer(existing)]}
     if len(tx.list(LoadBalancer)) >= (most := quota(tx, quotas.LOAD_BALANCERS)):
-        raise TooManyLoadBalancers(
-            f"You have reached the limit of '{most}' load balancers"
-        )
+        raise TooManyLoadBalancers(f"You have reached the limit of '{most}' load balancers")
     tx.put(wanted)
     tx.put_tags(wanted.arn, wanted_tags)
     return {"LoadBalancers": [wire.from_load_balancer(wanted, state="provisioning")]}

@@ -29,7 +29,7 @@ def create_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """CreateRule: add one rule to a listener.
 
     Raises ListenerNotFound, PriorityInUse, TooManyRules, ValidationError, and what to_conditions,
-    to_action, to_transforms, associations.admit, associations.check_versions and
+    to_action, to_transforms, associations.admit, associations.check_protocols and
     tags.from_params raise.
     """
     listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
@@ -46,11 +46,10 @@ def create_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
         raise _in_use(rule.name)
     if _rule_count(tx, listener.load_balancer_arn) >= (most := quota(tx, quotas.RULES)):
         raise TooManyRules(
-            f"Load balancer '{listener.load_balancer_arn}' has reached the limit of "
-            f"'{most}' rules"
+            f"Load balancer '{listener.load_balancer_arn}' has reached the limit of '{most}' rules"
         )
     associations.admit(tx, listener.load_balancer_arn, rule.action)
-    associations.check_versions(tx, listener, [rule.action])
+    associations.check_protocols(tx, listener, [rule.action])
     tx.put(rule)
     tx.put_tags(rule.arn, new_tags)
     return {"Rules": [wire.from_rule(rule)]}
@@ -81,7 +80,7 @@ def modify_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
 
     Raises RuleNotFound, OperationNotPermitted for a default rule, ValidationError, and what
     to_conditions, to_action, to_transforms, associations.admit and
-    associations.check_versions raise.
+    associations.check_protocols raise.
     """
     rule = lookup.by_arn(tx, Rule, params["RuleArn"])
     conditions, actions = params.get("Conditions"), params.get("Actions")
@@ -99,7 +98,7 @@ def modify_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
         balancer_arn = arns.load_balancer_of(rule.listener_arn)
         associations.admit(tx, balancer_arn, rule.action, instead_of=rule.arn)
         listener = lookup.by_arn(tx, Listener, rule.listener_arn)
-        associations.check_versions(tx, listener, [rule.action])
+        associations.check_protocols(tx, listener, [rule.action])
     if transforms or reset:
         rule = replace(rule, transforms=to_transforms(transforms or ()))
     tx.put(rule)

@@ -102,13 +102,13 @@ def elb_kind(arn: str) -> str | None:
 
 
 def short(arn: str) -> str:
-    """Return the part by which logs and metrics name a resource: `app/NAME/ID`, `targetgroup/NAME/ID`."""
+    """Return how logs and metrics name a resource: `app/NAME/ID`, `targetgroup/NAME/ID`."""
     resource = arn.split(":", 5)[-1]
     return resource.removeprefix("loadbalancer/")
 
 
 def parse_function(text: str) -> FunctionName | None:
-    """Parse a function's name, partial ARN (`ACCOUNT:function:NAME`) or ARN, each with a qualifier or not."""
+    """Parse a name, partial ARN (`ACCOUNT:function:NAME`) or ARN, with a qualifier or not."""
     if match := _FUNCTION_ARN.fullmatch(text):
         scope = Scope(match["account"], match["region"])
         return FunctionName(match["name"], match["qualifier"], scope)

@@ -1,4 +1,7 @@
-"""A Lambda function and its resource policy. Source: Lambda API, `CreateFunction`, `AddPermission`."""
+"""A Lambda function and its resource policy.
+
+Source: Lambda API, `CreateFunction`, `AddPermission`.
+"""
 
 from base64 import b64decode
 from collections.abc import Mapping
@@ -42,7 +45,7 @@ Code = Package | Directory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement of a function's resource policy. Source: Lambda guide, resource-based policies."""
+    """One statement of a resource policy. Source: Lambda guide, resource-based policies."""
 
     sid: str
     action: str
@@ -113,7 +116,7 @@ class Function:
         return None
 
     def may_be_invoked_from(self, target_group_arn: str) -> bool:
-        """Tell whether the resource policy lets Elastic Load Balancing invoke from this target group."""
+        """Tell whether the policy lets Elastic Load Balancing invoke from this target group."""
         account = target_group_arn.split(":")[4]
         return any(
             statement.allows(

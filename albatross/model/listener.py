@@ -19,7 +19,7 @@ class MutualAuthentication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Accepts `protocol` on `port` of its load balancer. Its default action is its default rule's."""
+    """Accepts `protocol` on a port of its load balancer. Its default action is a rule's."""
 
     kind: ClassVar[str] = "listener"
 

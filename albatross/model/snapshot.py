@@ -1,4 +1,7 @@
-"""All resources of all accounts and Regions at one revision: what the proxy and the host are built from."""
+"""All resources of all accounts and Regions at one revision.
+
+The proxy and the host are built from it.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 

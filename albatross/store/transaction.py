@@ -170,11 +170,7 @@ class Transaction:
 
     def _select(self, cls: type[R], *where: ColumnElement[bool]) -> builtins.list[R]:
         kind: Any = cls.kind
-        query = (
-            select(resources.c.document)
-            .where(*self._of(cls), *where)
-            .order_by(resources.c.seq)
-        )
+        query = select(resources.c.document).where(*self._of(cls), *where).order_by(resources.c.seq)
         return [codec.decode(kind, row.document) for row in self._connection.execute(query)]
 
     def _of(self, cls: type[R]) -> tuple[ColumnElement[bool], ...]:

@@ -39,6 +39,7 @@ _NOT_DISPATCHED = frozenset(
         "LambdaWebsocketNotSupported",
     }
 )
+_BAD_COOKIE = "AWSALBTGCookieInvalid"  # of a request that is served all the same
 _BODILESS_METHODS = frozenset({"GET", "HEAD"})
 _NO_CHOICE = Choice(*[ABSENT] * len(Choice._fields))
 
@@ -48,7 +49,7 @@ def line(record: Record) -> str:
     entrance = Entrance(*record.entrance.split(" "))
     choice = _choice(record)
     is_seen = choice is not _NO_CHOICE
-    own = record.error != ABSENT or record.details != "via_upstream"
+    own = _has_failed(record) or record.details != "via_upstream"
     status = _status(record)
     target_status = ABSENT if own or status == CLIENT_CLOSED else status
     target = ABSENT if record.target.startswith("/") else record.target
@@ -114,6 +115,11 @@ def _choice(record: Record) -> Choice:
     return Choice(*record.choice.split(" "))
 
 
+def _has_failed(record: Record) -> bool:
+    """Tell whether the answer is the load balancer's, for the reason that was noted."""
+    return record.error not in (ABSENT, _BAD_COOKIE)
+
+
 def _status(record: Record) -> str:
     if record.status not in ("0", ABSENT):
         return record.status
@@ -146,7 +152,7 @@ def _times(record: Record, status: str) -> tuple[str, str, str]:
         return NEVER, NEVER, NEVER
     if record.answered_us == ABSENT or status in (CLIENT_CLOSED, "504"):
         return _seconds("0", sent), NEVER, NEVER
-    if record.error != ABSENT or record.answering_us == ABSENT:
+    if _has_failed(record) or record.answering_us == ABSENT:
         return _seconds("0", sent), _seconds(sent, record.answered_us), NEVER
     return (
         _seconds("0", sent),

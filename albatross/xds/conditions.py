@@ -35,7 +35,7 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
                 name = _KEPT_HEADERS.get(name.lower(), name)
                 match.headers.append(_header(name, patterns.any_header(condition)))
             case HttpRequestMethod(values=methods):
-                match.headers.append(_header(":method", "|".join(map(re.escape, methods))))
+                match.headers.append(_method(methods))
             case QueryString(values=parameters):
                 match.headers.append(_header(":path", patterns.any_query(parameters)))
             case SourceIp(values=blocks):
@@ -53,6 +53,13 @@ def authority(hosts: Iterable[HostHeader]) -> HeaderMatcher:
 def _header(name: str, regex: str) -> HeaderMatcher:
     """Return the matcher of requests in which one line of the header matches `regex`."""
     return HeaderMatcher(name=name, string_match={"safe_regex": {"regex": regex}})
+
+
+def _method(methods: tuple[str, ...]) -> HeaderMatcher:
+    """Return the matcher of these methods. A single one costs Envoy less than an expression."""
+    if len(methods) == 1:
+        return HeaderMatcher(name=":method", string_match={"exact": methods[0]})
+    return _header(":method", "|".join(map(re.escape, methods)))
 
 
 def _match_path(match: RouteMatch, paths: PathPattern) -> None:

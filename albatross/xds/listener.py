@@ -184,9 +184,7 @@ def _script_of_some(name: str, file: str) -> dict[str, object]:
     first, which need not be the one that it takes (`lua/request.lua`, choose).
     """
     source = (_SCRIPTS / file).read_text()
-    script = Lua(
-        source_codes={name: {"inline_string": source}}, clear_route_cache={"value": False}
-    )
+    script = Lua(source_codes={name: {"inline_string": source}}, clear_route_cache={"value": False})
     return extension(name, script)
 
 

@@ -18,7 +18,9 @@ from albatross.aws.browser import refusal
         pytest.param(
             {"host": "127.0.0.1:4566", "origin": "http://evil.example"}, True, True, id="a page"
         ),
-        pytest.param({"host": "build-7", "origin": "null"}, False, True, id="a page without a site"),
+        pytest.param(
+            {"host": "build-7", "origin": "null"}, False, True, id="a page without a site"
+        ),
     ],
 )
 def test_what_comes_from_a_web_page_is_refused(headers, is_loopback, refused):

@@ -87,6 +87,26 @@ def front(logs: Logs) -> Front:
             Conditions=[{"Field": "path-pattern", "Values": [path + "*"]}],
             Actions=[action],
         )
+    rewrites = {"/rewritten": "/%61$1?b", "/unmade": "no path"}
+    for priority, (path, made) in enumerate(rewrites.items(), 7):
+        config = {"Rewrites": [{"Regex": f"^{path}(.*)$", "Replace": made}]}
+        group = logs.stack.group()
+        stickiness = {"Enabled": True, "DurationSeconds": 60}
+        elb.create_rule(
+            ListenerArn=front.listener,
+            Priority=priority,
+            Conditions=[{"Field": "path-pattern", "Values": [path + "*"]}],
+            Actions=[
+                {
+                    "Type": "forward",
+                    "ForwardConfig": {
+                        "TargetGroups": [{"TargetGroupArn": group}],
+                        "TargetGroupStickinessConfig": stickiness,
+                    },
+                }
+            ],
+            Transforms=[{"Type": "url-rewrite", "UrlRewriteConfig": config}],
+        )
     return front
 
 
@@ -106,6 +126,9 @@ REQUESTS = {
     "fixed": request("GET /fixed"),
     "redirect": request("GET /moved?x"),
     "redirect too long": request("GET /far" + "x" * 2000),
+    "rewritten": request("GET /rewritten/x"),
+    "rewrite failed": request("GET /unmade"),
+    "encoded cookie": request("GET /rewritten", "Cookie: AWSALBTG=%61"),
     "websocket": request("GET /", "Upgrade: websocket", "Connection: Upgrade"),
     "malformed": b"GARBAGE\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
@@ -175,6 +198,10 @@ def sent(logs: Logs, front: Front) -> dict[str, dict[str, str]]:
             UNSENT
             | {"elb_status_code": "400", "lambda_error_reason": "LambdaWebsocketNotSupported"},
         ),
+        ("rewritten", {"actions_executed": "rewrite,forward", "matched_rule_priority": "7"}),
+        ("rewrite failed", UNSENT | {"elb_status_code": "500", "matched_rule_priority": "8"}),
+        ("encoded cookie", {"lambda_error_reason": "AWSALBTGCookieInvalid"}),
+        ("encoded cookie", {"elb_status_code": "200", "target_status_code": "200"}),
         ("malformed", UNSENT | {"elb_status_code": "400", "request_verb": "-"}),
         ("malformed", {"trace_id": "-", "received_bytes": "0", "actions_executed": "-"}),
         ("malformed", {"matched_rule_priority": "-", "target_group_arn": "-"}),
@@ -202,6 +229,20 @@ def test_a_request_is_logged(
 def test_a_request_line_has_the_clients_url(sent: dict[str, Any], kind: str) -> None:
     target = REQUESTS[kind].split()[1].decode()
     assert sent[kind]["request_url"].endswith(f":80{target}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("success", '"-" "-" "-"'),
+        ("rewritten", '"-" "/%61/x?b" "TransformSuccess"'),
+        ("rewrite failed", '"-" "-" "TransformInvalidPath"'),
+    ],
+)
+def test_transforms_are_logged(
+    sent: dict[str, Any], front: Front, kind: str, expected: str
+) -> None:
+    assert sent[kind]["more"] == f" {expected} {front.address}"
 
 
 def test_a_functions_line_names_its_group_and_trace(sent: dict[str, Any], front: Front) -> None:

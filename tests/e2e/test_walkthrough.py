@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -22,12 +23,15 @@ FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:url-shortener"
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with place() as where, serving(where) as server:
+    # An address of the test's own, so that port 80 is free whatever else this machine serves.
+    network = f"127.{secrets.randbelow(200) + 10}.{secrets.randbelow(256)}.0/24"
+    flags = ["--addresses", network] if sys.platform == "linux" else []
+    with place() as where, serving(where, *flags) as server:
         yield server
 
 
 class Shell:
-    """Runs the walk-through's commands with nothing but AWS_ENDPOINT_URL (and any credentials) set."""
+    """Runs the commands with nothing but AWS_ENDPOINT_URL and some credentials set."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -62,9 +66,9 @@ class Shell:
         """Return status, headers and body. The URL is the last argument."""
         *options, url = arguments
         # Without the right to bind port 80 the server has taken another one, and says which.
-        listener = self.server.status()["load_balancers"][0]["listeners"][0]
-        real = listener["real_port"]
-        connect = f"{urlsplit(url).hostname}:80:127.0.0.1:{real}"
+        balancer = self.server.status()["load_balancers"][0]
+        place = f"{balancer['address']}:{balancer['listeners'][0]['real_port']}"
+        connect = f"{urlsplit(url).hostname}:80:{place}"
         done = subprocess.run(
             ["curl", "-sS", "-i", "--connect-to", connect, *options, url],
             capture_output=True,

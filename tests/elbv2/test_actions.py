@@ -410,3 +410,19 @@ def test_every_target_group_must_be_there(create, refused, make_group):
         "TargetGroupNotFound",
         f"Target group '{missing}' not found",
     )
+
+
+def test_https_is_not_redirected_to_http(elb, refused, make_balancer, make_https, make_rule):
+    listener = make_https(make_balancer())["ListenerArn"]
+
+    def to(protocol):
+        config = {"Protocol": protocol, "Path": "/x", "StatusCode": "HTTP_302"}
+        return [{"Type": "redirect", "RedirectConfig": config}]
+
+    rule = make_rule(listener, 1, to("#{protocol}"))
+    make_rule(listener, 2, to("HTTPS"))
+    expected = ("InvalidLoadBalancerAction", "You cannot redirect from HTTPS to HTTP")
+    http = to("HTTP")
+    assert refused(elb.modify_rule, RuleArn=rule, Actions=http) == expected
+    assert refused(elb.modify_listener, ListenerArn=listener, DefaultActions=http) == expected
+    assert refused(lambda: make_rule(listener, 3, http)) == expected

@@ -10,6 +10,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from albatross.model import arn
 from albatross.model.arn import Scope
 from albatross.model.function import Function, Package
-from albatross.model.rule import FixedResponse, PathPattern, Rule
+from albatross.model.rule import FixedResponse, Forward, PathPattern, Rule
 from albatross.model.target_group import TargetGroup
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
@@ -417,6 +418,22 @@ def test_data_of_a_newer_version_is_refused(tmp_path):
     connection.close()
     with pytest.raises(UnusableData, match=r"written by a newer Albatross .*choose another"):
         open_store(tmp_path)
+
+
+def test_data_of_version_1_is_brought_up_to_date(tmp_path):
+    store = open_store(tmp_path)
+    action = Forward.to("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/1")
+    forwarding = replace(rule(7), action=action)
+    asyncio.run(store.write(HERE, lambda tx: tx.put(forwarding)))
+    asyncio.run(store.close())
+    with sqlite3.connect(tmp_path / "albatross.db") as connection:
+        connection.execute("UPDATE state SET schema_version = 1")
+        connection.execute("DROP TABLE uses")
+    connection.close()
+    store = open_store(tmp_path)
+    found = asyncio.run(store.read(HERE, lambda tx: tx.users(action.target_group_arns[0])))
+    asyncio.run(store.close())
+    assert found == [forwarding.arn]
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):

@@ -40,6 +40,7 @@ COLUMNS = (
     "classification",
     "classification_reason",
     "conn_trace_id",
+    "more",
 )
 
 ACCESS_LOG = re.compile(

@@ -236,6 +236,12 @@ def test_a_line_is_the_specimen(record, expected):
             id="a WebSocket for a function",
         ),
         pytest.param(
+            FUNCTION._replace(error="AWSALBTGCookieInvalid"),
+            {"lambda_error_reason": "AWSALBTGCookieInvalid", "elb_status_code": FUNCTION.status}
+            | {"target_status_code": FUNCTION.status},
+            id="a URL-encoded cookie for a target group",
+        ),
+        pytest.param(
             own("463", "lua_response"),
             {"matched_rule_priority": "-", "actions_executed": "-", "target_group_arn": "-"}
             | {"elb_status_code": "463", "request_verb": "GET"},

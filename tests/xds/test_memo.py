@@ -10,8 +10,11 @@ from tests.support.envoy import Balancer, to_snapshot
 
 def test_equal_arguments_give_the_very_object_of_the_last_time() -> None:
     memo = Memo()
-    first = memo.call("slot", lambda values: [*values], (1, 2))
-    assert memo.call("slot", first.__class__, (1, 2)) is not first  # another function
+    first = memo.call("slot", list, (1, 2))
+    assert memo.call("slot", list, (1, 2)) is first
+    assert memo.call("another", list, (1, 2)) is not first
+    assert memo.call("slot", list, (1, 3)) == [1, 3]
+    assert memo.call("slot", tuple, (1, 3)) == (1, 3)
 
 
 def test_what_is_not_used_is_forgotten() -> None:
