@@ -19,6 +19,7 @@ FUNCTION = "app"
 HOLD_S = 0.2  # how long what a function prints waits for its request's line
 _HELD_CHARACTERS_MAX = 10_000
 _BODY_CHARACTERS_MAX = 2_000  # of a body shown with -v
+_LOST = "some output is not shown: it came faster than it could be written here"
 _JSON_KEY = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(?=: )', re.MULTILINE)
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
 _RED, _GREEN, _YELLOW, _CYAN = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
@@ -129,6 +130,8 @@ class View:
                 return self._paint(_DIM, "code has changed: loading it anew") + "\n"
             case "init_error":
                 return self._init_error(event["error"])
+            case "lost":
+                return self._paint(_DIM, _LOST) + "\n"
             case _:
                 return ""
 
@@ -144,7 +147,7 @@ class View:
         lines = [line]
         if event["error_reason"] or event["detail"]:
             why = ": ".join(part for part in (event["error_reason"], event["detail"]) if part)
-            lines.append(self._paint(_RED, f"  {why}"))
+            lines += [self._paint(_RED, f"  {line}") for line in why.splitlines()]
         if self._verbose:
             for name in ("event", "response"):
                 if event.get(name):
@@ -158,7 +161,15 @@ class View:
 
     def _hold(self, request_id: str | None, text: str) -> str:
         self._held[request_id] = self._held.get(request_id, "") + text
-        return self.flush() if sum(map(len, self._held.values())) > _HELD_CHARACTERS_MAX else ""
+        if sum(map(len, self._held.values())) <= _HELD_CHARACTERS_MAX:
+            return ""
+        # A line still being printed waits for its end, unless it alone is more than can be held.
+        whole, newline, begun = self._held[request_id].rpartition("\n")
+        self._held[request_id] = whole + newline or begun
+        shown = self.flush()
+        if newline and begun:
+            self._held[request_id] = begun
+        return shown
 
     def _release(self, request_id: str | None) -> str:
         text = self._held.pop(request_id, "").replace("\xa0", " ")  # runtimes indent with those
@@ -169,7 +180,8 @@ class View:
         if not isinstance(error, Mapping):
             return self._paint(_RED, f"the function cannot start: {error}") + "\n"
         kind, message = error.get("errorType"), error.get("errorMessage")
-        head = self._paint(_RED, f"the function cannot start: {kind}: {message}")
+        reason = f"the function cannot start: {kind}: {message}".replace("\n", "\n  ")
+        head = self._paint(_RED, reason)
         trace = "".join(str(line) for line in error.get("stackTrace") or ())
         return "\n".join([head, *(f"  {line}" for line in trace.splitlines())]) + "\n"
 

@@ -86,11 +86,31 @@ def shown(*events: dict[str, Any], verbose: bool = False, colour: bool = False) 
             "the function cannot start: it died\n",
             id="an environment that died",
         ),
+        pytest.param(
+            request(status=502, error_reason="LambdaUnhandled", detail="Error: no\nRequire stack:"),
+            "GET /a?b=c 502 12 ms\n  LambdaUnhandled: Error: no\n  Require stack:\n",
+            id="a reason of several lines",
+        ),
+        pytest.param(
+            {"type": "lost"},
+            "some output is not shown: it came faster than it could be written here\n",
+            id="output that was lost",
+        ),
         pytest.param({"type": "news"}, "", id="an event of a later version"),
     ],
 )
 def test_each_event_is_shown(event, text):
     assert shown(event) == text
+
+
+def test_a_flood_of_output_is_shown_before_its_request_in_whole_lines():
+    pieces = ["x" * 3_000, "x" * 4_000 + "\n" + "y" * 4_000, "y" * 100 + "\n"]
+    text = shown(*map(log, pieces), request())
+    assert text == f"  | {'x' * 7_000}\nGET /a?b=c 200 12 ms\n  | {'y' * 4_100}\n"
+
+
+def test_a_line_without_an_end_is_not_held_back_for_ever():
+    assert shown(log("x" * 20_000), log("y\n")) == f"  | {'x' * 20_000}\n  | y\n"
 
 
 def test_what_a_function_prints_comes_below_its_requests_line():

@@ -19,7 +19,8 @@ from albatross.host.http import HttpConnection
 from albatross.host.invocation import Invocation, Outcome
 
 BODY_BYTES_MAX = 512 * 1024 * 1024  # a whole configuration
-_UNSENT_BYTES_MAX = 16 * 1024 * 1024  # a watcher that reads slower is dropped
+_UNSENT_LOGS_BYTES_MAX = 16 * 1024 * 1024  # beyond that a slower watcher loses log events
+_UNSENT_BYTES_MAX = 64 * 1024 * 1024  # and beyond that it is dropped
 
 
 class ControlConnection(HttpConnection):
@@ -30,6 +31,7 @@ class ControlConnection(HttpConnection):
     def __init__(self, host: Host, opened: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
         self.verbose = False
+        self._loses = False  # since the last event sent
         self._host = host
         self._opened = opened
         self._task: asyncio.Task[None] | None = None
@@ -51,12 +53,19 @@ class ControlConnection(HttpConnection):
             case _:
                 self._reply(404, b"no such path")
 
-    def watch(self, line: bytes) -> None:
+    def watch(self, line: bytes, *, may_be_lost: bool) -> None:
         if self.transport is None:
             return
-        if self.transport.get_write_buffer_size() > _UNSENT_BYTES_MAX:
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes > _UNSENT_BYTES_MAX:
             self.transport.abort()
             return
+        if may_be_lost and unsent_bytes > _UNSENT_LOGS_BYTES_MAX:
+            self._loses = True
+            return
+        if self._loses:
+            self._loses = False
+            line = b'{"type":"lost"}\n' + line
         self.send(f"{len(line):x}\r\n".encode() + line + b"\r\n")
 
     def lost(self) -> None:

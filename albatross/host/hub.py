@@ -4,6 +4,7 @@
  "error_reason", "detail", "event", "response"}   event and response for verbose watchers only
 {"type": "log", "function", "request_id", "text"}
 {"type": "reload", "function"}        {"type": "init_error", "function", "error"}
+{"type": "lost"}      log events are missing before this: the watcher read slower than they came
 """
 
 from typing import Protocol
@@ -14,8 +15,8 @@ import orjson
 class Watcher(Protocol):
     verbose: bool
 
-    def watch(self, line: bytes) -> None:
-        """Take one event, a line of JSON."""
+    def watch(self, line: bytes, *, may_be_lost: bool) -> None:
+        """Take one event, a line of JSON; one that `may_be_lost` gives way when there are many."""
 
 
 class Hub:
@@ -38,8 +39,9 @@ class Hub:
         """Send `record`; the `verbose` members only to those who asked for them."""
         short = orjson.dumps(record) + b"\n"
         long = orjson.dumps({**record, **verbose}) + b"\n" if verbose and self.verbose else short
+        is_log = record["type"] == "log"
         for watcher in list(self._watchers):
-            watcher.watch(long if watcher.verbose else short)
+            watcher.watch(long if watcher.verbose else short, may_be_lost=is_log)
 
     def _count(self) -> None:
         self.wanted = bool(self._watchers)

@@ -98,7 +98,8 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # differs from AWS: in every `routing.http.desync_mitigation_mode` requests that can be read in two
 # ways are refused with 400, but for a GET or HEAD with a body: that is served, and the connection
 # goes on. Only `strictest` refuses it, and only where it has a Content-Length.
-# differs from AWS: HTTP/2.0 and higher in a request line are served as HTTP/1.0, not refused.
+# differs from AWS: a request line with another version than HTTP/1.0 and HTTP/1.1, or without one,
+# is served as HTTP/1.0, not refused.
 # differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
 # differs from AWS: a carriage return within a header's value is taken out instead of refused.
 # differs from AWS: a QUERY request without Content-Type is refused with 400.
@@ -188,6 +189,8 @@ def _script_of_some(name: str, file: str) -> dict[str, object]:
     return extension(name, script)
 
 
+# differs from AWS: a body of more than 1 MB for a server is refused with 413 where the path as it
+# was sent, not yet normalised, would lead to a function.
 def _body_size_limit() -> Message:
     """Return the limit for Lambda targets. Routes to servers turn it off."""
     limits = Struct()

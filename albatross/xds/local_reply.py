@@ -25,6 +25,8 @@ _SERVER = header("server", pages.SERVER, OVERWRITE)
 # responses on HTTPS listeners, the load balancer's own answers are gRPC statuses in a 200.
 # differs from AWS: fixed responses and redirects do not wait for a request's body, and the
 # connection is closed after them where it was not yet complete.
+# differs from AWS: a server's response whose body is shorter than its Content-Length is handed on
+# as it comes and then cut off, where AWS waits for the rest and answers 504.
 _MALFORMED = (403, 404, 426, 431)
 _OWN_CLIENT_ERRORS = (400, 405, 408, 413, 414, 463, 464)
 _OWN_SERVER_ERRORS = (500, 501, 502, 503, 504, 505, 507)

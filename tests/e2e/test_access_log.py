@@ -87,7 +87,7 @@ def front(logs: Logs) -> Front:
             Conditions=[{"Field": "path-pattern", "Values": [path + "*"]}],
             Actions=[action],
         )
-    rewrites = {"/rewritten": "/%61$1?b", "/unmade": "no path"}
+    rewrites = {"/rewritten": "/%61$1?b", "/unmade": "nopath"}
     for priority, (path, made) in enumerate(rewrites.items(), 7):
         config = {"Rewrites": [{"Regex": f"^{path}(.*)$", "Replace": made}]}
         group = logs.stack.group()

@@ -4,9 +4,11 @@ Source: RFC 9113, by its sections. Where it wants an error of the connection, th
 closes it without a GOAWAY ("closed"), as the RFC allows.
 """
 
+import ssl
 import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import hpack
 import pytest
@@ -23,8 +25,11 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from tests.support.envoy import Client
 from tests.support.stack import Front, Stack
 from tests.support.tls import TlsClient, client_context
+
+pytestmark = pytest.mark.timeout(60)
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = SettingsFrame(0)
@@ -208,12 +213,13 @@ def wire(frames: Sequence[Frame | bytes]) -> bytes:
     return b"".join(one if isinstance(one, bytes) else one.serialize() for one in frames)
 
 
-def received(client: TlsClient) -> Iterator[Frame]:
+def received(client: Client) -> Iterator[Frame]:
     """Yield what the server sends, until it closes."""
-    while len(start := client._file.read(9)) == 9:
-        frame, size = Frame.parse_frame_header(memoryview(start))
-        frame.parse_body(memoryview(client._file.read(size)))
-        yield frame
+    with suppress(ConnectionError, ssl.SSLEOFError):
+        while len(start := client._file.read(9)) == 9:
+            frame, size = Frame.parse_frame_header(memoryview(start))
+            frame.parse_body(memoryview(client._file.read(size)))
+            yield frame
 
 
 def outcome(front: Front, sent: Sequence[Frame | bytes], expected: int) -> list[str]:
@@ -269,7 +275,8 @@ def test_responses_wait_for_the_windows_of_the_client(front: Front) -> None:
     """6.9.1: with a window of one byte there is one byte, and the rest after WINDOW_UPDATE."""
     with connect(front) as client:
         client.write(PREFACE + SETTINGS.serialize() + setting(4, 1) + get().serialize())
-        sizes, ended = [], False
+        sizes: list[int] = []
+        ended = False
         for frame in received(client):
             if isinstance(frame, DataFrame):
                 if not sizes:

@@ -166,6 +166,16 @@ def test_what_is_odd_passes_as_one_request(multi, data, path, headers):
         assert event(client.read())["path"] == "/next"
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["GET / HTTP/2.0", "GET / HTTP/3.0", "GET / HTTP/1.2", "GET / HTTP/0.9", "GET /"],
+)
+def test_an_unexpected_version_is_served_as_http_1_0(single, line):
+    answer = single.send(f"{line}\r\nHost: a\r\n\r\n")
+    assert event(answer)["path"] == "/"
+    assert answer.closed
+
+
 def test_trace_is_not_allowed_and_the_connection_goes_on(single):
     with single.connect() as client:
         client.write(get(line="TRACE / HTTP/1.1") + get(line="GET /next HTTP/1.1"))

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+import h2.connection
+import h2.events
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -179,6 +181,48 @@ def test_the_protocol_is_agreed_upon(
     proxy.serve_snapshot(snapshot(Secure(balancer, [make("a.example.com")])))
     shown = handshake(proxy.port, context=client_context(alpn=offered))
     assert shown.protocol == expected
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is missing")
+def test_sessions_of_tls_1_3_take_no_early_data(proxy: Proxy) -> None:
+    proxy.serve_snapshot(
+        snapshot(
+            Secure(
+                Balancer(port=443),
+                [make("a.example.com")],
+                ssl_policy="ELBSecurityPolicy-TLS13-1-3-2021-06",
+            )
+        )
+    )
+    shown = subprocess.run(
+        ["openssl", "s_client", "-tls1_3", "-ign_eof", "-connect", f"127.0.0.1:{proxy.port}"],
+        input="GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    ).stdout
+    assert "HTTP/1.1 200" in shown
+    limits = [line.strip() for line in shown.splitlines() if "Max Early Data" in line]
+    assert limits
+    assert set(limits) == {"Max Early Data: 0"}
+
+
+def test_client_keep_alive_ends_a_connection_of_http2_with_goaway(proxy: Proxy) -> None:
+    balancer = Balancer(port=443, attributes={"client_keep_alive.seconds": "1"})
+    proxy.serve_snapshot(snapshot(Secure(balancer, [make("a.example.com")])))
+    connection = h2.connection.H2Connection()
+    connection.initiate_connection()
+    with TlsClient(proxy.port, context=client_context(alpn=("h2",))) as client:
+        ended = False
+        while not ended:
+            client.write(connection.data_to_send())
+            data = client.tls.recv(65536)
+            assert data
+            ended = any(
+                isinstance(event, h2.events.ConnectionTerminated) and event.error_code == 0
+                for event in connection.receive_data(data)
+            )
 
 
 def test_version_and_cipher_are_told_where_that_is_on_and_under_the_chosen_name(
