@@ -59,8 +59,6 @@ class Sealed:
     secret: Secret = field(repr=False)
 
 
-# differs from AWS: HTTPS targets may always choose TLS 1.3; in AWS only where a listener's policy
-# has it.
 def transport_socket(
     tenant: Tenant, certificate_arns: Sequence[str], trust_store: TrustStore | None
 ) -> dict[str, object]:

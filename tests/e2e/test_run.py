@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ from tests.support.command import Place, free_port, get, is_alive, listens, plac
 
 pytestmark = pytest.mark.timeout(60)
 
-FIRST_ANSWER_S = 1.5  # on the machine the project is built on
 CODE = """
 import os
 print("loaded")
@@ -62,13 +60,6 @@ def where() -> Iterator[Place]:
     with place() as where:
         (where.folder / "app.py").write_text(CODE)
         yield where
-
-
-def test_the_first_answer_comes_soon(where):
-    started = time.monotonic()
-    with running(where, "app.py") as command:
-        until(lambda: get(command.port) == (200, "none headers"))
-        assert time.monotonic() - started <= FIRST_ANSWER_S
 
 
 def test_the_terminal_shows_requests_with_what_they_printed(where):
