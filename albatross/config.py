@@ -238,7 +238,7 @@ class Config:
     )
     envoy_concurrency: int = _setting(
         0,
-        "Worker threads of the proxy. 0: one for each core that the server may use.",
+        "Worker threads of the proxy. 0: one for every two cores that the server may use.",
         check=_number(0, 256),
     )
     ec2_endpoint: str = _setting(

@@ -53,6 +53,8 @@ def _replace(path: str, text: str) -> None:
     except PermissionError:
         _write_in_place(path, data)
         return
+    except OSError as error:  # it names the temporary file
+        raise OSError(error.errno, error.strerror, path) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -291,7 +291,8 @@ def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
         cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
         return bootstrap.command(
             Path(run_dir),
-            concurrency=config.envoy_concurrency or cores,
+            # Half of the cores, since functions and their host need the rest.
+            concurrency=config.envoy_concurrency or max(1, cores // 2),
             drain_s=math.ceil(config.grace_s),
             log_level="info" if config.log_level == "debug" else "error",  # it is talkative
         )

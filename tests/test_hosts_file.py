@@ -74,3 +74,10 @@ def test_a_file_that_is_missing_is_made_only_when_there_is_something_to_say(tmp_
     assert not path.exists()
     assert hosts_file.update(str(path), ENTRIES)
     assert path.read_text() == BLOCK
+
+
+def test_an_error_names_the_hosts_file(tmp_path):
+    path = tmp_path / "missing" / "hosts"
+    with pytest.raises(FileNotFoundError) as raised:
+        hosts_file.update(str(path), ["127.0.0.1 a"])
+    assert raised.value.filename == str(path)
