@@ -6,6 +6,7 @@
 import asyncio
 import os
 import random
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 from tests.support.command import free_port, make_listener, zipped
 from tests.support.stack import Front, Stack, fixed, forward
+from tests.support.tls import client_context, handshake, make
 
 CHANGES = int(os.environ.get("ALBATROSS_TEST_CHANGES", "100"))
 SEED = int(os.environ.get("ALBATROSS_TEST_SEED", "0")) or random.randrange(1 << 30)
@@ -32,15 +34,23 @@ PATHS = {
     "/servers/x": b"server",
     "/elsewhere": b"default",
 }
+# What clients ask for by SNI; the last has no certificate but the default one.
+NAMES = ("a.example.org", "b.example.org", "c.example.net", "d.example.net", "example.com")
+
+# What may end connections, each with its next answer. Nothing else may.
+ENDING = {"set_attribute", "change_idle_timeout"}
+ENDING_TLS = {"add_certificate", "remove_certificate", "replace_default_certificate"}
 
 
 @dataclass
 class Load:
-    """Requests without a pause, in an event loop of their own."""
+    """Requests without a pause, in an event loop of their own. With `tls` they are of HTTPS."""
 
     address: str
     port: int
+    tls: ssl.SSLContext | None = None
     sent: Counter[str] = field(default_factory=Counter)
+    ended: int = 0  # kept-alive connections whose last answer said so
     faults: list[str] = field(default_factory=list)
     over: bool = False
 
@@ -59,10 +69,12 @@ class Load:
             path = paths[number % len(paths)]
             try:
                 if connection is None:
-                    connection = await asyncio.open_connection(self.address, self.port)
+                    connection = await self._connect(NAMES[number % len(NAMES)])
                 closes = await self._request(path, *connection)
+                self.ended += closes and kept_alive
             except (OSError, EOFError) as error:
-                self.faults.append(f"{path}: {error!r}, kept alive: {kept_alive}")
+                scheme = "https" if self.tls else "http"
+                self.faults.append(f"{scheme} {path}: {error!r}, kept alive: {kept_alive}")
                 closes = True
             if (closes or not kept_alive) and connection is not None:
                 connection[1].close()
@@ -70,6 +82,12 @@ class Load:
             await asyncio.sleep(0.002)
         if connection is not None:
             connection[1].close()
+
+    async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        server_name = name if self.tls else None
+        return await asyncio.open_connection(
+            self.address, self.port, ssl=self.tls, server_hostname=server_name
+        )
 
     async def _request(
         self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -133,11 +151,22 @@ def loop_thread() -> Iterator[Callable[[Any], Any]]:
         loop.close()
 
 
+@dataclass
+class Door:
+    """A listener under load. `rules` are those of PATHS, `others` none that a request meets."""
+
+    listener: str
+    real_port: int
+    rules: dict[str, str] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+
 class Changes:
     """Each method is a change that must not be noticed by who sends requests."""
 
     def __init__(self, stack: Stack, servers: list[int]) -> None:
         self.elb, self.functions = stack.elb, stack.functions
+        self.acm = stack.server.client("acm")
         self.stack, self.ports = stack, servers
         self.random = random.Random(SEED)
         self.number = count(1)
@@ -146,13 +175,17 @@ class Changes:
         self.servers = self._server_group()
         self.registered = set(servers)
         self.front: Front = stack.front(fixed(200, "default"))
-        self.rules = {
-            "stable": self._rule("/stable/*", fixed(200, "stable")),
-            "function": self._rule("/function/*", forward(self.groups[0])),
-            "weighted": self._rule("/weighted/*", self._weights()),
-            "servers": self._rule("/servers/*", forward(self.servers)),
-        }
-        self.others: list[str] = []
+        self.defaults = [self._request("www.example.com"), self._import("www.example.com")]
+        self.listed: dict[str, str] = {}  # certificates by name
+        self.http = Door(self.front.listener, self.front.real_port)
+        self.https = self._https_door()
+        for door in (self.http, self.https):
+            door.rules = {
+                "stable": self._rule(door, "/stable/*", fixed(200, "stable")),
+                "function": self._rule(door, "/function/*", forward(self.groups[0])),
+                "weighted": self._rule(door, "/weighted/*", self._weights()),
+                "servers": self._rule(door, "/servers/*", forward(self.servers)),
+            }
         self.listeners: list[str] = []
 
     def make_one(self) -> str:
@@ -168,6 +201,12 @@ class Changes:
                 self.change_code,
                 self.change_weights,
                 self.change_targets,
+                self.change_idle_timeout,
+                self.add_certificate,
+                self.remove_certificate,
+                self.renew_certificate,
+                self.renew_default_certificate,
+                self.replace_default_certificate,
             ]
         )
         change()
@@ -181,9 +220,44 @@ class Changes:
         self.elb.register_targets(TargetGroupArn=group, Targets=targets)
         return str(group)
 
-    def _rule(self, path: str, action: dict[str, Any]) -> str:
+    def _https_door(self) -> Door:
+        listener = self.elb.create_listener(
+            LoadBalancerArn=self.front.balancer,
+            Protocol="HTTPS",
+            Port=443,
+            Certificates=[{"CertificateArn": self.defaults[0]}],
+            DefaultActions=[fixed(200, "default")],
+        )["Listeners"][0]["ListenerArn"]
+        balancers = self.stack.server.status()["load_balancers"]
+        (own,) = [one for one in balancers if one["arn"] == self.front.balancer]
+        (place,) = [one for one in own["listeners"] if one["port"] == 443]
+        assert place["error"] is None, place
+        return Door(listener, place["real_port"])
+
+    def _request(self, name: str) -> str:
+        made = self.acm.request_certificate(DomainName=name, KeyAlgorithm="EC_prime256v1")
+        return str(made["CertificateArn"])
+
+    def _import(self, name: str, **replaced: str) -> str:
+        made = make(name)
+        imported = self.acm.import_certificate(
+            Certificate=made.pem, PrivateKey=made.key_pem, **replaced
+        )
+        return str(imported["CertificateArn"])
+
+    def _renew(self, arn: str, name: str) -> None:
+        shown = self.acm.describe_certificate(CertificateArn=arn)["Certificate"]
+        if shown["Type"] == "IMPORTED":
+            self._import(name, CertificateArn=arn)
+        else:
+            self.acm.renew_certificate(CertificateArn=arn)
+
+    def _door(self) -> Door:
+        return self.random.choice([self.http, self.https])
+
+    def _rule(self, door: Door, path: str, action: dict[str, Any]) -> str:
         made = self.elb.create_rule(
-            ListenerArn=self.front.listener,
+            ListenerArn=door.listener,
             Priority=next(self.number),
             Conditions=[{"Field": "path-pattern", "Values": [path]}],
             Actions=[action],
@@ -197,23 +271,26 @@ class Changes:
         return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
 
     def add_rule(self) -> None:
-        if len(self.others) < 40:
+        door = self._door()
+        if len(door.others) < 40:
             path = f"/other-{next(self.number)}/*"
-            self.others.append(self._rule(path, fixed(500, "misrouted")))
+            door.others.append(self._rule(door, path, fixed(500, "misrouted")))
 
     def remove_rule(self) -> None:
-        if self.others:
-            self.elb.delete_rule(RuleArn=self.others.pop(self.random.randrange(len(self.others))))
+        others = self._door().others
+        if others:
+            self.elb.delete_rule(RuleArn=others.pop(self.random.randrange(len(others))))
 
     def modify_rule(self) -> None:
-        if self.others:
+        others = self._door().others
+        if others:
             values = [f"/x-{next(self.number)}/*", "*.gif"]
             condition = {"Field": "path-pattern", "PathPatternConfig": {"Values": values}}
-            arn = self.random.choice(self.others)
-            self.elb.modify_rule(RuleArn=arn, Conditions=[condition])
+            self.elb.modify_rule(RuleArn=self.random.choice(others), Conditions=[condition])
 
     def shuffle_priorities(self) -> None:
-        arns = [*self.rules.values(), *self.others]
+        door = self._door()
+        arns = [*door.rules.values(), *door.others]
         self.random.shuffle(arns)
         pairs = [{"RuleArn": arn, "Priority": next(self.number)} for arn in arns]
         self.elb.set_rule_priorities(RulePriorities=pairs)
@@ -221,7 +298,6 @@ class Changes:
     def set_attribute(self) -> None:
         key, values = self.random.choice(
             [
-                ("idle_timeout.timeout_seconds", ["60", "61", "90"]),
                 ("client_keep_alive.seconds", ["3600", "1800"]),
                 ("routing.http.xff_header_processing.mode", ["append", "preserve", "remove"]),
                 ("routing.http.preserve_host_header.enabled", ["true", "false"]),
@@ -230,6 +306,57 @@ class Changes:
             ]
         )
         self.front.set(**{key: self.random.choice(values)})
+
+    def change_idle_timeout(self) -> None:
+        self.front.set(idle_timeout__timeout_seconds=str(self.random.randint(60, 90)))
+
+    def add_certificate(self) -> None:
+        """Add one for a name that clients ask for; the wildcard covers two of them."""
+        missing = {*NAMES[:-1], "*.example.org"} - self.listed.keys()
+        if missing:
+            name = self.random.choice(sorted(missing))
+            arn = self.random.choice([self._request, self._import])(name)
+            self.elb.add_listener_certificates(
+                ListenerArn=self.https.listener, Certificates=[{"CertificateArn": arn}]
+            )
+            self.listed[name] = arn
+
+    def remove_certificate(self) -> None:
+        """Take one off the listener and delete it, and so its key."""
+        if self.listed:
+            arn = self.listed.pop(self.random.choice(list(self.listed)))
+            self.elb.remove_listener_certificates(
+                ListenerArn=self.https.listener, Certificates=[{"CertificateArn": arn}]
+            )
+            self.acm.delete_certificate(CertificateArn=arn)
+
+    def renew_certificate(self) -> None:
+        if self.listed:
+            name, arn = self.random.choice(list(self.listed.items()))
+            self._renew(arn, name)
+
+    def renew_default_certificate(self) -> None:
+        self._renew(self.defaults[0], "www.example.com")
+
+    def replace_default_certificate(self) -> None:
+        self.defaults.reverse()
+        self.elb.modify_listener(
+            ListenerArn=self.https.listener, Certificates=[{"CertificateArn": self.defaults[0]}]
+        )
+
+    def certificates_are_shown(self) -> bool:
+        """Tell whether new clients are shown the certificates that the listener has now."""
+        for name in NAMES:
+            wildcard = f"*.{name.partition('.')[2]}"
+            fitting = [self.listed[one] for one in (name, wildcard) if one in self.listed]
+            shown = handshake(self.https.real_port, name, address=self.front.address).serial
+            if shown not in map(self._serial, fitting or self.defaults[:1]):
+                return False
+        return True
+
+    def _serial(self, arn: str) -> int:
+        shown = self.acm.describe_certificate(CertificateArn=arn)["Certificate"]
+        return int(shown["Serial"].replace(":", ""), 16)
 
     def add_listener(self) -> None:
         if len(self.listeners) < 5:
@@ -246,7 +373,8 @@ class Changes:
         self.functions.update_function_code(FunctionName=self.function, ZipFile=code)
 
     def change_weights(self) -> None:
-        self.elb.modify_rule(RuleArn=self.rules["weighted"], Actions=[self._weights()])
+        rule = self._door().rules["weighted"]
+        self.elb.modify_rule(RuleArn=rule, Actions=[self._weights()])
 
     def change_targets(self) -> None:
         """Take one of the servers out of the group, or all into it."""
@@ -265,16 +393,29 @@ def test_no_request_notices_changes(traffic: Stack) -> None:
     with loop_thread() as start:
         servers = [start(_listen()).result() for _ in range(2)]
         changes = Changes(traffic, [one.sockets[0].getsockname()[1] for one in servers])
-        load = Load(changes.front.address, changes.front.real_port)
-        running = start(load.run())
+        address = changes.front.address
+        loads = [
+            Load(address, changes.http.real_port),
+            Load(address, changes.https.real_port, client_context()),
+        ]
+        running = [start(load.run()) for load in loads]
         made: list[str] = []
         try:
-            while len(made) < CHANGES and not load.faults:
+            while len(made) < CHANGES and not any(load.faults for load in loads):
                 made.append(changes.make_one())
         finally:
-            load.over = True
-            running.result()
+            for load in loads:
+                load.over = True
+            for one in running:
+                one.result()
             for one in servers:
                 start(_close(one)).result()
-    assert not load.faults, (f"seed {SEED}", made[-5:], len(made), load.faults[:5])
-    assert min(load.sent[path] for path in PATHS) > CHANGES
+    faults = [fault for load in loads for fault in load.faults]
+    assert not faults, (f"seed {SEED}", made[-5:], len(made), faults[:5])
+    assert min(load.sent[path] for load in loads for path in PATHS) > CHANGES // 4
+    for load in loads:
+        ending = ENDING | ENDING_TLS if load.tls else ENDING
+        times = sum(change in ending for change in made)
+        # A client may come back before all workers have heard of the change, hence 2.
+        assert load.ended <= 2 * KEPT_ALIVE * times, (f"seed {SEED}", load.ended, times)
+    assert changes.certificates_are_shown(), f"seed {SEED}"

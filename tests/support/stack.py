@@ -293,6 +293,8 @@ def stack(**variables: str) -> Iterator[Stack]:
     """Run a server with these variables; afterwards none of its processes and files may be left."""
     network = f"127.{random.randrange(64, 255)}.{random.randrange(256)}.0/24"
     with place() as where:
+        # Every test makes a load balancer of its own.
+        where.variables["ALBATROSS_QUOTAS"] = "application-load-balancers=1000"
         where.variables.update(variables)
         with serving(where, "--addresses", network) as server:
             pids = server.pids().values()
