@@ -42,6 +42,9 @@ class Engine(Protocol):
     def has_room(self) -> bool:
         """Tell whether another may be started; an idle one elsewhere may be ended for it."""
 
+    def forget(self, function: Function) -> None:
+        """Drop what ended environments of `function` have left for the next: it is another now."""
+
 
 class Account:
     """The concurrency that functions without a reservation share. Source: Lambda quotas."""
@@ -132,6 +135,7 @@ class Pool:
 
     def renew(self) -> None:
         """Replace all environments; what waits is run by new ones."""
+        self._engine.forget(self.function)
         self._init_limit_s = None
         self._starting.clear()
         self.idle.clear()
@@ -155,6 +159,7 @@ class Pool:
 
     def close(self) -> None:
         """The function is gone: end everything, fail what waits."""
+        self._engine.forget(self.function)
         for environment in list(self.environments):
             environment.retire()
         self._fail_waiting(Outcome(b"", api_error="ResourceNotFoundException"))

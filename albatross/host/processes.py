@@ -65,6 +65,10 @@ class Processes:
     def has_room(self) -> bool:
         return len(self._environments) < self.environments_max or self.make_room()
 
+    def forget(self, function: Function) -> None:
+        for tmp in self._spare_tmp.pop(function.arn, ()):
+            self._finder.submit(shutil.rmtree, tmp, ignore_errors=True)
+
     def log_of(self, function: Function) -> FunctionLog:
         """Return the log of `function`: `logs/ACCOUNT/REGION/NAME.log` in the data directory."""
         if function.arn not in self._logs:

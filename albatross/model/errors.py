@@ -98,18 +98,6 @@ class InvalidTarget(AwsError):
     code = "InvalidTarget"
 
 
-class InvalidScheme(AwsError):
-    code = "InvalidScheme"
-
-
-class InvalidSubnet(AwsError):
-    code = "InvalidSubnet"
-
-
-class UnsupportedProtocol(AwsError):
-    code = "UnsupportedProtocol"
-
-
 class TargetGroupAssociationLimit(AwsError):
     code = "TargetGroupAssociationLimit"
 
@@ -247,10 +235,6 @@ class RequestEntityTooLargeException(AwsError):
 
 class InvalidRequestContentException(AwsError):
     code = "InvalidRequestContentException"
-
-
-class CodeStorageExceededException(AwsError):
-    code = "CodeStorageExceededException"
 
 
 class PolicyLengthExceededException(AwsError):

@@ -176,6 +176,13 @@ def test_the_environment_of_a_failed_invocation_is_replaced_and_keeps_its_tmp(
     assert host.invoke("reset", {}).payload == b"true"
 
 
+def test_new_code_does_not_find_what_a_crash_has_left_in_tmp(host: RunningHost) -> None:
+    host.deploy("anew", source("open('/tmp/kept', 'w').close(); os._exit(1)"))
+    assert host.invoke("anew").function_error == "Unhandled"
+    host.deploy("anew", source("return os.path.exists('/tmp/kept')"))
+    assert host.invoke("anew").payload == b"false"
+
+
 @pytest.mark.parametrize(
     ("text", "changes", "error_type"),
     [

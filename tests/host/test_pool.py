@@ -56,6 +56,9 @@ class FakeEngine:
     def has_room(self) -> bool:
         return self.room
 
+    def forget(self, function: Function) -> None:
+        pass
+
 
 class Clock:
     def __init__(self) -> None:
