@@ -5,14 +5,13 @@ import os
 import re
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import click
 
-from albatross import __version__, config, handlers, hosts_file
+from albatross import __version__, access, config, handlers, hosts_file, own_paths
 from albatross.config import Config, ConfigError, RunSpec
 from albatross.launch import launch
 
@@ -171,9 +170,10 @@ def _variable(text: str, place: str) -> dict[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not _VARIABLE.fullmatch(key):
+        # Not the text itself: it may be a secret whose line has lost its name.
         raise ConfigError(
-            f"{place}: {text!r} is not KEY=VALUE, with a KEY of at least two letters, digits or _ "
-            "that starts with a letter."
+            f"{place} must be KEY=VALUE, with a KEY of at least two letters, digits or _ that "
+            "starts with a letter."
         )
     return {key: value}
 
@@ -186,12 +186,8 @@ def _unquoted(value: str) -> str:
 def _launch(settings: Callable[[], Config]) -> None:
     try:
         chosen = settings()
-        if not chosen.is_loopback:
-            click.echo(
-                f"Warning: binding to {chosen.bind}. Whoever reaches port {chosen.port} can run "
-                "code on this machine as you.",
-                err=True,
-            )
+        for warning in access.check(chosen):
+            click.echo(f"Warning: {warning}", err=True)
         launch(chosen)
     except (ConfigError, handlers.NoHandler) as error:
         raise click.ClickException(str(error)) from error
@@ -286,12 +282,12 @@ def _ask(endpoint: str) -> dict[str, Any]:
 def _get(endpoint: str, name: str) -> bytes:
     """Return what the server at `endpoint` answers below /_albatross/."""
     try:
-        with urllib.request.urlopen(f"{endpoint}/_albatross/{name}", timeout=STATUS_S) as answer:
-            body: bytes = answer.read()
+        return own_paths.get(endpoint, name, timeout_s=STATUS_S)
+    except own_paths.Refused as error:
+        raise click.ClickException(f"{endpoint} refuses: {error}") from error
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise _no_server(endpoint, reason) from error
-    return body
 
 
 def _no_server(endpoint: str, reason: object) -> click.ClickException:

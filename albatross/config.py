@@ -74,14 +74,15 @@ def _is_network(value: str) -> str | None:
 
 
 def _are_quotas(values: dict[str, object]) -> str | None:
-    from albatross.model.quotas import DEFAULTS  # only when there are some
+    from albatross.model import quotas  # only when there are some
 
-    for name, value in values.items():
-        if name not in DEFAULTS:
-            return f"has no {name!r}; there are " + ", ".join(DEFAULTS)
-        if type(value) is not int or value < 1:
-            return f"must be whole numbers from 1 up, {name} too"
-    return None
+    return next(filter(None, (quotas.fault(*each) for each in values.items())), None)
+
+
+def _are_leniencies(value: str) -> str | None:
+    from albatross.model import leniency  # only when there are some
+
+    return leniency.fault(value)
 
 
 def _setting(
@@ -92,15 +93,18 @@ def _setting(
     flag: bool = False,
     metavar: str = "",
     shown: str = "",
+    secret: bool = False,
 ) -> Any:
     """Return a dataclass field.
 
-    `flag`: `albatross serve` has an option for it. `shown`: its default in words.
+    `flag`: `albatross serve` has an option for it. `shown`: its default in words. `secret`: the
+    value is never printed.
     """
     metadata = {"doc": doc, "check": check, "flag": flag, "metavar": metavar, "shown": shown}
+    metadata["secret"] = secret
     if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=default, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def _data_home() -> str:
@@ -139,10 +143,25 @@ class Config:
     bind: str = _setting(
         "127.0.0.1",
         "IP address on which the API and the load balancers listen. Anyone who reaches the API may "
-        "run code here: bind elsewhere than to the loopback only in a network that you trust.",
+        "run code here: another address than one of the loopback needs `auth` or "
+        "`allow_unauthenticated`.",
         check=_is_address,
         flag=True,
         metavar="ADDRESS",
+    )
+    auth: str = _setting(
+        "",
+        "File of access keys, in the format of ~/.aws/credentials. With it, API calls must be "
+        "signed with one of them; docs/security.md says more.",
+        flag=True,
+        metavar="FILE",
+        shown="signatures are not verified",
+    )
+    allow_unauthenticated: bool = _setting(
+        False,
+        "Let whoever reaches the API use it, though `bind` is not a loopback address and there is "
+        "no `auth`.",
+        flag=True,
     )
     data_dir: str = _setting(
         _data_home,
@@ -150,6 +169,19 @@ class Config:
         flag=True,
         metavar="DIRECTORY",
         shown="$XDG_DATA_HOME/albatross, or ~/.local/share/albatross",
+    )
+    database: str = _setting(
+        "",
+        "URL of a PostgreSQL database for all resources, for example "
+        "postgresql://albatross@127.0.0.1:5432/albatross. Packages, keys and logs stay in "
+        "`data_dir`. One server at a time uses it.",
+        check=_matches(
+            r"postgres(ql)?://\S+", "a URL such as postgresql://USER@HOST:5432/DATABASE"
+        ),
+        flag=True,
+        metavar="URL",
+        shown="SQLite, `state.db` in `data_dir`",
+        secret=True,
     )
     logs_dir: str = _setting(
         "",
@@ -183,8 +215,14 @@ class Config:
     strict: bool = _setting(
         False,
         "Refuse what AWS refuses even where published walk-throughs do it, for example "
-        "`create-target-group --target-type lambda --protocol HTTP`.",
+        "`create-target-group --target-type lambda --protocol HTTP`. What else: docs/strict.md.",
         flag=True,
+    )
+    lenient: str = _setting(
+        "",
+        "Names, separated by commas, of what is taken although AWS refuses it and `strict` is on, "
+        "for example `loopback-targets`.",
+        check=_are_leniencies,
     )
     log_level: str = _setting(
         "info",
@@ -231,6 +269,12 @@ class Config:
         "Seconds after which an execution environment without work is stopped.",
         check=_number(1, 86_400),
     )
+    runtime_transport: str = _setting(
+        "channel",
+        "How events reach runtimes that AWS publishes: `channel`, by a socket of their own, or "
+        "`http`, by the Lambda Runtime API, as in AWS. Functions see no difference.",
+        check=_one_of("channel", "http"),
+    )
     grace_s: float = _setting(
         25.0,
         "Longest time in seconds that requests in flight get to finish when the server stops.",
@@ -249,9 +293,9 @@ class Config:
     )
     quotas: dict[str, int] = _setting(  # noqa: RUF009
         dict,
-        "Quotas other than AWS's default ones, by the names that DescribeAccountLimits shows, for "
-        "example `rules-per-application-load-balancer`. In albatross.toml a table `[quotas]`; in "
-        "the variable `NAME=200,NAME=100`.",
+        "Quotas other than AWS's default ones, for example `rules-per-application-load-balancer`; "
+        "all names: docs/strict.md. In albatross.toml a table `[quotas]`; in the variable "
+        "`NAME=200,NAME=100`.",
         check=_are_quotas,
         shown="none",
     )
@@ -261,6 +305,11 @@ class Config:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database in use."""
+        return self.database or "sqlite:///" + os.path.join(self.data_dir, "state.db")
 
     @property
     def log_files(self) -> str:
@@ -297,7 +346,7 @@ def load(
     for setting in settings():
         if (given := flags.get(setting.name)) is not None:
             values[setting.name] = _value(setting, given, "--" + setting.name.replace("_", "-"))
-    for key in ("data_dir", "hosts_file", "logs_dir"):
+    for key in ("auth", "data_dir", "hosts_file", "logs_dir"):
         if values.get(key):
             values[key] = os.path.abspath(os.path.expanduser(values[key]))
     return Config(**values)
@@ -390,7 +439,8 @@ def _value(setting: "Field[Any]", given: object, place: str) -> Any:
     check = setting.metadata["check"]
     # An empty text stands for "not set" where that is the default.
     if check and not (value == "" and setting.default == "") and (fault := check(value)):
-        raise ConfigError(f"{place} {fault}, not {given!r}.")
+        end = "" if fault.endswith(".") else f", not {given!r}."
+        raise ConfigError(f"{place} {fault}{end}")
     return value
 
 

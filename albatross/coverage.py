@@ -18,7 +18,8 @@ from albatross.trust_material import OPERATIONS as TRUST_MATERIAL
 # Not operations on the store alone: Invoke goes to the Lambda host, others read S3 before.
 _SERVED: dict[str, Collection[str]] = {
     "elasticloadbalancing": ELBV2.keys() | TRUST_MATERIAL,
-    "lambda": LAMBDA.keys() | {"Invoke"},
+    "lambda": LAMBDA.keys()
+    | {"Invoke", "GetProvisionedConcurrencyConfig", "ListProvisionedConcurrencyConfigs"},
     "sts": STS.keys(),
     "acm": ACM.keys(),
 }

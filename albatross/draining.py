@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from albatross.elbv2.targets import remove_drained
 from albatross.model import arn as arns
 from albatross.model.arn import Scope
+from albatross.model.errors import ServiceUnavailable
 from albatross.model.snapshot import Snapshot
 from albatross.store.store import Store
+
+AWAY_PAUSE_S = 2.0  # after the database was away
 
 
 class Draining:
@@ -30,8 +33,11 @@ class Draining:
         """Remove targets for ever."""
         while True:
             self._wake.clear()
-            next_end = await self.remove()
-            pause_s = (next_end - self._now()).total_seconds() if next_end else None
+            try:
+                next_end = await self.remove()
+                pause_s = (next_end - self._now()).total_seconds() if next_end else None
+            except ServiceUnavailable:  # the database is away, and the targets drain on
+                pause_s = AWAY_PAUSE_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()

@@ -26,6 +26,8 @@ from albatross.store.store import Store
 from albatross.store.transaction import Transaction
 from albatross.supervisor import PROCESSES_FILE
 
+HEALTH_PATH = "/_albatross/health"
+
 Routes = Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]]
 
 
@@ -37,12 +39,13 @@ def routes(config: Config, run_dir: Path, store: Store, publisher: Publisher) ->
         return _json(503 if missing else 200, {"ready": not missing, "missing": missing})
 
     async def status(_: Request) -> Response:
-        return _json(200, await describe(config, run_dir, publisher))
+        return _json(200, await describe(config, run_dir, store, publisher))
 
     async def reset(_: Request) -> Response:
-        if not config.is_loopback:
+        if not config.is_loopback and not config.auth:
             return _json(
-                403, {"message": "Reset is only there while `bind` is a loopback address."}
+                403,
+                {"message": "Reset is there while `bind` is a loopback address, or with `auth`."},
             )
         await forget_everything(store)
         await publisher.wait_in_effect()
@@ -56,21 +59,23 @@ def routes(config: Config, run_dir: Path, store: Store, publisher: Publisher) ->
         return Response(200, {"Content-Type": "application/x-pem-file"}, pem.encode())
 
     return {
-        ("GET", "/_albatross/health"): health,
+        ("GET", HEALTH_PATH): health,
         ("GET", "/_albatross/status"): status,
         ("POST", "/_albatross/reset"): reset,
         ("GET", "/_albatross/ca"): ca,
     }
 
 
-async def describe(config: Config, run_dir: Path, publisher: Publisher) -> dict[str, Any]:
+async def describe(
+    config: Config, run_dir: Path, store: Store, publisher: Publisher
+) -> dict[str, Any]:
     """Return what the server does now, as the status shows it."""
     snapshot, missing = publisher.snapshot, await publisher.missing()
     return {
         "version": __version__,
         "ready": not missing,
         "missing": missing,
-        "problem": publisher.problem,
+        "problem": publisher.problem or store.problem,
         "refused_by_proxy": dict(publisher.refused()),
         "api": f"http://{config.bind}:{config.port}",
         "data_dir": config.data_dir,

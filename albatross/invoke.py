@@ -28,7 +28,8 @@ def operation(store: Store, host: HostClient) -> AsyncOperation:
     """Return Invoke, for functions in `store`, run by `host`."""
 
     async def invoke(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
-        function, _ = await store.read(scope, lambda tx: lookup.find(tx, params))
+        function, qualifier = await store.read(scope, lambda tx: lookup.find(tx, params))
+        called = f"{function.arn}:{qualifier}" if qualifier else function.arn
         payload = _payload(params)
         context = _client_context(params.get("ClientContext"))
         match params.get("InvocationType", "RequestResponse"):
@@ -40,17 +41,17 @@ def operation(store: Store, host: HostClient) -> AsyncOperation:
                     "Albatross; docs/coverage.md says what is"
                 )
         try:
-            invoked = await host.invoke(function.arn, payload, client_context=context)
+            invoked = await host.invoke(called, payload, client_context=context)
         except OSError as error:
             raise ServiceException(f"The Lambda host is being started: {error}") from error
         if invoked.api_error:
-            raise _api_error(invoked.api_error, invoked.payload.decode(), function.arn)
+            raise _api_error(invoked.api_error, invoked.payload.decode(), called)
         # differs from AWS: the x-amzn-RequestId of an Invoke is not the request id that the
         # function sees.
         answer: dict[str, Any] = {
             "StatusCode": 200,
             "Payload": invoked.payload,
-            "ExecutedVersion": lookup.LATEST,
+            "ExecutedVersion": invoked.version,
         }
         if invoked.function_error:
             answer["FunctionError"] = invoked.function_error

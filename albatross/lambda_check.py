@@ -21,13 +21,12 @@ def probe(host: HostClient, snapshot: Callable[[], Snapshot]) -> Probe:
     """Return what checks functions of `snapshot()` by invoking them in `host`."""
 
     async def check(group: TargetGroup, target: Target) -> Outcome:
-        arn = target.id.removesuffix(":$LATEST")
-        if not _may_invoke(snapshot(), arn, group):
+        if not _may_invoke(snapshot(), target.id.removesuffix(":$LATEST"), group):
             return Outcome(fault=Fault.BAD_ANSWER)
         settings, multi_value = group.health_check, group.multi_value_headers
         event = health_check_event(settings.path, group.arn, multi_value=multi_value)
         try:
-            invoked = await host.invoke(arn, orjson.dumps(event))
+            invoked = await host.invoke(target.id, orjson.dumps(event))
         except OSError:
             return Outcome(fault=Fault.INTERNAL)
         if invoked.api_error or invoked.function_error:
@@ -41,9 +40,9 @@ def probe(host: HostClient, snapshot: Callable[[], Snapshot]) -> Probe:
 
 
 def _may_invoke(snapshot: Snapshot, arn: str, group: TargetGroup) -> bool:
-    """Tell whether the function is there and its policy lets the load balancer invoke it."""
+    """Tell whether the target is there and its own policy lets the load balancer invoke it."""
     return any(
-        function.may_be_invoked_from(group.arn)
-        for function in snapshot.functions
-        if function.arn == arn
+        invocable.may_be_invoked_from(group.arn)
+        for found, invocable in snapshot.invocables()
+        if found == arn
     )

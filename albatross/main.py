@@ -28,6 +28,7 @@ from albatross import (
     invoke,
     lambda_,
     lambda_check,
+    provisioned,
     run,
     s3,
     sts,
@@ -35,21 +36,25 @@ from albatross import (
 )
 from albatross import config as configuration
 from albatross import log as log_format
+from albatross.aws.access_keys import KeyFile
 from albatross.aws.app import App
+from albatross.aws.verify import Verifier
 from albatross.config import EXIT_CANNOT_BOOT, Config
 from albatross.draining import Draining
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
 from albatross.model.arn import Scope
-from albatross.model.errors import InvalidConfigurationRequest
+from albatross.model.errors import AwsError, InvalidConfigurationRequest
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.operation import AsyncOperation, Operation
 from albatross.publish import Publisher
+from albatross.signed_links import Links
+from albatross.store import directory
 from albatross.store.contents import Contents
+from albatross.store.engine import UnusableData, session_name
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
-from albatross.store.schema import UnusableData
 from albatross.store.store import Store
 from albatross.store.transaction import Transaction
 from albatross.telemetry.access_log import AccessLog
@@ -59,6 +64,10 @@ from albatross.xds import admin, names
 from albatross.xds.bootstrap import XDS_SOCKET
 from albatross.xds.server import XdsServer
 
+COLLECT_S = 60.0  # how often to look for packages out of use
+# Whoever may know that there is a server may ask whether it is ready; the URLs of contents are
+# answers to signed calls, and name what they lead to by its hash.
+OPEN_PATHS = frozenset({endpoints.HEALTH_PATH, trust_material.CONTENT_PATH})
 READY_LOOK_S = 0.01  # how often to look whether everything has started
 
 log = logging.getLogger("albatross")
@@ -78,6 +87,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     await xds.start()  # first, because the proxy is started when it listens
     host = HostClient(str(run_dir / "control.sock"))
     data_dir = Path(config.data_dir)
+    directory.require_known(data_dir)
     health = Health(
         invoke=lambda_check.probe(host, lambda: health.snapshot),
         changed=lambda: publisher.changed(),
@@ -85,10 +95,14 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     draining = Draining(lambda: store)
     keys = Keys(data_dir)
     store = Store(
-        f"sqlite:///{data_dir / 'state.db'}",
+        config.database_url,
         Packages(data_dir),
         keys,
+        name=session_name(config.data_dir),
+        check=partial(directory.bind, data_dir),
+        is_fresh=_is_first(run_dir),
         strict=config.strict,
+        lenient=config.lenient,
         quotas=config.quotas,
         on_commit=lambda revision: _tell(revision, publisher.changed, draining.changed),
         health=health,
@@ -103,17 +117,20 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         spec = config.run
         scope = Scope(config.account, config.region)
         await store.write(scope, lambda tx: run.create(tx, spec))
+    links = Links(_api_url(config))
     app = App(
-        operations(config, store, contents, host, publisher),
+        operations(config, store, contents, links, host, publisher),
         store,
         region=config.region,
         account=config.account,
         after_write=publisher.wait_in_effect,
         extra_routes={
             **endpoints.routes(config, run_dir, store, publisher),
-            **trust_material.routes(contents),
+            **trust_material.routes(contents, links),
         },
         is_loopback=config.is_loopback,
+        verifier=Verifier(KeyFile(config.auth).keys) if config.auth else None,
+        open_paths=OPEN_PATHS,
     )
     stopped = _on_signal()
     async with asyncio.TaskGroup() as group:
@@ -122,6 +139,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
             group.create_task(access_log.run()),
             group.create_task(health.run()),
             group.create_task(draining.run()),
+            group.create_task(_collect(store)),
             group.create_task(_announce(config, publisher)),
         ]
         if config.run is not None:
@@ -142,6 +160,25 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     await store.close()
 
 
+def _is_first(run_dir: Path) -> bool:
+    """Return whether this is the first control plane of the server. Notes that it was there."""
+    try:
+        (run_dir / "control-started").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+async def _collect(store: Store) -> None:
+    """Remove packages that have gone out of use, for ever."""
+    while True:
+        await asyncio.sleep(COLLECT_S)
+        try:
+            await store.collect_packages()
+        except (AwsError, OSError) as error:
+            log.warning("packages out of use cannot be removed: %s", error)
+
+
 def _access_log(config: Config, run_dir: Path) -> AccessLog:
     spool_dir, logs_dir = Path(config.data_dir) / "log-spool", Path(config.log_files)
     return AccessLog(
@@ -158,7 +195,12 @@ async def _complete(access_log: AccessLog, run_dir: Path) -> None:
 
 
 def operations(
-    config: Config, store: Store, contents: Contents, host: HostClient, publisher: Publisher
+    config: Config,
+    store: Store,
+    contents: Contents,
+    links: Links,
+    host: HostClient,
+    publisher: Publisher,
 ) -> Mapping[str, Mapping[str, Operation | AsyncOperation]]:
     """Return every operation of the API by service and name."""
     elb = dict(elbv2.OPERATIONS)
@@ -167,7 +209,7 @@ def operations(
         contents,
         partial(s3.read, config.s3_endpoint),
         after_write=publisher.wait_in_effect,
-        url=_api_url(config),
+        links=links,
     )
     for name in ("CreateListener", "ModifyListener"):
         elb[name] = _only_where_it_can_listen(elb[name], publisher)
@@ -178,7 +220,11 @@ def operations(
             **of_trust_stores,
             "RegisterTargets": instances.operation(config, store, publisher.wait_in_effect),
         },
-        "lambda": {**lambda_.OPERATIONS, "Invoke": invoke.operation(store, host)},
+        "lambda": {
+            **lambda_.OPERATIONS,
+            **provisioned.operations(store, host),
+            "Invoke": invoke.operation(store, host),
+        },
         "sts": sts.OPERATIONS,
     }
 

@@ -5,7 +5,6 @@ No transactions: the content is read and checked before one begins. Source: elbv
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,15 +26,14 @@ from albatross.model.errors import (
 from albatross.model.operation import AsyncOperation
 from albatross.model.snapshot import Snapshot
 from albatross.model.trust_store import TrustStore
+from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.store import Store
 from albatross.store.transaction import Transaction
 
-CONTENT_PATH = "/_albatross/trust-store-content"  # with ?sha256=
-BUNDLE_BYTES_MAX = 1024 * 1024  # more than 25 certificates of 16 KB have
+CONTENT_PATH = "/_albatross/trust-store-content"
+BUNDLE_BYTES_MAX = 16 * 1024 * 1024  # a quota of 1,000 certificates of 16 KB has as many
 REVOCATIONS_BYTES_MAX = 50 * 1024 * 1024
-
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -48,7 +46,7 @@ class _Material:
     contents: Contents
     read: Read
     after_write: Callable[[], Awaitable[None]]
-    url: str
+    links: Links
 
     async def create(self, scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
         bundle = await asyncio.to_thread(self._bundle, params)
@@ -134,8 +132,8 @@ class _Material:
 
     def _location(self, content: str) -> dict[str, Any]:
         # differs from AWS: the Location of a trust store's content is a URL of this server, whose
-        # answer is the content as it was checked.
-        return {"Location": f"{self.url}{CONTENT_PATH}?sha256={content}"}
+        # answer is the content as it was checked. It ends after ten minutes, or with the server.
+        return {"Location": self.links.to(CONTENT_PATH, content)}
 
 
 _RUN: Mapping[str, Callable[[_Material, Scope, dict[str, Any]], Awaitable[dict[str, Any]]]] = {
@@ -155,13 +153,13 @@ def in_use(snapshot: Snapshot) -> set[str]:
     return {store.bundle for store in stores} | set(lists)
 
 
-def routes(contents: Contents) -> Mapping[tuple[str, str], Handler]:
+def routes(contents: Contents, links: Links) -> Mapping[tuple[str, str], Handler]:
     """Return the handler of the URLs that the Get operations answer with."""
 
     async def content(request: Request) -> Response:
-        digest = request.query.removeprefix("sha256=")
-        if not _SHA256.fullmatch(digest):
-            return Response(404, {}, b"")
+        digest = links.digest(CONTENT_PATH, request.query)
+        if digest is None:
+            return Response(403, {"Content-Type": "text/plain"}, b"the link is wrong or expired\n")
         try:
             found = await asyncio.to_thread(contents.path(digest).read_bytes)
         except OSError:
@@ -177,8 +175,8 @@ def operations(
     read: Read,
     *,
     after_write: Callable[[], Awaitable[None]],
-    url: str,
+    links: Links,
 ) -> Mapping[str, AsyncOperation]:
-    """Return the operations. `read` gets an object of S3; `url` is that of this server's API."""
-    material = _Material(store, contents, read, after_write, url)
+    """Return the operations. `read` gets an object of S3."""
+    material = _Material(store, contents, read, after_write, links)
     return {name: AsyncOperation(partial(run, material)) for name, run in _RUN.items()}

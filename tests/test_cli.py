@@ -64,9 +64,13 @@ def test_what_is_in_the_way_of_a_start_is_said(launched, monkeypatch):
 
 
 def test_binding_to_the_network_prints_a_warning(launched):
-    result = call("serve", "--bind", "0.0.0.0")
+    result = call("serve", "--bind", "0.0.0.0", "--allow-unauthenticated")
     assert result.stderr.startswith("Warning: binding to 0.0.0.0.")
     assert call("serve").stderr == ""
+    assert len(launched) == 2
+    result = call("serve", "--bind", "0.0.0.0")
+    assert (result.exit_code, len(launched)) == (1, 2)
+    assert result.stderr.startswith("Error: bind: 0.0.0.0 is not a loopback address")
 
 
 def test_run_makes_a_spec_of_the_handler(launched):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from albatross.aws import browser, protocol, query
-from albatross.aws.errors import STATUS, InternalFailure, MissingAction
+from albatross.aws.errors import STATUS, InternalFailure, MissingAction, Refused
 from albatross.aws.http import Request, Response
 from albatross.aws.protocol import Call
 from albatross.aws.service import Service, service
-from albatross.aws.signature import Caller, caller
+from albatross.aws.signature import Caller, caller, service_of
+from albatross.aws.verify import Verifier
 from albatross.model.arn import Scope
 from albatross.model.errors import AccessDenied, AwsError, NotImplementedHere
 from albatross.model.operation import AsyncOperation, Operation
@@ -30,6 +31,7 @@ Operations = Mapping[str, Mapping[str, Operation | AsyncOperation]]
 
 INLINE_BYTES_MAX = 64 * 1024  # a larger body is parsed in a thread, not in the event loop
 DISCARDED_BYTES_MAX = 128 * 1024 * 1024  # of a body that is too large
+OWN_PREFIX = "/_albatross/"  # of the paths that AWS does not have
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,21 @@ class _Disconnected(Exception):
     """The client has gone before its request was complete: there is nobody to answer."""
 
 
+class _NotAccepted(Exception):
+    """The signature of a call is refused; `service` is the one it is for, if that is known."""
+
+    def __init__(self, refused: Refused, service: Service | None) -> None:
+        super().__init__()
+        self.refused = refused
+        self.service = service
+
+
 class App:
     """Serves the AWS APIs in `operations` (by signing name, then by operation) and `extra_routes`.
 
-    `after_write` is awaited between a committed write and its answer.
+    `after_write` is awaited between a committed write and its answer. With a `verifier`, a call
+    must be signed with a key it knows, one of an extra route too unless its path is in
+    `open_paths`.
     """
 
     def __init__(
@@ -54,8 +67,13 @@ class App:
         after_write: Callable[[], Awaitable[None]],
         extra_routes: Mapping[tuple[str, str], Handler],
         is_loopback: bool = True,
+        verifier: Verifier | None = None,
+        open_paths: frozenset[str] = frozenset(),
     ) -> None:
-        self._is_loopback = is_loopback
+        # Who must sign may come by any name: a page that rebinds a name has no key.
+        self._is_loopback = is_loopback and verifier is None
+        self._verifier = verifier
+        self._open_paths = open_paths
         self._operations = operations
         self._store = store
         self._default_scope = Scope(account, region)
@@ -89,11 +107,13 @@ class App:
         """Return the answer and what it answers, for the log. Raises nothing but _Disconnected."""
         if fault := browser.refusal(request.headers, is_loopback=self._is_loopback):
             return _stray(request, AccessDenied(fault), request_id), "a call from a web page"
-        if any(path == request.path for _, path in self._extra_routes):
-            what = f"{request.method} {request.path}"
+        if request.path.startswith(OWN_PREFIX):
+            what = f"{request.method} {request.path[:256]}"
             return await self._extra(request, receive, request_id), what
         try:
             by, request = await self._identify(request, receive)
+        except _NotAccepted as error:
+            return _not_accepted(request, error, request_id), "call that is not accepted"
         except AwsError as error:
             return _stray(request, error, request_id), "unidentified call"
         if not protocol.is_known(by.service):
@@ -113,13 +133,40 @@ class App:
             return protocol.answer_error(target, failure, request_id), what
 
     async def _identify(self, request: Request, receive: Receive) -> tuple[Caller, Request]:
-        """Return who calls which service, and the request with its body. Raises AwsError."""
+        """Return who calls which service, and the request with its body.
+
+        Raises AwsError, _NotAccepted.
+        """
+        if self._verifier is not None:
+            return await self._authenticate(self._verifier, request, receive)
         by = caller(request.headers, query.form(request.query), self._default_scope)
         limit = protocol.body_bytes_max(by.service, request)
         request = replace(request, body=await _body(request, receive, limit))
         if by.service is None:
             by = replace(by, service=protocol.guess_service(request, protocol.fields_of(request)))
         return by, request
+
+    async def _authenticate(
+        self, verifier: Verifier, request: Request, receive: Receive
+    ) -> tuple[Caller, Request]:
+        """Return as _identify, once the signature is verified. Raises AwsError, _NotAccepted."""
+        named = service_of(request)
+        limit = protocol.body_bytes_max(named, request)
+        request = replace(request, body=await _body(request, receive, limit))
+        expected = protocol.guess_service(request, protocol.fields_of(request))
+        try:
+            return await self._verified(verifier, request, expected)
+        except Refused as refused:
+            name = expected or named
+            target = service(name) if name is not None and protocol.is_known(name) else None
+            raise _NotAccepted(refused, target) from None
+
+    async def _verified(
+        self, verifier: Verifier, request: Request, expected: str | None
+    ) -> tuple[Caller, Request]:
+        if len(request.body) > INLINE_BYTES_MAX:
+            return await asyncio.to_thread(verifier.verify, request, self._default_scope, expected)
+        return verifier.verify(request, self._default_scope, expected)
 
     async def _perform(
         self, target: Service, scope: Scope, call: Call, request_id: str
@@ -151,11 +198,16 @@ class App:
     async def _extra(self, request: Request, receive: Receive, request_id: str) -> Response:
         handler = self._extra_routes.get((request.method, request.path))
         if handler is None:
-            allowed = (method for method, path in self._extra_routes if path == request.path)
-            return Response(405, {"Allow": ", ".join(sorted(allowed))})
+            return self._no_route(request)
         try:
             body = await _body(request, receive, protocol.BODY_BYTES_MAX)
-            return await handler(replace(request, body=body))
+            request = replace(request, body=body)
+            if self._verifier is not None and request.path not in self._open_paths:
+                _, request = await self._verified(self._verifier, request, None)
+            return await handler(request)
+        except Refused as refused:
+            error = refused.error("query")
+            return Response(STATUS[error.code], {}, f"{error.code}: {error.message}".encode())
         except AwsError as error:
             return Response(STATUS.get(error.code, 400), {}, error.message.encode())
         except _Disconnected:
@@ -163,6 +215,14 @@ class App:
         except Exception:
             log.exception("%s %s failed, request %s", request.method, request.path, request_id)
             return Response(500, {}, b"internal error; the server's log says more")
+
+    def _no_route(self, request: Request) -> Response:
+        """Return 405 for a path that is there with other methods, else 404 and what is there."""
+        if allowed := [method for method, path in self._extra_routes if path == request.path]:
+            return Response(405, {"Allow": ", ".join(sorted(allowed))})
+        there = sorted(f"{method} {path}" for method, path in self._extra_routes)
+        text = f"There is no {request.path[:256]}. There are: {', '.join(there) or 'none'}.\n"
+        return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())
 
 
 async def _parse(target: Service, request: Request) -> Call:
@@ -173,14 +233,18 @@ async def _parse(target: Service, request: Request) -> Call:
 
 def _request(scope: dict[str, Any]) -> Request:
     headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+    lines = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in scope["headers"]
+    )
+    for name, value in lines:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return Request(
         method=scope["method"],
         path=scope["raw_path"].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
+        lines=lines,
     )
 
 
@@ -238,6 +302,13 @@ def _unknown_service(name: str | None) -> AwsError:
         f"The service '{name[:64]}' is not implemented in this version of Albatross; "
         "docs/coverage.md says what is"
     )
+
+
+def _not_accepted(request: Request, error: _NotAccepted, request_id: str) -> Response:
+    target = error.service
+    if target is None:
+        return _stray(request, error.refused.error("query"), request_id)
+    return protocol.answer_error(target, error.refused.error(target.protocol), request_id)
 
 
 def _stray(request: Request, error: AwsError, request_id: str) -> Response:

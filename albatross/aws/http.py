@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 class Request:
     """`path` and `query` are percent-encoded, as sent. Header names are in lower case.
 
+    `lines` has each line of the head, `headers` each name, its values joined.
+
     Headers and body may hold credentials and environment variables, so `repr` leaves them out.
     """
 
@@ -16,6 +18,7 @@ class Request:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    lines: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

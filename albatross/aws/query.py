@@ -24,20 +24,21 @@ class _Node:
 
 
 def form(text: bytes | str) -> dict[str, str]:
-    """Return the fields of a form or query string, the last of a name winning.
+    """Return the fields of a form or query string, the last of a name winning. Raises as pairs."""
+    return dict(pairs(text))
 
-    Raises MalformedQueryString.
-    """
+
+def pairs(text: bytes | str) -> list[tuple[str, str]]:
+    """Return the fields of a form or query string in order. Raises MalformedQueryString."""
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
-        fields = parse_qsl(
+        return parse_qsl(
             decoded, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX
         )
     except UnicodeDecodeError:
         raise MalformedQueryString("The parameters of the request are not valid UTF-8") from None
     except ValueError as error:
         raise MalformedQueryString(f"The parameters cannot be read: {error}") from None
-    return dict(fields)
 
 
 def parse(operation: OperationModel, fields: dict[str, str]) -> dict[str, Any]:

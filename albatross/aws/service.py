@@ -6,7 +6,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, StructureShape
 
-from albatross.aws.errors import STATUS
+from albatross.aws.errors import SIGNATURE_CODES, STATUS
 
 # Signing name -> botocore's name of the service.
 SERVICES = {
@@ -44,6 +44,8 @@ class Service:
     def status(self, code: str) -> int:
         """Return the HTTP status of error `code`: the model's, else that of the common errors."""
         shape = self.error_shapes.get(code)
+        if self.protocol == "json" and code in SIGNATURE_CODES:
+            return 400  # this protocol knows no other of the caller's faults
         if shape is None:
             return STATUS.get(code, 400)
         return int(shape.metadata.get("error", {}).get("httpStatusCode", 400))

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 from albatross.elbv2 import (
     attributes,
+    capacity,
     limits,
     listener_certificates,
     listeners,
     load_balancers,
+    networks,
+    resource_policies,
     rules,
     ssl_policies,
     tags,
@@ -19,6 +22,7 @@ from albatross.model.operation import Operation
 
 _READS = {
     "DescribeAccountLimits": limits.describe_account_limits,
+    "DescribeCapacityReservation": capacity.describe_capacity_reservation,
     "DescribeListenerAttributes": attributes.describe_listener_attributes,
     "DescribeListenerCertificates": listener_certificates.describe_listener_certificates,
     "DescribeListeners": listeners.describe_listeners,
@@ -33,6 +37,7 @@ _READS = {
     "DescribeTrustStoreAssociations": trust_stores.describe_trust_store_associations,
     "DescribeTrustStoreRevocations": trust_stores.describe_trust_store_revocations,
     "DescribeTrustStores": trust_stores.describe_trust_stores,
+    "GetResourcePolicy": resource_policies.get_resource_policy,
 }
 _WRITES = {
     "AddListenerCertificates": listener_certificates.add_listener_certificates,
@@ -48,6 +53,8 @@ _WRITES = {
     "DeleteTargetGroup": target_groups.delete_target_group,
     "DeleteTrustStore": trust_stores.delete_trust_store,
     "DeregisterTargets": targets.deregister_targets,
+    "ModifyCapacityReservation": capacity.modify_capacity_reservation,
+    "ModifyIpPools": networks.modify_ip_pools,
     "ModifyListener": listeners.modify_listener,
     "ModifyListenerAttributes": attributes.modify_listener_attributes,
     "ModifyLoadBalancerAttributes": attributes.modify_load_balancer_attributes,
@@ -58,10 +65,10 @@ _WRITES = {
     "RemoveListenerCertificates": listener_certificates.remove_listener_certificates,
     "RemoveTags": tags.remove_tags,
     "RemoveTrustStoreRevocations": trust_stores.remove_trust_store_revocations,
-    "SetIpAddressType": load_balancers.set_ip_address_type,
+    "SetIpAddressType": networks.set_ip_address_type,
     "SetRulePriorities": rules.set_rule_priorities,
-    "SetSecurityGroups": load_balancers.set_security_groups,
-    "SetSubnets": load_balancers.set_subnets,
+    "SetSecurityGroups": networks.set_security_groups,
+    "SetSubnets": networks.set_subnets,
 }
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -1,5 +1,6 @@
 """Which load balancer uses which target group. Source: elbv2 API, `CreateRule`; quotas."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from albatross.model.errors import (
     InvalidLoadBalancerAction,
     TargetGroupAssociationLimit,
     TargetGroupNotFound,
+    TooManyRegistrationsForTargetId,
+    TooManyTargets,
     TooManyUniqueTargetGroupsPerLoadBalancer,
 )
 from albatross.model.listener import Listener
@@ -49,7 +52,7 @@ def admit(
 
     `instead_of` is the ARN of the rule that has it from now on, None for a new rule.
     Raises TargetGroupNotFound, TargetGroupAssociationLimit, InvalidLoadBalancerAction,
-    TooManyUniqueTargetGroupsPerLoadBalancer.
+    TooManyUniqueTargetGroupsPerLoadBalancer, and as check_targets does.
     """
     if not isinstance(action, Forward):
         return
@@ -75,6 +78,30 @@ def admit(
             "You have reached the maximum number of unique target groups that you can associate "
             f"with a load balancer of type 'application': [{most}]"
         )
+    if new := set(action.target_group_arns) - used:
+        check_targets(tx, [group for arn in used | new if (group := tx.get(TargetGroup, arn))])
+
+
+def check_targets(tx: "Transaction", groups: Iterable[TargetGroup]) -> None:
+    """Check that one load balancer may forward to all `groups`, as to their targets.
+
+    Raises TooManyTargets, TooManyRegistrationsForTargetId.
+    """
+    ids = [
+        target.id for group in groups for target in group.targets if target.draining_until is None
+    ]
+    # AWS is silent: a target counts once for each target group in which it is registered.
+    if len(ids) > (most := quota(tx, quotas.TARGETS_OF_BALANCER)):
+        raise TooManyTargets(
+            f"Up to '{most}' targets can be registered with a load balancer, "
+            f"but there would be '{len(ids)}'"
+        )
+    most = quota(tx, quotas.REGISTRATIONS)
+    for id_, count in Counter(ids).most_common(1):
+        if count > most:
+            raise TooManyRegistrationsForTargetId(
+                f"Target '{id_}' can be registered up to '{most}' times with a load balancer"
+            )
 
 
 def check_protocols(tx: "Transaction", listener: Listener, actions: Iterable[Action]) -> None:

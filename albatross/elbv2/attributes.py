@@ -28,6 +28,22 @@ _BUCKET = re.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # Amazon S3 user guide
 _CROSS_ZONE = "load_balancing.cross_zone.enabled"
 # Load balancer attributes that AWS knows, but not for Application Load Balancers.
 _OTHER_TYPES = {"dns_record.client_routing_policy", "secondary_ips.auto_assigned.per_subnet"}
+# Those of listeners and target groups, for other protocols than HTTP and HTTPS.
+_OTHER_PROTOCOLS = {
+    "tcp.idle_timeout.seconds",
+    "send_tcp_reset.on_idle_timeout.enabled",
+    "deregistration_delay.connection_termination.enabled",
+    "preserve_client_ip.enabled",
+    "proxy_protocol_v2.enabled",
+    "target_health_state.unhealthy.connection_termination.enabled",
+    "target_health_state.unhealthy.draining_interval_seconds",
+    "target_failover.on_deregistration",
+    "target_failover.on_unhealthy",
+    "send_tcp_reset.on_unhealthy.enabled",
+    "send_tcp_reset.on_deregistration.enabled",
+}
+_OF_LISTENERS = {*attributes.LISTENER, *_OTHER_PROTOCOLS}
+_OF_TARGET_GROUPS = {*attributes.TARGET_GROUP, *_OTHER_PROTOCOLS}
 
 
 def describe_load_balancer_attributes(
@@ -72,15 +88,21 @@ def modify_target_group_attributes(tx: "Transaction", params: Mapping[str, Any])
     # AWS is silent: an attribute of other target types is refused with InvalidConfigurationRequest,
     # one that does not exist with ValidationError.
     for key in new:
-        if key in attributes.TARGET_GROUP and key not in attributes.supported(group):
+        if key in _OF_TARGET_GROUPS and key not in attributes.supported(group):
             raise InvalidConfigurationRequest(
                 f"A target group with target type '{group.target_type}' "
                 f"does not support the attribute {key}"
             )
+    if (kind := new.get("stickiness.type")) in _STICKINESS_OF_OTHERS and group.protocol is not None:
+        raise InvalidConfigurationRequest(
+            f"Stickiness type '{kind}' is not supported for target groups "
+            f"with the {group.protocol} protocol"
+        )
     _check(group, "Target group", new)
     changed = replace(group, attributes={**group.attributes, **new})
     if group.target_type != "lambda":
         _check_servers(changed)
+        _check_thresholds(changed)
         associations.check_stickiness(tx, changed)
     tx.put(changed)
     return _described(changed)
@@ -99,7 +121,7 @@ def modify_listener_attributes(tx: "Transaction", params: Mapping[str, Any]) -> 
     listener = lookup.by_arn(tx, Listener, params["ListenerArn"])
     new = _wanted(params)
     for key in new:
-        if key in attributes.LISTENER and key not in attributes.supported(listener):
+        if key in _OF_LISTENERS and key not in attributes.supported(listener):
             raise InvalidConfigurationRequest(
                 f"Listener attribute key '{key}' is not supported on listeners "
                 f"with protocol '{listener.protocol}'"
@@ -146,6 +168,8 @@ def _check(
             raise ValidationError(complaint)
 
 
+# Those that target groups of Network and of Gateway Load Balancers have.
+_STICKINESS_OF_OTHERS = ("source_ip", "source_ip_dest_ip", "source_ip_dest_ip_proto")
 # Value of an attribute -> the attributes that it forbids, with the one value they may have.
 _EXCLUSIONS = (
     ("load_balancing.algorithm.type", "weighted_random", "stickiness.enabled", "false"),
@@ -183,6 +207,20 @@ def _check_servers(group: TargetGroup) -> None:
         raise InvalidConfigurationRequest(
             "You must set an application cookie name to enable stickiness of type 'app_cookie'"
         )
+
+
+def _check_thresholds(group: TargetGroup) -> None:
+    """Check that zones fail over in DNS no later than in routing, where a user has set both."""
+    for unit in ("count", "percentage"):
+        dns, routing = (
+            f"target_group_health.{action}.minimum_healthy_targets.{unit}"
+            for action in ("dns_failover", "unhealthy_state_routing")
+        )
+        given = [group.attributes.get(key, "off") for key in (dns, routing)]
+        if "off" not in given and int(given[0]) < int(given[1]):
+            raise InvalidConfigurationRequest(
+                f"'{dns}' must be greater than or equal to '{routing}'"
+            )
 
 
 def _check_load_balancer(balancer: LoadBalancer) -> None:

@@ -5,12 +5,13 @@ Limits and characters: ALB user guide, "Condition types for listener rules", "Qu
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, assert_never
 
 from albatross.elbv2 import regexes
-from albatross.elbv2.limits import CONDITION_VALUES_MAX, CONDITION_WILDCARDS_MAX
+from albatross.model import quotas
 from albatross.model.errors import ValidationError
+from albatross.model.leniency import Leniency
 from albatross.model.rule import (
     Condition,
     HostHeader,
@@ -22,6 +23,8 @@ from albatross.model.rule import (
     SourceIp,
 )
 
+CONDITION_VALUES_MAX = quotas.QUOTAS[quotas.CONDITION_VALUES].default
+CONDITION_WILDCARDS_MAX = quotas.QUOTAS[quotas.CONDITION_WILDCARDS].default
 VALUE_CHARACTERS_MAX = 128
 NAME_CHARACTERS_MAX = 40  # of a header and of a method
 _CONFIGS = {
@@ -48,7 +51,9 @@ _METHOD = re.compile(r"[A-Z_-]+")
 _EVERY_HOST = "255.255.255.255/32"
 
 
-def to_conditions(documents: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+def to_conditions(
+    documents: Sequence[Mapping[str, Any]], lenient: Collection[Leniency]
+) -> tuple[Condition, ...]:
     """Return the conditions of one rule, one or more. Raises ValidationError."""
     if not documents:
         raise ValidationError("A condition must be specified")
@@ -57,6 +62,9 @@ def to_conditions(documents: Sequence[Mapping[str, Any]]) -> tuple[Condition, ..
     for field in fields:
         if field not in _REPEATABLE and fields.count(field) > 1:
             raise ValidationError(f"A rule can only have one '{field}' condition")
+    most = quotas.MATCHES_OF_CONDITION
+    if Leniency.CONDITION_VALUES not in lenient and max(map(_evaluations, conditions)) > most:
+        raise ValidationError(f"A condition can only have '{most}' condition values")
     if sum(map(_evaluations, conditions)) > CONDITION_VALUES_MAX:
         raise ValidationError(
             f"A rule can only have '{CONDITION_VALUES_MAX}' condition values and regex values"
@@ -117,9 +125,7 @@ def _values(
             )
     short = document.get("Values") or ()
     if len(short) > 1:
-        raise ValidationError(
-            f"The '{field}' field contains too many values; the limit is '1'; use '{name}'"
-        )
+        raise ValidationError(f"The '{field}' field contains too many values; the limit is '1'")
     values = tuple(short or config.get("Values") or ())
     expressions = tuple(document.get("RegexValues") or config.get("RegexValues") or ())
     if values and expressions:

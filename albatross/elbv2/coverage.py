@@ -1,8 +1,5 @@
 """What AWS's API has and this version does not: refused by name, never ignored."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 from albatross.model.errors import NotImplementedHere
 
 
@@ -11,10 +8,3 @@ def not_here(what: str) -> NotImplementedHere:
     return NotImplementedHere(
         f"{what} is not implemented in this version of Albatross; docs/coverage.md says what is"
     )
-
-
-def refuse(params: Mapping[str, Any], members: Iterable[str]) -> None:
-    """Raise NotImplementedHere where `params` holds one of `members`."""
-    for member in members:
-        if params.get(member):
-            raise not_here(f"The parameter '{member}'")

@@ -1,7 +1,6 @@
 """Quotas of an account and what an API call may carry. Source: ALB user guide, "Quotas".
 
-All have AWS's default values; those of `model/quotas.py` may be set. `DescribeAccountLimits` shows
-those that have a name there.
+All have AWS's default values. Which of them the setting `quotas` may change: model/quotas.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,38 +13,22 @@ from albatross.model.errors import ValidationError
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
-CERTIFICATES_MAX = 25  # per load balancer, default ones not counted
-TRUST_STORES_MAX = 20  # per account and Region
 LAMBDA_TARGETS_MAX = 1  # per target group
-TARGETS_MAX = 1000  # per target group of instances or addresses
-# differs from AWS: one condition may have all five values that its rule may have; AWS says three.
-CONDITION_VALUES_MAX = 5  # per rule
-# AWS is silent: a rule may have six wildcards, as the page of quotas says; other pages say five.
-CONDITION_WILDCARDS_MAX = 6  # per rule
 # AWS is silent: a resource may have 50 tags.
 TAGS_MAX = 50  # per resource
 ARNS_MAX = 20  # in one call of DescribeLoadBalancers or DescribeTags
 
-_NAMES = {
-    **quotas.DEFAULTS,
-    "certificates-per-application-load-balancer": CERTIFICATES_MAX,
-    "target-groups-per-action-on-application-load-balancer": 5,
-    "targets-per-application-load-balancer": 1000,
-    "target-id-registrations-per-application-load-balancer": 1000,
-    "targets-per-target-group": TARGETS_MAX,
-    "condition-values-per-alb-rule": CONDITION_VALUES_MAX,
-    "condition-wildcards-per-alb-rule": CONDITION_WILDCARDS_MAX,
-}
-
 
 def quota(tx: "Transaction", name: str) -> int:
     """Return the quota of that name."""
-    return tx.quotas.get(name, _NAMES[name])
+    return tx.quotas.get(name, quotas.QUOTAS[name].default)
 
 
 def describe_account_limits(tx: "Transaction", params: Mapping[str, Any]) -> dict[str, Any]:
-    """DescribeAccountLimits: the quotas that concern Application Load Balancers."""
-    names, marker = page(_NAMES, params, key=str)
+    """DescribeAccountLimits: the quotas, in the order of AWS's example."""
+    place = {name: f"{number:03}" for number, name in enumerate(quotas.QUOTAS)}
+    described = [name for name, each in quotas.QUOTAS.items() if each.described]
+    names, marker = page(described, params, key=place.__getitem__, of="limits")
     return {"Limits": [{"Name": name, "Max": str(quota(tx, name))} for name in names], **marker}
 
 

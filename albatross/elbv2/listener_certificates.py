@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from albatross.elbv2 import lookup, security, wire
-from albatross.elbv2.limits import CERTIFICATES_MAX
+from albatross.elbv2.limits import quota
 from albatross.elbv2.pagination import page
+from albatross.model import quotas
 from albatross.model.errors import OperationNotPermitted, TooManyCertificates, ValidationError
 from albatross.model.listener import Listener
 
@@ -38,10 +39,10 @@ def remove_listener_certificates(tx: "Transaction", params: Mapping[str, Any]) -
     """
     listener = _https_listener(tx, params)
     default, *listed = listener.certificates
-    gone = {given.get("CertificateArn") for given in params["Certificates"]}
-    if default in gone - set(listed):
+    gone = security.only_certificate(params["Certificates"])
+    if gone == default and gone not in listed:
         raise OperationNotPermitted("The default certificate of a listener cannot be removed")
-    kept = (arn for arn in listed if arn not in gone)
+    kept = (arn for arn in listed if arn != gone)
     tx.put(replace(listener, certificates=(default, *kept)))
     return {}
 
@@ -57,7 +58,10 @@ def describe_listener_certificates(tx: "Transaction", params: Mapping[str, Any])
         for position, arn in enumerate(listener.certificates)
     ]
     shown, marker = page(
-        every, params, key=lambda one: f"{one['IsDefault']:d} {one['CertificateArn']}"
+        every,
+        params,
+        key=lambda one: f"{one['IsDefault']:d} {one['CertificateArn']}",
+        of="certificates",
     )
     return {"Certificates": shown, **marker}
 
@@ -72,8 +76,9 @@ def _https_listener(tx: "Transaction", params: Mapping[str, Any]) -> Listener:
 def _check_number(tx: "Transaction", listener: Listener) -> None:
     balancer = listener.load_balancer_arn
     listeners = tx.list(Listener, parent=balancer)
+    most = quota(tx, quotas.CERTIFICATES)
     # AWS is silent: a certificate counts once for each listener that has it in its list.
-    if sum(len(each.certificates[1:]) for each in listeners) >= CERTIFICATES_MAX:
+    if sum(len(each.certificates[1:]) for each in listeners) >= most:
         raise TooManyCertificates(
-            f"Load balancer '{balancer}' has reached the limit of '{CERTIFICATES_MAX}' certificates"
+            f"Load balancer '{balancer}' has reached the limit of '{most}' certificates"
         )

@@ -90,7 +90,10 @@ def describe_listeners(tx: "Transaction", params: Mapping[str, Any]) -> wire.Doc
         balancer = lookup.by_arn(tx, LoadBalancer, balancer_arn)
         listeners = tx.list(Listener, parent=balancer.arn)
     listeners, marker = page(
-        listeners, params, key=lambda listener: f"{listener.port:05} {listener.arn}"
+        listeners,
+        params,
+        key=lambda listener: f"{listener.port:05} {listener.arn}",
+        of="listeners",
     )
     return {
         "Listeners": [

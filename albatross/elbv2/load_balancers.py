@@ -1,16 +1,14 @@
-"""Load balancers. Source: elbv2 API, `CreateLoadBalancer` and its relatives.
-
-There is no VPC here: subnets and security groups are taken as given.
+"""Load balancers. Source: elbv2 API, `CreateLoadBalancer` and its relatives. Where they are:
+networks.py.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from albatross.elbv2 import lookup, tags, wire
-from albatross.elbv2.coverage import not_here, refuse
+from albatross.elbv2 import lookup, networks, tags, wire
+from albatross.elbv2.coverage import not_here
 from albatross.elbv2.limits import check_count, quota
 from albatross.elbv2.listeners import delete_with_rules
 from albatross.elbv2.pagination import page
@@ -18,36 +16,31 @@ from albatross.model import arn as arns
 from albatross.model import attributes, quotas
 from albatross.model.errors import (
     DuplicateLoadBalancerName,
-    InvalidConfigurationRequest,
     OperationNotPermitted,
     TooManyLoadBalancers,
     ValidationError,
 )
 from albatross.model.listener import Listener
-from albatross.model.load_balancer import LoadBalancer, Zone
+from albatross.model.load_balancer import LoadBalancer
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
-# differs from AWS: every load balancer is in one made-up VPC and, unless told otherwise, in one
-# made-up security group. Security groups have no effect.
-VPC_ID = "vpc-0a1ba7055a1ba7055"
-SECURITY_GROUP_ID = "sg-0a1ba7055a1ba7055"
-ZONES = "abcdef"
 NAME_MAX = 32
-_UNSUPPORTED = ("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools")
 
 
 def create_load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     """CreateLoadBalancer. The same call again answers with the load balancer that is there.
 
-    Raises DuplicateLoadBalancerName, InvalidConfigurationRequest, TooManyLoadBalancers,
-    DuplicateTagKeys, TooManyTags, ValidationError; NotImplementedHere for other types.
+    Raises DuplicateLoadBalancerName, InvalidConfigurationRequest, InvalidSecurityGroup,
+    TooManyLoadBalancers, DuplicateTagKeys, TooManyTags, ValidationError; NotImplementedHere for
+    other types.
     """
     kind = params.get("Type", "application")
     if kind != "application":
+        # differs from AWS: Network and Gateway Load Balancers cannot be made.
         raise not_here(f"A load balancer of type '{kind}' (this is an Application Load Balancer)")
-    refuse(params, _UNSUPPORTED)
+    networks.refuse_others(params)
     wanted = _load_balancer(tx, params)
     wanted_tags = tags.from_params(params)
     for existing in tx.list(LoadBalancer, name=wanted.name):
@@ -82,7 +75,9 @@ def describe_load_balancers(tx: "Transaction", params: Mapping[str, Any]) -> wir
     else:
         balancers = tx.list(LoadBalancer)
     # AWS is silent: load balancers and target groups are described by name, listeners by port.
-    balancers, marker = page(balancers, params, key=lambda balancer: balancer.name)
+    balancers, marker = page(
+        balancers, params, key=lambda balancer: balancer.name, of="load balancers"
+    )
     return {"LoadBalancers": [wire.from_load_balancer(b) for b in balancers], **marker}
 
 
@@ -106,45 +101,11 @@ def delete_load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> wire.D
     return {}
 
 
-def set_security_groups(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
-    """SetSecurityGroups. They have no effect here. Raises LoadBalancerNotFound."""
-    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
-    groups = tuple(params["SecurityGroups"])
-    if not groups:
-        raise ValidationError("A security group must be specified")
-    tx.put(replace(balancer, security_groups=groups))
-    return {"SecurityGroupIds": list(groups)}
-
-
-def set_subnets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
-    """SetSubnets. Raises LoadBalancerNotFound, InvalidConfigurationRequest, ValidationError."""
-    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
-    refuse(params, _UNSUPPORTED)
-    changed = replace(
-        balancer,
-        zones=_zones(tx.scope.region, params),
-        ip_address_type=params.get("IpAddressType", balancer.ip_address_type),
-    )
-    tx.put(changed)
-    return {
-        "AvailabilityZones": wire.from_zones(changed.zones),
-        "IpAddressType": changed.ip_address_type,
-    }
-
-
-def set_ip_address_type(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
-    """SetIpAddressType. It has no effect here. Raises LoadBalancerNotFound."""
-    balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
-    # differs from AWS: the IP address type is kept and shown, but has no effect.
-    tx.put(replace(balancer, ip_address_type=params["IpAddressType"]))
-    return {"IpAddressType": params["IpAddressType"]}
-
-
 def _load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> LoadBalancer:
     """Return the load balancer that `params` ask for, not yet put."""
     name = params["Name"]
     _check_name(name)
-    scheme = params.get("Scheme", "internet-facing")
+    scheme = params.get("Scheme", networks.INTERNET_FACING)
     prefix = "internal-" if scheme == "internal" else ""
     number = int(tx.new_id()[:8], 16)
     slots = {balancer.slot for balancer in tx.list(LoadBalancer)}
@@ -154,10 +115,11 @@ def _load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> LoadBalancer
         # differs from AWS: DNS names end with elb.localhost instead of elb.amazonaws.com.
         dns_name=f"{prefix}{name}-{number}.{tx.scope.region}.elb.localhost",
         scheme=scheme,
-        ip_address_type=params.get("IpAddressType", "ipv4"),
-        zones=_zones(tx.scope.region, params),
-        security_groups=tuple(params.get("SecurityGroups") or (SECURITY_GROUP_ID,)),
-        vpc_id=VPC_ID,
+        ip_address_type=networks.ip_address_type(scheme, params),
+        zones=networks.zones(tx.scope.region, params),
+        security_groups=networks.security_groups(params) or (networks.SECURITY_GROUP_ID,),
+        vpc_id=networks.VPC_ID,
+        ipam_pool=networks.ipam_pool(scheme, params),
         created_at=tx.now,
         slot=next(slot for slot in count() if slot not in slots),
     )
@@ -170,6 +132,7 @@ def _settings(balancer: LoadBalancer) -> tuple[object, ...]:
         balancer.ip_address_type,
         {zone.subnet_id for zone in balancer.zones},
         set(balancer.security_groups),
+        balancer.ipam_pool,
     )
 
 
@@ -189,37 +152,3 @@ def _check_name(name: str) -> None:
     else:
         return
     raise ValidationError(f"The load balancer name '{name}' {problem}")
-
-
-def _zones(region: str, params: Mapping[str, Any]) -> tuple[Zone, ...]:
-    """Return the subnets, each in an Availability Zone of its own, in the order given."""
-    subnets = _subnets(params)
-    for subnet in subnets:
-        if not re.fullmatch("subnet-[0-9a-f]+", subnet):
-            raise ValidationError(f"The subnet ID '{subnet}' is not valid")
-    if len(set(subnets)) < len(subnets) or len(subnets) > len(ZONES):
-        raise InvalidConfigurationRequest(
-            "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
-        )
-    if len(subnets) < 2:
-        raise ValidationError(
-            "At least two subnets in two different Availability Zones must be specified"
-        )
-    # differs from AWS: subnets need not exist; each stands for the next Availability Zone of the
-    # Region.
-    return tuple(
-        Zone(subnet_id=subnet, name=region + letter)
-        for subnet, letter in zip(subnets, ZONES, strict=False)
-    )
-
-
-def _subnets(params: Mapping[str, Any]) -> Sequence[str]:
-    subnets, mappings = params.get("Subnets") or [], params.get("SubnetMappings") or []
-    if subnets and mappings:
-        raise ValidationError("Subnets and subnet mappings cannot be specified at the same time")
-    for mapping in mappings:
-        if extra := sorted(mapping.keys() - {"SubnetId"}):
-            raise InvalidConfigurationRequest(
-                f"'{extra[0]}' is not supported for load balancers of type 'application'"
-            )
-    return subnets or [mapping.get("SubnetId", "") for mapping in mappings]

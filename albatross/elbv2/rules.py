@@ -37,7 +37,7 @@ def create_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
         arn=arns.rule(listener.arn, tx.new_id()),
         listener_arn=listener.arn,
         priority=params["Priority"],
-        conditions=to_conditions(params["Conditions"]),
+        conditions=to_conditions(params["Conditions"], tx.lenient),
         action=to_action(params["Actions"]),
         transforms=to_transforms(params.get("Transforms") or ()),
     )
@@ -71,7 +71,9 @@ def describe_rules(tx: "Transaction", params: Mapping[str, Any]) -> wire.Documen
         rules = lookup.by_arns(tx, Rule, wanted)
     else:
         rules = tx.list(Rule, parent=lookup.by_arn(tx, Listener, listener_arn).arn)
-    rules, marker = page(rules, params, key=lambda rule: f"{rule.name.zfill(5)} {rule.arn}")
+    rules, marker = page(
+        rules, params, key=lambda rule: f"{rule.name.zfill(5)} {rule.arn}", of="rules"
+    )
     return {"Rules": [wire.from_rule(rule) for rule in rules], **marker}
 
 
@@ -92,7 +94,7 @@ def modify_rule(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     if rule.is_default:
         raise OperationNotPermitted(f"Default rule '{rule.arn}' cannot be modified")
     if conditions:
-        rule = replace(rule, conditions=to_conditions(conditions))
+        rule = replace(rule, conditions=to_conditions(conditions, tx.lenient))
     if actions:
         rule = replace(rule, action=to_action(actions))
         balancer_arn = arns.load_balancer_of(rule.listener_arn)

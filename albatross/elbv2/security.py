@@ -29,6 +29,7 @@ _HTTPS_ONLY = {
     "Certificates": "A certificate",
     "AlpnPolicy": "An ALPN policy",
 }
+_ADVERTISE = "AdvertiseTrustStoreCaNames"
 _MODES = ("off", "passthrough", "verify")
 _UNSUPPORTED_KEYS = frozenset({"RSA_1024", ""})
 
@@ -58,14 +59,7 @@ def certificate(tx: "Transaction", given: Sequence[Mapping[str, Any]]) -> str:
 
     Raises CertificateNotFound, UnsupportedCertificate, ValidationError.
     """
-    if len(given) != 1:
-        raise ValidationError(
-            "You must provide a list containing exactly one certificate "
-            "if the listener protocol is HTTPS."
-        )
-    if given[0].get("IsDefault") is not None:
-        raise ValidationError("The parameter 'IsDefault' cannot be specified for a certificate")
-    arn: str = given[0].get("CertificateArn", "")
+    arn = only_certificate(given)
     found = tx.get(Certificate, arn)
     if found is None:
         raise CertificateNotFound(f"Certificate '{arn}' not found")
@@ -74,6 +68,22 @@ def certificate(tx: "Transaction", given: Sequence[Mapping[str, Any]]) -> str:
             f"The certificate '{arn}' must have a fully-qualified domain name, a supported "
             "signature, and a supported key size."
         )
+    return arn
+
+
+def only_certificate(given: Sequence[Mapping[str, Any]]) -> str:
+    """Return the ARN in `given`, which must be one, whether or not there is such a certificate.
+
+    Raises ValidationError.
+    """
+    if len(given) != 1:
+        raise ValidationError(
+            "You must provide a list containing exactly one certificate "
+            "if the listener protocol is HTTPS."
+        )
+    if given[0].get("IsDefault") is not None:
+        raise ValidationError("The parameter 'IsDefault' cannot be specified for a certificate")
+    arn: str = given[0].get("CertificateArn", "")
     return arn
 
 
@@ -151,8 +161,8 @@ def _mutual_authentication(given: Mapping[str, Any]) -> MutualAuthentication:
             "A trust store ARN must be specified when the mutual authentication mode is verify"
         )
     if mode != "verify":
-        for member in ("TrustStoreArn", "IgnoreClientCertificateExpiry"):
-            if given.get(member):
+        for member in ("TrustStoreArn", "IgnoreClientCertificateExpiry", _ADVERTISE):
+            if given.get(member) not in (None, "", False, "off"):
                 raise ValidationError(
                     f"'{member}' can only be specified when the mutual authentication mode is "
                     "verify"
@@ -161,5 +171,5 @@ def _mutual_authentication(given: Mapping[str, Any]) -> MutualAuthentication:
         mode=mode,
         trust_store_arn=arn or None,
         ignore_expiry=given.get("IgnoreClientCertificateExpiry", False),
-        advertise_ca_names=mode == "verify" and given.get("AdvertiseTrustStoreCaNames") == "on",
+        advertise_ca_names=mode == "verify" and given.get(_ADVERTISE) == "on",
     )

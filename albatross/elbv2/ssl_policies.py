@@ -22,7 +22,7 @@ def describe_ssl_policies(_: "Transaction", params: Mapping[str, Any]) -> wire.D
     if missing := [name for name in wanted if name not in POLICIES]:
         raise SSLPolicyNotFound(f"SSL policy '{missing[0]}' not found")
     place = {name: f"{number:03}" for number, name in enumerate(POLICIES)}
-    names, marker = page(wanted, params, key=place.__getitem__)
+    names, marker = page(wanted, params, key=place.__getitem__, of="policies")
     return {"SslPolicies": [_document(POLICIES[name]) for name in names], **marker}
 
 

@@ -64,6 +64,8 @@ def add_tags(tx: "Transaction", params: Mapping[str, Any]) -> dict[str, Any]:
 def remove_tags(tx: "Transaction", params: Mapping[str, Any]) -> dict[str, Any]:
     """RemoveTags: a key that is not there is no error. Raises as add_tags."""
     gone = set(params["TagKeys"])
+    if not gone:
+        raise ValidationError("A tag key must be specified")
     for arn in _resources(tx, params["ResourceArns"]):
         kept = {key: value for key, value in tx.tags(arn).items() if key not in gone}
         tx.put_tags(arn, kept)
@@ -86,6 +88,8 @@ def describe_tags(tx: "Transaction", params: Mapping[str, Any]) -> dict[str, Any
 
 def _resources(tx: "Transaction", wanted: Sequence[str]) -> list[str]:
     """Return the ARNs, each once, after all were found to exist."""
+    if not wanted:
+        raise ValidationError("A resource ARN must be specified")
     for arn in wanted:
         cls = _CLASSES.get(arns.elb_kind(arn) or "")
         if cls is None:

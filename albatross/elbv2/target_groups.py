@@ -21,6 +21,7 @@ from albatross.model.errors import (
     TooManyTargetGroups,
     ValidationError,
 )
+from albatross.model.leniency import Leniency
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.target_group import TargetGroup
 
@@ -89,7 +90,7 @@ def describe_target_groups(tx: "Transaction", params: Mapping[str, Any]) -> wire
         lookup.by_arn(tx, LoadBalancer, balancer_arn)
         used = associations.target_groups_of(tx, balancer_arn)
         groups = [group for group in groups if group.arn in used]
-    groups, marker = page(groups, params, key=lambda group: group.name)
+    groups, marker = page(groups, params, key=lambda group: group.name, of="target groups")
     return {"TargetGroups": [_described(tx, group) for group in groups], **marker}
 
 
@@ -125,7 +126,7 @@ def _asked(tx: "Transaction", params: Mapping[str, Any]) -> TargetGroup:
     arn = arns.target_group(tx.scope, params["Name"], tx.new_id())
     target_type = params.get("TargetType", "instance")
     if target_type == "lambda":
-        return _of_functions(arn, params, strict=tx.strict)
+        return _of_functions(tx, arn, params)
     if target_type == "alb":
         # An Application Load Balancer is a target of Network Load Balancers alone.
         raise InvalidConfigurationRequest(
@@ -135,8 +136,8 @@ def _asked(tx: "Transaction", params: Mapping[str, Any]) -> TargetGroup:
     return _of_servers(arn, target_type, params)
 
 
-def _of_functions(arn: str, params: Mapping[str, Any], *, strict: bool) -> TargetGroup:
-    _check_lambda_protocol(params["Name"], params, strict=strict)
+def _of_functions(tx: "Transaction", arn: str, params: Mapping[str, Any]) -> TargetGroup:
+    _check_lambda_protocol(tx, params)
     if params.get("IpAddressType", "ipv4") != "ipv4":
         raise _refused("IP address type")
     _refuse_server_members(params)
@@ -211,18 +212,18 @@ def _check_name(name: str) -> None:
     raise ValidationError(f"Target group name '{name}' {problem}")
 
 
-def _check_lambda_protocol(name: str, params: Mapping[str, Any], *, strict: bool) -> None:
+def _check_lambda_protocol(tx: "Transaction", params: Mapping[str, Any]) -> None:
     """Warn of a protocol, which published walk-throughs give, or refuse it as AWS does."""
     protocol = params.get("Protocol")
     if protocol is None:
         return
-    if strict:
+    if Leniency.LAMBDA_PROTOCOL not in tx.lenient:
         raise _refused("Protocol")
     # differs from AWS: CreateTargetGroup ignores Protocol for the target type lambda; AWS refuses
     # it, and so does the setting `strict`.
     log.warning(
         "target group %r: protocol %s is ignored, since its target type is lambda; AWS refuses it",
-        name,
+        params["Name"],
         protocol,
     )
 

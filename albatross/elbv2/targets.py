@@ -2,19 +2,22 @@
 `DescribeTargetHealth`; ALB user guide, "Lambda functions as targets", "Register targets".
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from albatross.elbv2 import addresses, associations, lookup, wire
-from albatross.elbv2.limits import LAMBDA_TARGETS_MAX, TARGETS_MAX
+from albatross.elbv2.limits import LAMBDA_TARGETS_MAX, quota
 from albatross.model import arn as arns
-from albatross.model import attributes
+from albatross.model import attributes, quotas
 from albatross.model.errors import AccessDenied, InvalidTarget, TooManyTargets, ValidationError
-from albatross.model.function import Function
+from albatross.model.function import LATEST, Function
 from albatross.model.health import TargetHealth, because, shown
+from albatross.model.leniency import Leniency
 from albatross.model.target_group import Target, TargetGroup
+from albatross.model.version import Alias, Version
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
@@ -29,8 +32,8 @@ def register_targets(
     """RegisterTargets: the function to invoke, or servers. Again, it changes nothing.
 
     `instances`: addresses of instances by id. Raises TargetGroupNotFound, TooManyTargets,
-    InvalidTarget, ValidationError, and AccessDenied where a function's resource policy forbids the
-    load balancer to invoke it.
+    TooManyRegistrationsForTargetId, InvalidTarget, ValidationError, and AccessDenied where a
+    function's resource policy forbids the load balancer to invoke it.
     """
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
     _check_any(params)
@@ -45,15 +48,19 @@ def register_targets(
         for id_, _ in new:
             _check_function(tx, group, id_)
     else:
-        new = _servers(group, params, instances or {})
+        new = _servers(tx, group, params, instances or {})
         targets = {target.key: target for target in group.targets} | new
         count = sum(target.draining_until is None for target in targets.values())
-        if count > TARGETS_MAX:
+        if count > (most := quota(tx, quotas.TARGETS)):
             raise TooManyTargets(
-                f"Up to '{TARGETS_MAX}' targets can be registered with a target group, "
+                f"Up to '{most}' targets can be registered with a target group, "
                 f"but '{count}' were specified"
             )
-    tx.put(replace(group, targets=tuple(targets.values())))
+    changed = replace(group, targets=tuple(targets.values()))
+    if balancer_arn := associations.load_balancer_of(tx, group.arn):
+        others = associations.target_groups_of(tx, balancer_arn) - {group.arn}
+        associations.check_targets(tx, [changed, *lookup.by_arns(tx, TargetGroup, others)])
+    tx.put(changed)
     return {}
 
 
@@ -151,6 +158,11 @@ def _health(
 def _check_any(params: Mapping[str, Any]) -> None:
     if not params["Targets"]:
         raise ValidationError("A target must be specified")
+    if any(target.get("QuicServerId") for target in params["Targets"]):
+        raise ValidationError(
+            "'QuicServerId' can only be specified for target groups with the protocol QUIC or "
+            "TCP_QUIC"
+        )
 
 
 def _key(group: TargetGroup, target: Mapping[str, Any]) -> tuple[str, int | None]:
@@ -177,7 +189,7 @@ def _functions(params: Mapping[str, Any]) -> dict[tuple[str, int | None], Target
 
 
 def _servers(
-    group: TargetGroup, params: Mapping[str, Any], instances: Mapping[str, str]
+    tx: "Transaction", group: TargetGroup, params: Mapping[str, Any], instances: Mapping[str, str]
 ) -> dict[tuple[str, int | None], Target]:
     """Return the instances or addresses to register."""
     found = {}
@@ -188,9 +200,19 @@ def _servers(
         if group.target_type == "instance":
             address = _address_of(id_, zone, instances)
         else:
-            addresses.check(document["Id"], group.ip_address_type)
+            loopback = Leniency.LOOPBACK_TARGETS in tx.lenient
+            addresses.check(document["Id"], group.ip_address_type, loopback=loopback)
+            _check_zone(tx.scope.region, zone)
         found[id_, port] = Target(id=id_, port=port, address=address, availability_zone=zone)
     return found
+
+
+def _check_zone(region: str, zone: str | None) -> None:
+    """Raise ValidationError unless `zone` is one of the Region, a Local Zone of it, or all."""
+    if zone in (None, ALL_ZONES):
+        return
+    if not re.fullmatch(rf"{region}(-[a-z]{{3}}-[0-9])?[a-z]", zone or ""):
+        raise ValidationError(f"The Availability Zone '{zone}' is not valid")
 
 
 def _address_of(id_: str, zone: str | None, instances: Mapping[str, str]) -> str:
@@ -207,17 +229,19 @@ def _address_of(id_: str, zone: str | None, instances: Mapping[str, str]) -> str
 
 
 def _check_function(tx: "Transaction", group: TargetGroup, id_: str) -> None:
-    """Check that `id_` is the ARN of a function that the load balancer may invoke."""
+    """Check that `id_` is the ARN of a function, version or alias that the load balancer may invoke.
+
+    The resource policy asked is that of the ARN itself: a qualified one has a policy of its own.
+    """
     named = arns.parse_function(id_)
     if named is None or named.scope is None:
         raise ValidationError(f"'{id_}' is not a valid Lambda function ARN")
-    function = None
-    if named.scope == tx.scope and named.qualifier in (None, "$LATEST"):
-        function = tx.get(Function, arns.function(tx.scope, named.name))
-    if function is None:
+    arn = id_.removesuffix(f":{LATEST}")
+    invocable = tx.get(Function, arn) or tx.get(Version, arn) or tx.get(Alias, arn)
+    if invocable is None:
         # AWS is silent: a function that does not exist is refused with InvalidTarget.
         raise InvalidTarget(f"The Lambda function '{id_}' does not exist")
-    if not function.may_be_invoked_from(group.arn):
+    if not invocable.may_be_invoked_from(group.arn):
         raise AccessDenied(
             f"elasticloadbalancing principal does not have permission to invoke {id_} "
             f"from target group {group.arn}"

@@ -15,9 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from albatross.model.errors import InvalidCaCertificatesBundle, InvalidRevocationContent
 
-CERTIFICATES_MAX = 25  # in a bundle
 CERTIFICATE_BYTES_MAX = 16 * 1024  # of one, in PEM
-SUBJECT_CHARACTERS_MAX = 10_000
 RSA_BITS = range(2048, 8192 + 1)
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _BEGIN_LIST, _END_LIST = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
@@ -29,6 +27,7 @@ class Bundle:
 
     pem: bytes
     subjects: tuple[str, ...]  # SHA-256 of each authority's subject
+    subject_characters: int  # of all subjects
 
     @property
     def content(self) -> str:
@@ -51,16 +50,13 @@ class Revocations:
 def read_bundle(content: bytes) -> Bundle:
     """Return the bundle in `content`. Raises InvalidCaCertificatesBundle."""
     certificates = _certificates(content)
-    if len(certificates) > CERTIFICATES_MAX:
-        raise InvalidCaCertificatesBundle(
-            f"The bundle has {len(certificates)} certificates; it can have up to {CERTIFICATES_MAX}"
-        )
     for number, certificate in enumerate(certificates, start=1):
         if fault := _fault(certificate):
             raise InvalidCaCertificatesBundle(f"Certificate {number} of the bundle {fault}")
     return Bundle(
         pem=b"".join(map(_pem, certificates)),
         subjects=tuple(_digest(certificate.subject) for certificate in certificates),
+        subject_characters=sum(len(each.subject.rfc4514_string()) for each in certificates),
     )
 
 
@@ -101,8 +97,6 @@ def _fault(certificate: x509.Certificate) -> str | None:
         return "is not an X.509 version 3 certificate"
     if len(_pem(certificate)) > CERTIFICATE_BYTES_MAX:
         return f"is larger than {CERTIFICATE_BYTES_MAX} bytes"
-    if len(certificate.subject.rfc4514_string()) > SUBJECT_CHARACTERS_MAX:
-        return f"has a subject of more than {SUBJECT_CHARACTERS_MAX} characters"
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
         key = certificate.public_key()

@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from albatross.elbv2 import lookup, tags, wire
-from albatross.elbv2.limits import TRUST_STORES_MAX
+from albatross.elbv2.limits import quota
 from albatross.elbv2.pagination import page
 from albatross.model import arn as arns
+from albatross.model import quotas
 from albatross.model.errors import (
     AssociationNotFound,
     DeleteAssociationSameAccount,
     DuplicateTrustStoreName,
+    InvalidCaCertificatesBundle,
     RevocationIdNotFound,
     TooManyTrustStoreRevocationEntries,
     TooManyTrustStores,
@@ -28,19 +30,19 @@ if TYPE_CHECKING:
     from albatross.elbv2.trust_content import Bundle, Revocations
     from albatross.store.transaction import Transaction
 
-REVOCATION_LISTS_MAX = 30  # per trust store
-REVOKED_ENTRIES_MAX = 500_000  # per trust store
-
 
 def create_trust_store(
     tx: "Transaction", params: Mapping[str, Any], bundle: "Bundle"
 ) -> wire.Document:
-    """CreateTrustStore. Raises DuplicateTrustStoreName, TooManyTrustStores, and as tags do."""
+    """CreateTrustStore. Raises DuplicateTrustStoreName, TooManyTrustStores,
+    InvalidCaCertificatesBundle, and as tags do.
+    """
     name, new_tags = params["Name"], tags.from_params(params)
     if tx.list(TrustStore, name=name):
         raise DuplicateTrustStoreName(f"A trust store with the name '{name}' already exists")
-    if len(tx.list(TrustStore)) >= TRUST_STORES_MAX:
-        raise TooManyTrustStores(f"The limit of '{TRUST_STORES_MAX}' trust stores has been reached")
+    if len(tx.list(TrustStore)) >= (most := quota(tx, quotas.TRUST_STORES)):
+        raise TooManyTrustStores(f"The limit of '{most}' trust stores has been reached")
+    _check_authorities(tx, bundle)
     store = TrustStore(
         arn=arns.trust_store(tx.scope, name, tx.new_id()),
         name=name,
@@ -55,8 +57,12 @@ def create_trust_store(
 def modify_trust_store(
     tx: "Transaction", params: Mapping[str, Any], bundle: "Bundle"
 ) -> wire.Document:
-    """ModifyTrustStore: another bundle. Raises TrustStoreNotFound, ValidationError."""
+    """ModifyTrustStore: another bundle.
+
+    Raises TrustStoreNotFound, InvalidCaCertificatesBundle, ValidationError.
+    """
     store = lookup.by_arn(tx, TrustStore, params["TrustStoreArn"])
+    _check_authorities(tx, bundle)
     changed = replace(store, bundle=bundle.content, subjects=bundle.subjects)
     tx.put(changed)
     return {"TrustStores": [wire.from_trust_store(changed)]}
@@ -82,7 +88,7 @@ def describe_trust_stores(tx: "Transaction", params: Mapping[str, Any]) -> wire.
         stores = lookup.by_names(tx, TrustStore, wanted_names)
     else:
         stores = tx.list(TrustStore)
-    shown, marker = page(stores, params, key=lambda store: store.arn)
+    shown, marker = page(stores, params, key=lambda store: store.arn, of="trust stores")
     return {"TrustStores": [wire.from_trust_store(store) for store in shown], **marker}
 
 
@@ -94,7 +100,7 @@ def describe_trust_store_associations(
     Raises TrustStoreNotFound, ValidationError.
     """
     store = lookup.by_arn(tx, TrustStore, params["TrustStoreArn"])
-    shown, marker = page(_users(tx, store), params, key=str)
+    shown, marker = page(_users(tx, store), params, key=str, of="associations")
     return {"TrustStoreAssociations": [{"ResourceArn": arn} for arn in shown], **marker}
 
 
@@ -127,14 +133,14 @@ def add_trust_store_revocations(
         for number, each in enumerate(lists, start=store.last_revocation_id + 1)
     )
     revocations = (*store.revocations, *added)
+    lists_max, entries_max = (
+        quota(tx, name) for name in (quotas.REVOCATION_LISTS, quotas.REVOKED_ENTRIES)
+    )
     # AWS is silent: too many lists are refused as too many entries are.
-    if (
-        len(revocations) > REVOCATION_LISTS_MAX
-        or sum(one.entries for one in revocations) > REVOKED_ENTRIES_MAX
-    ):
+    if len(revocations) > lists_max or sum(one.entries for one in revocations) > entries_max:
         raise TooManyTrustStoreRevocationEntries(
-            f"A trust store can have up to '{REVOCATION_LISTS_MAX}' revocation lists "
-            f"with '{REVOKED_ENTRIES_MAX}' entries in all"
+            f"A trust store can have up to '{lists_max}' revocation lists "
+            f"with '{entries_max}' entries in all"
         )
     last = store.last_revocation_id + len(added)
     changed = replace(store, revocations=revocations, last_revocation_id=last)
@@ -163,7 +169,7 @@ def describe_trust_store_revocations(tx: "Transaction", params: Mapping[str, Any
         if wanted
         else store.revocations
     )
-    shown, marker = page(found, params, key=lambda one: f"{one.id:019}")
+    shown, marker = page(found, params, key=lambda one: f"{one.id:019}", of="revocations")
     return {"TrustStoreRevocations": [wire.from_revocation(store, one) for one in shown], **marker}
 
 
@@ -173,6 +179,20 @@ def revocation(store: TrustStore, number: int) -> RevocationList:
         if one.id == number:
             return one
     raise RevocationIdNotFound(f"Revocation ID '{number}' not found")
+
+
+def _check_authorities(tx: "Transaction", bundle: "Bundle") -> None:
+    """Raise InvalidCaCertificatesBundle where a trust store cannot hold as much."""
+    count, most = len(bundle.subjects), quota(tx, quotas.AUTHORITIES)
+    if count > most:
+        raise InvalidCaCertificatesBundle(
+            f"The bundle has {count} certificates; it can have up to {most}"
+        )
+    if bundle.subject_characters > (most := quota(tx, quotas.SUBJECT_SIZE)):
+        raise InvalidCaCertificatesBundle(
+            f"The subjects of the bundle have {bundle.subject_characters} characters; they can "
+            f"have up to {most}"
+        )
 
 
 def _users(tx: "Transaction", store: TrustStore) -> list[str]:

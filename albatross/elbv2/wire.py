@@ -32,6 +32,7 @@ Document = dict[str, Any]
 
 # differs from AWS: CanonicalHostedZoneId is that of us-east-1 in every Region.
 HOSTED_ZONE_ID = "Z35SXDOTRQ7X7K"
+DECREASES_MAX = 2  # of a reserved capacity in a day
 
 
 def from_load_balancer(balancer: LoadBalancer, *, state: str = "active") -> Document:
@@ -48,6 +49,33 @@ def from_load_balancer(balancer: LoadBalancer, *, state: str = "active") -> Docu
         "AvailabilityZones": from_zones(balancer.zones),
         "SecurityGroups": list(balancer.security_groups),
         "IpAddressType": balancer.ip_address_type,
+        **({"IpamPools": from_ipam_pool(balancer.ipam_pool)} if balancer.ipam_pool else {}),
+    }
+
+
+def from_ipam_pool(pool: str | None) -> Document:
+    return _present(Ipv4IpamPoolId=pool)
+
+
+def from_capacity(balancer: LoadBalancer, *, state: str = "provisioned") -> Document:
+    """Return the document of the reservation's operations; each zone has an equal share."""
+    capacity = balancer.capacity
+    document: Document = {"DecreaseRequestsRemaining": DECREASES_MAX - len(capacity.decreased_at)}
+    if capacity.modified_at is not None:
+        document["LastModifiedTime"] = capacity.modified_at
+    if capacity.units is None:
+        return document
+    share = capacity.units / len(balancer.zones)
+    return document | {
+        "MinimumLoadBalancerCapacity": {"CapacityUnits": capacity.units},
+        "CapacityReservationState": [
+            {
+                "State": {"Code": state},
+                "AvailabilityZone": zone.name,
+                "EffectiveCapacityUnits": share,
+            }
+            for zone in balancer.zones
+        ],
     }
 
 

@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -19,14 +20,17 @@ from albatross.host.processes import Processes
 log = logging.getLogger("albatross.host")
 
 
-async def serve(
-    run_dir: Path, data_dir: Path, environments_max: int, environment_idle_s: float
-) -> None:
+async def serve(run_dir: Path, config: Mapping[str, Any]) -> None:
     """Serve until SIGTERM or SIGINT. The proxy's socket appears with the first configuration."""
     loop = asyncio.get_running_loop()
-    engine = Processes(data_dir, run_dir, environments_max=environments_max)
+    engine = Processes(
+        Path(config["data_dir"]),
+        run_dir,
+        environments_max=config["environments_max"],
+        channels=config["runtime_transport"] == "channel",
+    )
     await engine.open()
-    host = Host(engine, environment_idle_s=environment_idle_s)
+    host = Host(engine, environment_idle_s=config["environment_idle_s"])
     lambda_socket, control_socket = run_dir / "lambda.sock", run_dir / "control.sock"
     servers: list[asyncio.AbstractServer] = []
 
@@ -72,14 +76,7 @@ def main() -> None:
     logging.basicConfig(
         level=config["log_level"].upper(), format="%(asctime)s %(levelname)s host: %(message)s"
     )
-    uvloop.run(
-        serve(
-            arguments.run_dir,
-            Path(config["data_dir"]),
-            config["environments_max"],
-            config["environment_idle_s"],
-        )
-    )
+    uvloop.run(serve(arguments.run_dir, config))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class LambdaConnection(HttpConnection):
         if group is None or group.function_arn is None:
             self._answer(responses.error_page(503, "the target group has no registered target"))
             return
-        pool = self._host.pools.get(group.function_arn)
+        pool = self._host.find(group.function_arn)
         if pool is None:
             detail = f"{group.function_arn} does not exist"
             self._answer(responses.failure("LambdaResourceNotFound", detail))
@@ -74,7 +74,8 @@ class LambdaConnection(HttpConnection):
         except IncompatibleProtocol:
             self._answer(responses.error_page(464, "functions do not speak gRPC"))
             return
-        invocation = Invocation(orjson.dumps(self._event), self._done)
+        arn = group.function_arn
+        invocation = Invocation(orjson.dumps(self._event), self._done, invoked_arn=arn)
         invocation.trace_id = _trace_id(self._event, invocation.id)
         self._invocation = invocation
         self._set_deadline(group.idle_timeout_s)
@@ -130,12 +131,13 @@ class LambdaConnection(HttpConnection):
 
     def _tell(self, response: Response, invocation: Invocation | None) -> None:
         group = self._group
-        name = group.function_arn.rpartition(":")[2] if group and group.function_arn else None
+        name = group.function_arn.split(":")[6] if group and group.function_arn else None
         self._host.hub.publish(
             {
                 "type": "request",
                 "id": invocation.id if invocation else None,
                 "function": name,
+                "version": invocation.version if invocation else None,
                 "method": self._method,
                 "path": self.target.decode("latin-1"),
                 "status": response.status,

@@ -18,6 +18,7 @@ class Invoked:
     """How an invocation ended: as `host.invocation.Outcome`, and the last 4 KB of its log."""
 
     request_id: str
+    version: str  # of the function that ran
     payload: bytes
     function_error: str | None
     api_error: str | None
@@ -48,6 +49,7 @@ class HostClient:
         found = {name.decode().lower(): value.decode() for name, value in response.headers}
         return Invoked(
             request_id=found["x-request-id"],
+            version=found["x-executed-version"],
             payload=data,
             function_error=found["x-function-error"] or None,
             api_error=found["x-api-error"] or None,

@@ -85,10 +85,14 @@ class ControlConnection(HttpConnection):
         self._reply(200, b"")
 
     def _invoke(self) -> None:
-        pool = self._host.pools.get((self.header(b"x-function") or b"").decode())
+        arn = (self.header(b"x-function") or b"").decode()
+        pool = self._host.find(arn)
         context = self.header(b"x-client-context")
         invocation = Invocation(
-            self.body(), self._invoked, client_context=context.decode() if context else None
+            self.body(),
+            self._invoked,
+            invoked_arn=arn,
+            client_context=context.decode() if context else None,
         )
         if pool is None:
             self._invoked(invocation, Outcome(b"", api_error="ResourceNotFoundException"))
@@ -102,6 +106,7 @@ class ControlConnection(HttpConnection):
             outcome.payload,
             {
                 "X-Request-Id": invocation.id,
+                "X-Executed-Version": invocation.version,
                 "X-Function-Error": outcome.function_error or "",
                 "X-Api-Error": outcome.api_error or "",
                 "X-Log-Tail": tail,

@@ -13,14 +13,11 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from albatross.host import launch, logs
 from albatross.host.invocation import Invocation, Outcome
 from albatross.model.function import Function
-
-if TYPE_CHECKING:
-    from albatross.host.runtime_api import RuntimeConnection
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +64,13 @@ class InitFailure:
     timed_out: bool = False
 
 
+class Runtime(Protocol):
+    """Where a runtime waits for its next event: a connection to it of any kind."""
+
+    def send_event(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
+        """Hand the runtime its event."""
+
+
 class Owner(Protocol):
     """Who owns environments: the pool of their function."""
 
@@ -94,8 +98,10 @@ class Environment:
         *,
         tmp: Path,
         function_log: logs.FunctionLog,
+        provisioned: bool = False,
     ) -> None:
         self.id = id_
+        self.provisioned = provisioned  # kept ready, not started for a request
         self.function = function
         self.owner = owner
         self.tmp = tmp
@@ -109,7 +115,7 @@ class Environment:
         self.server: asyncio.Server | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self._log = function_log
-        self._parked: RuntimeConnection | None = None
+        self._parked: Runtime | None = None
         self._deadline_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0  # when it fires
@@ -157,16 +163,17 @@ class Environment:
         self.invocation = invocation
         timeout_s = self.function.timeout_s
         self._set_deadline(now_s + timeout_s)
-        start = logs.start_line(invocation.id)
+        start = logs.start_line(invocation.id, self.function.version)
         self._log.write(start)
         invocation.log.append(start)
         parked, self._parked = self._parked, None
         assert parked is not None
-        parked.send_event(invocation, self.function.arn, int((time.time() + timeout_s) * 1000))
+        arn = invocation.invoked_arn or self.function.version_arn
+        parked.send_event(invocation, arn, int((time.time() + timeout_s) * 1000))
 
     # From the Runtime API
 
-    def park(self, connection: "RuntimeConnection") -> None:
+    def park(self, connection: Runtime) -> None:
         """The runtime asks for its next event. Raises InvalidTransition."""
         first = self.state is State.INIT
         self._move(Event.NEXT)
@@ -201,7 +208,7 @@ class Environment:
         self._failure = InitFailure(document)
         self._set_deadline(time.monotonic() + 1.0)  # to exit by itself
 
-    def disconnected(self, connection: "RuntimeConnection") -> None:
+    def disconnected(self, connection: Runtime) -> None:
         """A connection of the runtime's is gone: with the parked one, no event can reach it."""
         if connection is self._parked and self.process is not None:
             self._parked = None

@@ -1,6 +1,6 @@
 """What happens in the host, as JSON objects for whoever watches: `albatross run`, tests, tools.
 
-{"type": "request", "id", "function", "method", "path", "status", "duration_ms", "cold",
+{"type": "request", "id", "function", "version", "method", "path", "status", "duration_ms", "cold",
  "error_reason", "detail", "event", "response"}   event and response for verbose watchers only
 {"type": "log", "function", "request_id", "text"}
 {"type": "reload", "function"}        {"type": "init_error", "function", "error"}

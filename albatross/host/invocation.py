@@ -28,11 +28,14 @@ class Invocation:
         "done",
         "event",
         "id",
+        "invoked_arn",
         "log",
+        "on_provisioned",
         "queued_s",
         "shared",
         "started_s",
         "trace_id",
+        "version",
     )
 
     def __init__(
@@ -40,17 +43,21 @@ class Invocation:
         event: bytes,
         done: "Callable[[Invocation, Outcome], None]",
         *,
+        invoked_arn: str | None = None,
         trace_id: str | None = None,
         client_context: str | None = None,
     ) -> None:
         self.id = request_id()
         self.event = event
         self.done = done
+        self.invoked_arn = invoked_arn  # as invoked, maybe with an alias; None: the version's own
+        self.version = ""  # that which an alias has led to, once it is submitted
         self.trace_id = trace_id
         self.client_context = client_context
         self.queued_s = 0.0  # when it came, by the pool's clock
         self.started_s = 0.0  # when an environment took it
         self.cold = False
+        self.on_provisioned = False  # counts against the version's provisioned concurrency
         self.shared = False  # counts against the account's unreserved concurrency
         self.log: list[bytes] = []  # the function's output, bounded by logs.py
 

@@ -40,6 +40,7 @@ class Launch:
     tmp: Path
     reads: Sequence[Path] = ()
     private_tmp: bool = False
+    descriptors: Sequence[int] = ()  # kept open in the process, under the same numbers
 
 
 def start(launch: Launch) -> subprocess.Popen[bytes]:
@@ -74,6 +75,7 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=launch.descriptors,
         preexec_fn=in_child,
     )
     assert process.stdout is not None

@@ -47,8 +47,8 @@ class FunctionLog:
             log.error("cannot write the log of a function to %s: %s", self.path, error)
 
 
-def start_line(request_id: str) -> bytes:
-    return f"START RequestId: {request_id} Version: $LATEST\n".encode()
+def start_line(request_id: str, version: str) -> bytes:
+    return f"START RequestId: {request_id} Version: {version}\n".encode()
 
 
 def end_lines(

@@ -1,4 +1,4 @@
-"""The environments of one function, and the invocations that wait for one.
+"""The environments of one version of a function, and the invocations that wait for one.
 
 A request that finds none idle takes whichever comes first, a freed environment or a new one. New
 ones are started by the measured wait: at once when there is none, else when nothing has been freed
@@ -15,8 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from albatross.host.concurrency import Allowance
 from albatross.host.environment import Environment, InitFailure, timeout_document
 from albatross.host.invocation import Invocation, Outcome
+from albatross.host.provisioned import RETRY_S, Readiness
 from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,12 @@ class Engine(Protocol):
     """Starts execution environments somewhere; the first implementation is `processes.py`."""
 
     def start(
-        self, function: Function, owner: "Pool", *, init_limit_s: float | None
+        self,
+        function: Function,
+        owner: "Pool",
+        *,
+        init_limit_s: float | None,
+        provisioned: bool = False,
     ) -> Environment:
         """Begin to start an environment. It reports to `owner` when it is ready, or gone."""
 
@@ -46,38 +53,27 @@ class Engine(Protocol):
         """Drop what ended environments of `function` have left for the next: it is another now."""
 
 
-class Account:
-    """The concurrency that functions without a reservation share. Source: Lambda quotas."""
-
-    # differs from AWS: the rates of AWS are not enforced: 1,000 new environments in 10 seconds, and
-    # 10 requests a second for each environment.
-    CONCURRENCY = 1000
-
-    def __init__(self) -> None:
-        self.reserved = 0
-        self.running = 0
-
-    def has_room(self) -> bool:
-        return self.running < self.CONCURRENCY - self.reserved
-
-
 @dataclass(frozen=True, slots=True)
 class Statistics:
     function: str
+    arn: str  # of the version
     environments: int
     idle: int
     starting: int
     waiting: int
     running: int
+    provisioned: int  # environments kept ready
+    provisioned_ready: int  # of them, those that are
+    provisioned_failure: str  # why others are not
 
 
 class Pool:
-    """Runs invocations of one function. `on_failure` hears of environments that could not start."""
+    """Runs invocations of one version of a function, whose versions share `allowance`."""
 
     def __init__(
         self,
         function: Function,
-        account: Account,
+        allowance: Allowance,
         engine: Engine,
         *,
         clock: Callable[[], float],
@@ -86,12 +82,13 @@ class Pool:
         on_output: Callable[[Environment, bytes], None] = lambda *_: None,
     ) -> None:
         self.function = function
-        self.account = account
+        self.allowance = allowance
         self.environments: set[Environment] = set()
         self.idle: list[Environment] = []
         self.waiting: deque[Invocation] = deque()
         self.running = 0  # invocations accepted and not yet done, the waiting ones included
         self._held = False
+        self._closed = False
         self._engine = engine
         self._clock = clock
         self._call_later = call_later
@@ -104,19 +101,19 @@ class Pool:
         self._freed_s = 0.0
         self._freed_every_s = 0.0
         self._ticking = False
+        self._readiness = Readiness(clock)
 
     def submit(self, invocation: Invocation) -> None:
         """Run `invocation`, or refuse it when that would exceed the function's concurrency."""
-        reserved = self.function.reserved_concurrency
-        if self.running >= reserved if reserved is not None else not self.account.has_room():
-            kind = "ReservedFunctionConcurrent" if reserved is not None else "Concurrent"
-            reason = f"{kind}InvocationLimitExceeded".encode()
-            invocation.done(invocation, Outcome(reason, api_error="TooManyRequestsException"))
+        invocation.version = self.function.version
+        if self._readiness.running < self._readiness.wanted:
+            self._readiness.running += 1
+            invocation.on_provisioned = True
+        elif reason := self.allowance.take(invocation):
+            outcome = Outcome(reason.encode(), api_error="TooManyRequestsException")
+            invocation.done(invocation, outcome)
             return
         self.running += 1
-        if reserved is None:
-            self.account.running += 1
-            invocation.shared = True
         invocation.queued_s = self._clock()
         environment = None if self._held or self.waiting else self._take_idle()
         if environment is not None:
@@ -142,6 +139,18 @@ class Pool:
         for environment in list(self.environments):
             environment.retire()
         self._pace()
+        self._top_up()
+
+    def provision(self, wanted: int) -> None:
+        """Keep `wanted` environments ready from now on."""
+        if wanted == self._readiness.wanted:
+            return
+        self._readiness.wanted = wanted
+        for environment in self._provisioned()[wanted:]:
+            if environment in self.idle:
+                self.idle.remove(environment)
+            environment.retire()
+        self._top_up()
 
     def hold(self) -> None:
         """Let invocations wait, and start nothing, until `release`."""
@@ -159,6 +168,7 @@ class Pool:
 
     def close(self) -> None:
         """The function is gone: end everything, fail what waits."""
+        self._closed = True
         self._engine.forget(self.function)
         for environment in list(self.environments):
             environment.retire()
@@ -166,18 +176,26 @@ class Pool:
 
     def stop_idle(self, before_s: float) -> None:
         """End environments that have been idle since `before_s` or longer."""
-        for environment in [e for e in self.idle if e.freed_s <= before_s]:
+        for environment in [e for e in self.idle if e.freed_s <= before_s and not e.provisioned]:
             self.idle.remove(environment)
             environment.stop()
+
+    def longest_idle(self) -> Environment | None:
+        """Return the environment that is the first to be ended, if any may be."""
+        return self.idle[0] if self.idle and not self.idle[0].provisioned else None
 
     def statistics(self) -> Statistics:
         return Statistics(
             function=self.function.name,
+            arn=self.function.version_arn,
             environments=len(self.environments),
             idle=len(self.idle),
             starting=len(self._starting),
             waiting=len(self.waiting),
             running=self.running,
+            provisioned=self._readiness.wanted,
+            provisioned_ready=len(self._provisioned()) - self._provisioned_starting(),
+            provisioned_failure=self._readiness.failure,
         )
 
     # Owner of environments
@@ -187,14 +205,19 @@ class Pool:
         if environment in self._starting:
             self._starting.discard(environment)
             self._init_s += _SMOOTHING * (now_s - environment.started_s - self._init_s)
+            if environment.provisioned:
+                self._readiness.succeeded()
+                self._top_up()
         elif self.waiting:
             since_s = now_s - max(self._freed_s, self._backlog_s)
             self._freed_every_s += _SMOOTHING * (since_s - self._freed_every_s)
         self._freed_s = now_s
         if self.waiting and not self._held:
             environment.assign(self.waiting.popleft())
+        elif environment.provisioned:
+            self.idle.append(environment)  # to be taken before any other
         else:
-            self.idle.append(environment)
+            self.idle.insert(len(self.idle) - self._provisioned_idle(), environment)
 
     def gone(self, environment: Environment, failure: InitFailure | None) -> None:
         self.environments.discard(environment)
@@ -203,14 +226,19 @@ class Pool:
             self.idle.remove(environment)
         if failure is not None and not environment.retired:
             self._on_init_failure(self.function, failure)
+            if environment.provisioned:
+                self._readiness.failed()
             if not self._held:
                 self._init_failed(failure)
         self._pace()
+        self._top_up()
 
     def finished(self, invocation: Invocation, outcome: Outcome) -> None:
         self.running -= 1
-        if invocation.shared:
-            self.account.running -= 1
+        if invocation.on_provisioned:
+            self._readiness.running -= 1
+        else:
+            self.allowance.give_back(invocation)
         invocation.done(invocation, outcome)
 
     def printed(self, environment: Environment, text: bytes) -> None:
@@ -291,10 +319,46 @@ class Pool:
         stalled = now_s - self._freed_s >= STALL_S
         return stalled or len(self.waiting) * self._freed_every_s > self._init_s
 
-    def _start(self) -> None:
-        environment = self._engine.start(self.function, self, init_limit_s=self._init_limit_s)
+    def _start(self, *, provisioned: bool = False) -> None:
+        environment = self._engine.start(
+            self.function, self, init_limit_s=self._init_limit_s, provisioned=provisioned
+        )
         self.environments.add(environment)
         self._starting.add(environment)
+
+    def _provisioned(self) -> list[Environment]:
+        """Return the environments that are kept ready, or are being started for that."""
+        return [e for e in self.environments if e.provisioned and not e.retired]
+
+    def _provisioned_starting(self) -> int:
+        return sum(environment.provisioned for environment in self._starting)
+
+    def _provisioned_idle(self) -> int:
+        return sum(e.provisioned for e in self.idle) if self._readiness.wanted else 0
+
+    def _top_up(self) -> None:
+        """Start what is missing of the environments to be kept ready; what cannot be, later."""
+        readiness = self._readiness
+        missing = readiness.wanted - len(self._provisioned())
+        if missing <= 0 or self._closed:
+            return
+        if not readiness.may_start():
+            self._look_again(readiness.retry_s())
+            return
+        for _ in range(min(missing, STARTS_MAX - len(self._starting))):
+            if not self._engine.has_room():
+                self._look_again(RETRY_S)
+                return
+            self._start(provisioned=True)
+
+    def _look_again(self, delay_s: float) -> None:
+        if not self._readiness.is_awaited:
+            self._readiness.is_awaited = True
+            self._call_later(delay_s, self._top_up_later)
+
+    def _top_up_later(self) -> None:
+        self._readiness.is_awaited = False
+        self._top_up()
 
 
 def generation(function: Function) -> tuple[object, ...]:

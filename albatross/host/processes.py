@@ -5,14 +5,18 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from albatross.host import launch, runtimes
+from albatross.host.channel import Channel
 from albatross.host.environment import INIT_LIMIT_S, Environment
 from albatross.host.logs import FunctionLog
 from albatross.host.pool import Pool
@@ -25,7 +29,10 @@ log = logging.getLogger(__name__)
 class Processes:
     """Starts processes and learns of their end. `run_dir` holds what lives as long as they do."""
 
-    def __init__(self, data_dir: Path, run_dir: Path, *, environments_max: int) -> None:
+    def __init__(
+        self, data_dir: Path, run_dir: Path, *, environments_max: int, channels: bool = True
+    ) -> None:
+        self._channels = channels  # for runtimes that can use them
         self.environments_max = environments_max
         self.make_room: Callable[[], bool] = lambda: False  # set by who knows the idle ones
         self._data_dir = data_dir
@@ -66,7 +73,7 @@ class Processes:
         return len(self._environments) < self.environments_max or self.make_room()
 
     def forget(self, function: Function) -> None:
-        for tmp in self._spare_tmp.pop(function.arn, ()):
+        for tmp in self._spare_tmp.pop(function.version_arn, ()):
             self._finder.submit(shutil.rmtree, tmp, ignore_errors=True)
 
     def log_of(self, function: Function) -> FunctionLog:
@@ -77,11 +84,21 @@ class Processes:
             self._logs[function.arn] = FunctionLog(path)
         return self._logs[function.arn]
 
-    def start(self, function: Function, owner: Pool, *, init_limit_s: float | None) -> Environment:
+    def start(
+        self,
+        function: Function,
+        owner: Pool,
+        *,
+        init_limit_s: float | None,
+        provisioned: bool = False,
+    ) -> Environment:
         id_ = secrets.token_hex(16)
-        spare = self._spare_tmp.get(function.arn)
+        spare = self._spare_tmp.get(function.version_arn)
         tmp = spare.pop() if spare else self._tmp / id_
-        environment = Environment(id_, function, owner, tmp=tmp, function_log=self.log_of(function))
+        function_log = self.log_of(function)
+        environment = Environment(
+            id_, function, owner, tmp=tmp, function_log=function_log, provisioned=provisioned
+        )
         self._environments[id_] = environment
         self._all_ended.clear()
         task = asyncio.get_running_loop().create_task(self._start(environment, init_limit_s))
@@ -95,7 +112,11 @@ class Processes:
         directory = self._directory(function)
         try:
             runtime = await loop.run_in_executor(
-                self._finder, runtimes.find, function, directory, self._data_dir / "runtimes"
+                self._finder,
+                partial(runtimes.find, channels=self._channels),
+                function,
+                directory,
+                self._data_dir / "runtimes",
             )
             server = await loop.create_server(
                 lambda: RuntimeConnection(environment), "127.0.0.1", 0
@@ -103,15 +124,22 @@ class Processes:
             environment.server = server
             port = server.sockets[0].getsockname()[1]
             environment.tmp.mkdir(mode=0o700, exist_ok=True)
-            plan = launch.Launch(
-                command=runtime.command,
-                environment=variables(function, runtime, directory, port, environment.id),
-                directory=directory,
-                tmp=environment.tmp,
-                reads=runtime.reads,
-                private_tmp=self._private_tmp,
-            )
-            process = await loop.run_in_executor(self._starter, launch.start, plan)
+            with ExitStack() as stack:
+                command, descriptors = runtime.command, []
+                if runtime.channel:
+                    theirs = stack.enter_context(await _channel(environment))
+                    descriptors.append(theirs.fileno())
+                    command = (*command, str(theirs.fileno()))
+                plan = launch.Launch(
+                    command=command,
+                    environment=variables(environment, runtime, directory, port),
+                    directory=directory,
+                    tmp=environment.tmp,
+                    reads=runtime.reads,
+                    private_tmp=self._private_tmp,
+                    descriptors=descriptors,
+                )
+                process = await loop.run_in_executor(self._starter, launch.start, plan)
         except (runtimes.Unavailable, OSError, subprocess.SubprocessError) as error:
             log.error("cannot start an environment of %s: %s", function.name, error)
             self._forget(environment)
@@ -146,7 +174,15 @@ class Processes:
         if environment.retired:
             self._finder.submit(environment.remove_tmp)
         else:
-            self._spare_tmp.setdefault(environment.function.arn, []).append(environment.tmp)
+            self._spare_tmp.setdefault(environment.function.version_arn, []).append(environment.tmp)
+
+
+async def _channel(environment: Environment) -> socket.socket:
+    """Open a channel to `environment` and return the runtime's end of it."""
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(lambda: Channel(environment), ours)
+    return theirs
 
 
 def _on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> None:
@@ -171,15 +207,17 @@ def _on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> Non
 
 
 def variables(
-    function: Function, runtime: runtimes.Runtime, task_root: Path, port: int, environment_id: str
+    environment: Environment, runtime: runtimes.Runtime, task_root: Path, port: int
 ) -> dict[str, str]:
-    """Return the environment of a function's process. Source: Lambda guide, environment variables.
+    """Return the variables of a function's process. Source: Lambda guide, environment variables.
 
     The reserved ones, the user's own, and nothing of the host's. The credentials are worth nothing
     anywhere but here: the access key names the function's account.
     """
+    function = environment.function
     _, _, _, region, account, *_ = function.arn.split(":")
-    group, stream = log_names(function, environment_id)
+    group, stream = log_names(function, environment.id)
+    started = "provisioned-concurrency" if environment.provisioned else "on-demand"
     provided = function.runtime.startswith("provided")
     unreserved = {
         "LANG": "en_US.UTF-8",
@@ -195,8 +233,8 @@ def variables(
         # differs from AWS: a function is told its memory but can use more, and more of /tmp than
         # its ephemeral storage.
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": started,
         "AWS_LAMBDA_LOG_GROUP_NAME": group,
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_ACCESS_KEY_ID": account,
@@ -223,4 +261,4 @@ def variables(
 def log_names(function: Function, environment_id: str) -> tuple[str, str]:
     """Return the names of the log group and stream that a function sees."""
     today = datetime.now(UTC).strftime("%Y/%m/%d")
-    return f"/aws/lambda/{function.name}", f"{today}/[$LATEST]{environment_id}"
+    return f"/aws/lambda/{function.name}", f"{today}/[{function.version}]{environment_id}"

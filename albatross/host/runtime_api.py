@@ -21,6 +21,7 @@ _ACCEPTED = (
     b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
     b'{"status":"OK"}\n'
 )
+_TOO_LARGE = f"Exceeded maximum allowed payload size ({PAYLOAD_BYTES_MAX} bytes)."
 _STATUS = {
     200: "OK",
     400: "Bad Request",
@@ -29,6 +30,12 @@ _STATUS = {
     405: "Method Not Allowed",
     413: "Request Entity Too Large",
 }
+
+
+def too_large() -> Outcome:
+    """Return the outcome of an invocation whose result is over `PAYLOAD_BYTES_MAX`."""
+    document = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": _TOO_LARGE}
+    return Outcome(json.dumps(document).encode(), function_error="Unhandled")
 
 
 class RuntimeConnection(HttpConnection):
@@ -77,14 +84,11 @@ class RuntimeConnection(HttpConnection):
             self._error(403, "InvalidStateTransition", f"State transition is not allowed: {error}")
 
     def too_large(self) -> None:
-        message = f"Exceeded maximum allowed payload size ({PAYLOAD_BYTES_MAX} bytes)."
         invocation_id, what = self._invocation()
         if what == "response":
-            document = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
-            outcome = Outcome(json.dumps(document).encode(), function_error="Unhandled")
             with suppress(InvalidTransition):
-                self._environment.answer(invocation_id, outcome)
-        self._error(413, "RequestEntityTooLarge", message)
+                self._environment.answer(invocation_id, too_large())
+        self._error(413, "RequestEntityTooLarge", _TOO_LARGE)
 
     def lost(self) -> None:
         self._environment.disconnected(self)

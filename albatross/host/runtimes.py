@@ -20,6 +20,7 @@ from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
 
+PYTHON_RUNTIME = Path(__file__).parent / "python" / "runtime.py"
 NODE_BOOTSTRAP = Path(__file__).parent / "node" / "bootstrap.mjs"
 _PROBE_S = 10
 _INSTALL_S = 120
@@ -32,18 +33,23 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A command line, what its environment needs besides Lambda's variables, what it must read."""
+    """A command line, what its environment needs besides Lambda's variables, what it must read.
+
+    With `channel`, the number of the descriptor of its channel (host/channel.py) is appended to the
+    command.
+    """
 
     command: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
     reads: tuple[Path, ...] = ()
+    channel: bool = False
 
 
-def find(function: Function, task_root: Path, cache: Path) -> Runtime:
+def find(function: Function, task_root: Path, cache: Path, *, channels: bool = True) -> Runtime:
     """Return how to run `function` from `task_root`. Raises Unavailable. May take long."""
     name = function.runtime
     if name.startswith("python"):
-        return _python(name, function.handler, cache)
+        return _python(name, function.handler, cache, channels)
     if name.startswith("nodejs"):
         return _node(name)
     if name.startswith("provided"):
@@ -59,11 +65,14 @@ def find(function: Function, task_root: Path, cache: Path) -> Runtime:
     )
 
 
-def _python(name: str, handler: str, cache: Path) -> Runtime:
+def _python(name: str, handler: str, cache: Path, channels: bool) -> Runtime:
     interpreter, packages = _interpreter(name, cache)
     variables = {"PYTHONPATH": str(packages)} if packages else {}
     reads = (*_homes(interpreter), *([packages] if packages else []))
-    return Runtime((interpreter, "-m", "awslambdaric", handler), variables, reads)
+    if not channels:
+        return Runtime((interpreter, "-m", "awslambdaric", handler), variables, reads)
+    command = (interpreter, str(PYTHON_RUNTIME), handler)
+    return Runtime(command, variables, reads, channel=True)
 
 
 @lru_cache(maxsize=64)

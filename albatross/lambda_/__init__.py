@@ -2,7 +2,19 @@
 
 from collections.abc import Mapping
 
-from albatross.lambda_ import code, concurrency, configuration, functions, permissions, tags
+from albatross.lambda_ import (
+    aliases,
+    code,
+    code_signing,
+    concurrency,
+    configuration,
+    functions,
+    permissions,
+    provisioned,
+    settings,
+    tags,
+    versions,
+)
 from albatross.model.operation import Operation
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -21,6 +33,41 @@ OPERATIONS: Mapping[str, Operation] = {
     "PutFunctionConcurrency": Operation(concurrency.put_function_concurrency, writes=True),
     "GetFunctionConcurrency": Operation(concurrency.get_function_concurrency, writes=False),
     "DeleteFunctionConcurrency": Operation(concurrency.delete_function_concurrency, writes=True),
+    "PublishVersion": Operation(versions.publish_version, writes=True),
+    "ListVersionsByFunction": Operation(versions.list_versions_by_function, writes=False),
+    "CreateAlias": Operation(aliases.create_alias, writes=True),
+    "UpdateAlias": Operation(aliases.update_alias, writes=True),
+    "GetAlias": Operation(aliases.get_alias, writes=False),
+    "ListAliases": Operation(aliases.list_aliases, writes=False),
+    "DeleteAlias": Operation(aliases.delete_alias, writes=True),
+    "PutProvisionedConcurrencyConfig": Operation(
+        provisioned.put_provisioned_concurrency_config, writes=True
+    ),
+    "DeleteProvisionedConcurrencyConfig": Operation(
+        provisioned.delete_provisioned_concurrency_config, writes=True
+    ),
+    "GetFunctionRecursionConfig": Operation(settings.get_function_recursion_config, writes=False),
+    "PutFunctionRecursionConfig": Operation(settings.put_function_recursion_config, writes=True),
+    "GetRuntimeManagementConfig": Operation(settings.get_runtime_management_config, writes=False),
+    "PutRuntimeManagementConfig": Operation(settings.put_runtime_management_config, writes=True),
+    "GetAccountSettings": Operation(settings.get_account_settings, writes=False),
+    "CreateCodeSigningConfig": Operation(code_signing.create_code_signing_config, writes=True),
+    "UpdateCodeSigningConfig": Operation(code_signing.update_code_signing_config, writes=True),
+    "GetCodeSigningConfig": Operation(code_signing.get_code_signing_config, writes=False),
+    "ListCodeSigningConfigs": Operation(code_signing.list_code_signing_configs, writes=False),
+    "DeleteCodeSigningConfig": Operation(code_signing.delete_code_signing_config, writes=True),
+    "ListFunctionsByCodeSigningConfig": Operation(
+        code_signing.list_functions_by_code_signing_config, writes=False
+    ),
+    "PutFunctionCodeSigningConfig": Operation(
+        code_signing.put_function_code_signing_config, writes=True
+    ),
+    "GetFunctionCodeSigningConfig": Operation(
+        code_signing.get_function_code_signing_config, writes=False
+    ),
+    "DeleteFunctionCodeSigningConfig": Operation(
+        code_signing.delete_function_code_signing_config, writes=True
+    ),
     "TagResource": Operation(tags.tag_resource, writes=True),
     "UntagResource": Operation(tags.untag_resource, writes=True),
     "ListTags": Operation(tags.list_tags, writes=False),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from albatross.lambda_ import lookup, wire
+from albatross.lambda_ import lookup, versions, wire
 from albatross.lambda_.configuration import refuse_unsupported
 from albatross.model.errors import (
     InvalidParameterValueException,
@@ -23,10 +23,12 @@ _ELSEWHERE = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 def update_function_code(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     """UpdateFunctionCode: run other code from the next invocation on. DryRun only checks.
 
+    Publish makes a version of it.
+
     Raises ResourceNotFoundException, PreconditionFailedException, InvalidParameterValueException,
     RequestEntityTooLargeException, NotImplementedHere.
     """
-    function, qualifier = lookup.find(tx, params)
+    function, qualifier = lookup.latest(tx, params)
     lookup.require_revision(function, params.get("RevisionId"))
     refuse_unsupported(params)
     (architecture,) = params.get("Architectures", [function.architecture])
@@ -40,6 +42,11 @@ def update_function_code(tx: Transaction, params: Mapping[str, Any]) -> dict[str
     if params.get("DryRun"):
         return wire.configuration(function, wire.SETTLED, qualifier)
     tx.put(function)
+    if params.get("Publish"):
+        version, _ = versions.publish(tx, function)
+        # AWS is silent: UpdateFunctionCode with Publish answers with the qualified ARN of the
+        # version, CreateFunction with that of the function.
+        return wire.configuration(version.function, wire.UPDATED, version.name)
     return wire.configuration(function, wire.UPDATED, qualifier)
 
 

@@ -1,5 +1,9 @@
-"""Reserved concurrency. Source: Lambda API, `PutFunctionConcurrency`; guide, "Lambda quotas"."""
+"""Reserved concurrency, and what is left of the account's.
 
+Source: Lambda API, `PutFunctionConcurrency`; guide, "Lambda quotas".
+"""
+
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,6 +11,7 @@ from typing import Any
 from albatross.lambda_ import lookup
 from albatross.model.errors import InvalidParameterValueException
 from albatross.model.function import Function
+from albatross.model.version import Alias, Provisioned, Version
 from albatross.store.transaction import Transaction
 
 ACCOUNT_CONCURRENCY = 1000  # invocations at once, in one Region
@@ -19,10 +24,16 @@ def put_function_concurrency(tx: Transaction, params: Mapping[str, Any]) -> dict
     Raises ResourceNotFoundException, and InvalidParameterValueException where too little would be
     left for the functions without a reservation.
     """
-    function = _find(tx, params)
+    function = lookup.unqualified(tx, params)
     wanted: int = params["ReservedConcurrentExecutions"]
-    others = sum(each.reserved_concurrency or 0 for each in tx.list(Function) if each != function)
-    if others + wanted > ACCOUNT_CONCURRENCY - UNRESERVED_MIN:
+    provisioned = of_function(tx, function.arn)
+    if wanted < provisioned:
+        raise InvalidParameterValueException(
+            f"ReservedConcurrentExecutions {wanted} should not be lower than function's total "
+            f"provisioned concurrency [{provisioned}]."
+        )
+    mine = provisioned if function.reserved_concurrency is None else function.reserved_concurrency
+    if unreserved(tx) + mine - wanted < UNRESERVED_MIN:
         raise InvalidParameterValueException(
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MIN}]."
@@ -33,21 +44,37 @@ def put_function_concurrency(tx: Transaction, params: Mapping[str, Any]) -> dict
 
 def get_function_concurrency(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     """GetFunctionConcurrency: empty where nothing is reserved. Raises ResourceNotFoundException."""
-    reserved = _find(tx, params).reserved_concurrency
+    reserved = lookup.unqualified(tx, params).reserved_concurrency
     return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
 
 
 def delete_function_concurrency(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     """DeleteFunctionConcurrency, if there is any. Raises ResourceNotFoundException."""
-    tx.put(replace(_find(tx, params), reserved_concurrency=None))
+    tx.put(replace(lookup.unqualified(tx, params), reserved_concurrency=None))
     return {}
 
 
-def _find(tx: Transaction, params: Mapping[str, Any]) -> Function:
-    if lookup.address(tx.scope, params).qualifier is not None:
-        raise InvalidParameterValueException(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not "
-            "support this operation. Please specify either a function name or an unqualified "
-            "function ARN."
-        )
-    return lookup.find(tx, params)[0]
+def unreserved(tx: Transaction) -> int:
+    """Return the concurrency of the account that no function has for itself."""
+    provisioned: Counter[str] = Counter()
+    for version in tx.list(Version):
+        provisioned[version.function.arn] += _executions(version.provisioned)
+    for alias in tx.list(Alias):
+        provisioned[alias.function_arn] += _executions(alias.provisioned)
+    return ACCOUNT_CONCURRENCY - sum(
+        provisioned[function.arn]
+        if function.reserved_concurrency is None
+        else function.reserved_concurrency
+        for function in tx.list(Function)
+    )
+
+
+def of_function(tx: Transaction, function_arn: str) -> int:
+    """Return the provisioned concurrency of all versions and aliases of a function."""
+    versions, aliases = tx.list(Version, parent=function_arn), tx.list(Alias, parent=function_arn)
+    configured = [each.provisioned for each in versions] + [each.provisioned for each in aliases]
+    return sum(map(_executions, configured))
+
+
+def _executions(provisioned: Provisioned | None) -> int:
+    return provisioned.executions if provisioned is not None else 0

@@ -33,8 +33,8 @@ RESERVED_VARIABLES = frozenset(
 )
 
 _UNSUPPORTED = (
-    *("AcceleratorConfig", "CapacityProviderConfig", "CodeSigningConfigArn", "DurableConfig"),
-    *("ImageConfig", "Layers", "Publish", "PublishTo", "RuntimeConfig", "TenancyConfig"),
+    *("AcceleratorConfig", "CapacityProviderConfig", "DurableConfig"),
+    *("ImageConfig", "Layers", "PublishTo", "RuntimeConfig", "TenancyConfig"),
 )
 
 
@@ -44,7 +44,7 @@ def update_function_configuration(tx: Transaction, params: Mapping[str, Any]) ->
     Raises ResourceNotFoundException, PreconditionFailedException, InvalidParameterValueException,
     ValidationException, NotImplementedHere.
     """
-    function, qualifier = lookup.find(tx, params)
+    function, qualifier = lookup.latest(tx, params)
     lookup.require_revision(function, params.get("RevisionId"))
     changes = fields(params, function.extra)
     function = replace(function, **changes, last_modified=tx.now, revision_id=str(uuid4()))

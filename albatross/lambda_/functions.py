@@ -1,12 +1,11 @@
 """Functions: create, show, list, delete. Source: Lambda API reference of these operations."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from albatross.lambda_ import code, configuration, lookup, tags, wire
+from albatross.lambda_ import code, code_signing, configuration, lookup, tags, versions, wire
+from albatross.lambda_.paging import page
 from albatross.model import arn
 from albatross.model.errors import (
     InvalidParameterValueException,
@@ -15,10 +14,10 @@ from albatross.model.errors import (
     ValidationException,
 )
 from albatross.model.function import Function
+from albatross.model.version import Version
 from albatross.store.transaction import Transaction
 
 NAME_LENGTH_MAX = 64
-PAGE_SIZE = 50  # of ListFunctions, also where MaxItems asks for more
 
 
 def create_function(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,10 +47,13 @@ def create_function(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any
         code=code.package(tx, params["Code"], operation="CreateFunction"),
         last_modified=tx.now,
         revision_id=str(uuid4()),
+        code_signing_config_arn=code_signing.named(tx, params.get("CodeSigningConfigArn")),
         **settings,
     )
     tx.put(function)
     tx.put_tags(function_arn, tagged)
+    if params.get("Publish"):
+        function = versions.publish(tx, function)[0].function
     return wire.configuration(function, wire.CREATED)
 
 
@@ -76,34 +78,39 @@ def get_function_configuration(tx: Transaction, params: Mapping[str, Any]) -> di
 
 
 def list_functions(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
-    """ListFunctions: by name, `MaxItems` a page. Raises InvalidParameterValueException (Marker).
+    """ListFunctions: by name, with FunctionVersion ALL each version of them.
 
-    A marker says after which name to go on, so functions that come and go between pages are neither
-    shown twice nor hide others.
+    Raises InvalidParameterValueException.
     """
-    after = _name_in_marker(params.get("Marker"))
-    size = min(params.get("MaxItems", PAGE_SIZE), PAGE_SIZE)
-    functions = sorted(tx.list(Function), key=lambda function: function.name)
-    rest = [function for function in functions if function.name > after]
-    qualifier = lookup.LATEST if params.get("FunctionVersion") == "ALL" else None
-    page = {"Functions": [wire.listed(function, qualifier) for function in rest[:size]]}
-    if len(rest) <= size:
-        return page
-    marker = base64.urlsafe_b64encode(rest[size - 1].name.encode()).decode()
-    return page | {"NextMarker": marker}
+    functions = tx.list(Function)
+    if region := params.get("MasterRegion"):
+        if params.get("FunctionVersion") != "ALL":
+            # AWS is silent: MasterRegion without FunctionVersion ALL is refused.
+            raise InvalidParameterValueException(
+                f"FunctionVersion must be ALL where MasterRegion is given: {region}"
+            )
+        functions = []  # no function here is a copy that Lambda@Edge has made of one elsewhere
+    if params.get("FunctionVersion") == "ALL":
+        every = [*functions, *(version.shown for version in tx.list(Version) if functions)]
+        shown, more = page(params, every, lambda each: f"{each.name}:{versions.key(each.version)}")
+        return {"Functions": [wire.listed(each, each.version) for each in shown], **more}
+    shown, more = page(params, functions, lambda function: function.name)
+    return {"Functions": [wire.listed(function) for function in shown], **more}
 
 
 def delete_function(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
-    """DeleteFunction, with its policy and tags. A target group keeps it as a target, as on AWS.
+    """DeleteFunction: all of it, or the version that is the qualifier.
 
-    Raises ResourceNotFoundException, InvalidParameterValueException.
+    Policies and tags go with it. A target group keeps it as a target, as on AWS. Raises
+    ResourceNotFoundException, ResourceConflictException, InvalidParameterValueException.
     """
-    if lookup.address(tx.scope, params).qualifier == lookup.LATEST:
-        raise InvalidParameterValueException(
-            "$LATEST version cannot be deleted without deleting the function."
-        )
-    function, _ = lookup.find(tx, params)
-    tx.delete(function.arn)
+    called = lookup.address(tx.scope, params)
+    if called.qualifier is not None:
+        versions.delete(tx, called.name, called.qualifier)
+    else:
+        function = lookup.by_name(tx, called.name)
+        versions.delete_all(tx, function.arn)
+        tx.delete(function.arn)
     return {"StatusCode": 204}
 
 
@@ -124,13 +131,3 @@ def _new_name(scope: arn.Scope, params: Mapping[str, Any]) -> str:
             + f"Member must have length less than or equal to {NAME_LENGTH_MAX}"
         )
     return called.name
-
-
-def _name_in_marker(marker: str | None) -> str:
-    if not marker:
-        return ""
-    try:
-        return base64.b64decode(marker, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        # AWS is silent: ListFunctions refuses a Marker that no answer contained.
-        raise InvalidParameterValueException(f"Invalid Marker: {marker}") from None

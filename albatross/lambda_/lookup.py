@@ -1,4 +1,4 @@
-"""From what a request calls a function to the function itself.
+"""From what a request calls a function to the function itself, one of its versions or an alias.
 
 Source: Lambda API, `FunctionName` and `Qualifier`.
 """
@@ -12,10 +12,9 @@ from albatross.model.errors import (
     PreconditionFailedException,
     ResourceNotFoundException,
 )
-from albatross.model.function import Function
+from albatross.model.function import LATEST, Function
+from albatross.model.version import Alias, Version
 from albatross.store.transaction import Transaction
-
-LATEST = "$LATEST"
 
 
 def address(scope: arn.Scope, params: Mapping[str, Any]) -> arn.FunctionName:
@@ -25,7 +24,7 @@ def address(scope: arn.Scope, params: Mapping[str, Any]) -> arn.FunctionName:
     InvalidParameterValueException where the two members disagree.
     """
     text, qualifier = params["FunctionName"], params.get("Qualifier")
-    parsed = arn.parse_function(text)
+    parsed = arn.parse_function(text, scope)
     if parsed is None:
         raise not_found(text if text.startswith("arn:") else arn.function(scope, text))
     if parsed.scope is not None and parsed.scope.region != scope.region:
@@ -44,25 +43,93 @@ def address(scope: arn.Scope, params: Mapping[str, Any]) -> arn.FunctionName:
 
 
 def find(tx: Transaction, params: Mapping[str, Any]) -> tuple[Function, str | None]:
-    """Return the function that `params` call for and the qualifier given: None or $LATEST.
+    """Return the function in the version that `params` call for, and the qualifier given, if any.
 
     Raises ResourceNotFoundException; see also `address`.
     """
     called = address(tx.scope, params)
     function = tx.get(Function, arn.function(tx.scope, called.name))
-    if function is None or called.qualifier not in (None, LATEST):
-        raise not_found(arn.function(tx.scope, called.name, called.qualifier))
-    return function, called.qualifier
+    qualifier = called.qualifier
+    if function is not None and qualifier is not None:
+        alias = tx.get(Alias, arn.function(tx.scope, called.name, qualifier))
+        number = alias.version if alias is not None else qualifier
+        if number != LATEST:
+            version = tx.get(Version, arn.function(tx.scope, called.name, number))
+            function = version.shown if version is not None else None
+    if function is None:
+        raise not_found(arn.function(tx.scope, called.name, qualifier))
+    return function, qualifier
+
+
+def latest(tx: Transaction, params: Mapping[str, Any]) -> tuple[Function, str | None]:
+    """Return the function to change, and the qualifier given: None or $LATEST.
+
+    Raises ResourceNotFoundException, and InvalidParameterValueException for another qualifier.
+    """
+    called = address(tx.scope, params)
+    if called.qualifier not in (None, LATEST):
+        raise _not_for_qualified()
+    return by_name(tx, called.name), called.qualifier
+
+
+def unqualified(tx: Transaction, params: Mapping[str, Any]) -> Function:
+    """Return the function of an operation that takes no qualifier.
+
+    Raises ResourceNotFoundException, InvalidParameterValueException.
+    """
+    called = address(tx.scope, params)
+    if called.qualifier is not None:
+        raise _not_for_qualified()
+    return by_name(tx, called.name)
+
+
+def by_name(tx: Transaction, name: str) -> Function:
+    """Return $LATEST of the function `name`. Raises ResourceNotFoundException."""
+    function = tx.get(Function, arn.function(tx.scope, name))
+    if function is None:
+        raise not_found(arn.function(tx.scope, name))
+    return function
+
+
+def invocable(tx: Transaction, params: Mapping[str, Any]) -> Function | Version | Alias:
+    """Return what `params` call for: what has a policy and a revision of its own.
+
+    Raises ResourceNotFoundException.
+    """
+    called = address(tx.scope, params)
+    function = by_name(tx, called.name)
+    if called.qualifier in (None, LATEST):
+        return function
+    qualified = arn.function(tx.scope, called.name, called.qualifier)
+    if called.qualifier.isdecimal():
+        version = tx.get(Version, qualified)
+        if version is None:
+            raise not_found(qualified)
+        return version
+    alias = tx.get(Alias, qualified)
+    if alias is None:
+        raise ResourceNotFoundException(f"Cannot find alias arn: {qualified}")
+    return alias
 
 
 def not_found(function_arn: str) -> ResourceNotFoundException:
     return ResourceNotFoundException(f"Function not found: {function_arn}")
 
 
-def require_revision(function: Function, revision_id: str | None) -> None:
-    """Raise PreconditionFailedException if the caller has seen another revision of `function`."""
-    if revision_id and revision_id != function.revision_id:
+def require_revision(found: Function | Version | Alias, revision_id: str | None) -> None:
+    """Raise PreconditionFailedException if the caller has seen another revision of `found`."""
+    if revision_id and revision_id != found.revision_id:
         raise PreconditionFailedException(
             "The Revision Id provided does not match the latest Revision Id. "
             "Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
         )
+
+
+def _not_for_qualified() -> InvalidParameterValueException:
+    # AWS is silent: an operation that changes $LATEST, or the function as a whole, refuses the
+    # qualifier of a version or alias.
+    return InvalidParameterValueException(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not "
+        "support this operation. Please specify either a function name or an unqualified "
+        "function ARN."
+    )

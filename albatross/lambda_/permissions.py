@@ -1,4 +1,4 @@
-"""A function's resource policy: who may invoke it.
+"""Resource policies: who may invoke a function; each version and alias has one of its own.
 
 Source: Lambda API, `AddPermission`, `RemovePermission`, `GetPolicy`; Lambda guide, "Viewing
 resource-based IAM policies in Lambda".
@@ -15,10 +15,12 @@ from albatross.model import arn
 from albatross.model.errors import (
     InvalidParameterValueException,
     PolicyLengthExceededException,
+    PreconditionFailedException,
     ResourceConflictException,
     ResourceNotFoundException,
 )
-from albatross.model.function import Function, Statement
+from albatross.model.function import LATEST, Function, Statement
+from albatross.model.version import Alias, Version
 from albatross.store.transaction import Transaction
 
 POLICY_BYTES_MAX = 20 * 1024
@@ -36,26 +38,26 @@ def add_permission(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]
     Raises ResourceNotFoundException, ResourceConflictException, InvalidParameterValueException,
     PolicyLengthExceededException, PreconditionFailedException.
     """
-    if lookup.address(tx.scope, params).qualifier == lookup.LATEST:
+    if lookup.address(tx.scope, params).qualifier == LATEST:
         raise InvalidParameterValueException(
             "We currently do not support adding policies for $LATEST."
         )
-    function, _ = lookup.find(tx, params)
-    lookup.require_revision(function, params.get("RevisionId"))
+    invocable = lookup.invocable(tx, params)
+    _require_revision(invocable, params)
     statement = _statement(params)
-    if any(each.sid == statement.sid for each in function.policy):
+    if any(each.sid == statement.sid for each in invocable.policy):
         raise ResourceConflictException(
             f"The statement id ({statement.sid}) provided already exists. "
             "Please provide a new statement id, or remove the existing statement."
         )
-    function = replace(function, policy=(*function.policy, statement), revision_id=str(uuid4()))
-    size = len(wire.compact(wire.policy(function)).encode())
+    changed = _with_policy(invocable, (*invocable.policy, statement))
+    size = len(wire.compact(wire.policy(changed.arn, changed)).encode())
     if size > POLICY_BYTES_MAX:
         raise PolicyLengthExceededException(
             f"The final policy size ({size}) is bigger than the limit ({POLICY_BYTES_MAX})."
         )
-    tx.put(function)
-    return {"Statement": wire.compact(wire.statement(function.arn, statement))}
+    tx.put(changed)
+    return {"Statement": wire.compact(wire.statement(changed.arn, statement))}
 
 
 def remove_permission(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,24 +69,47 @@ def remove_permission(tx: Transaction, params: Mapping[str, Any]) -> dict[str, A
     function_arn = arn.function(tx.scope, called.name)
     if tx.get(Function, function_arn) is None:
         raise ResourceNotFoundException(f"No policy found for: {function_arn}")
-    function, _ = lookup.find(tx, params)
-    if not function.policy:
+    invocable = lookup.invocable(tx, params)
+    if not invocable.policy:
         raise ResourceNotFoundException("No policy is associated with the given resource.")
     sid = params["StatementId"]
-    rest = tuple(each for each in function.policy if each.sid != sid)
-    if len(rest) == len(function.policy):
+    rest = tuple(each for each in invocable.policy if each.sid != sid)
+    if len(rest) == len(invocable.policy):
         raise ResourceNotFoundException(f"Statement {sid} is not found in resource policy.")
-    lookup.require_revision(function, params.get("RevisionId"))
-    tx.put(replace(function, policy=rest, revision_id=str(uuid4())))
+    _require_revision(invocable, params)
+    tx.put(_with_policy(invocable, rest))
     return {}
 
 
 def get_policy(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     """GetPolicy: the policy as JSON. Raises ResourceNotFoundException, also if it is empty."""
-    function, _ = lookup.find(tx, params)
-    if not function.policy:
+    found = lookup.invocable(tx, params)
+    if not found.policy:
         raise ResourceNotFoundException("The resource you requested does not exist.")
-    return {"Policy": wire.compact(wire.policy(function)), "RevisionId": function.revision_id}
+    return {
+        "Policy": wire.compact(wire.policy(found.arn, found)),
+        "RevisionId": found.revision_id,
+    }
+
+
+def _with_policy(
+    found: Function | Version | Alias, policy: tuple[Statement, ...]
+) -> Function | Version | Alias:
+    """Return `found` with another policy, and with another revision id."""
+    revision_id = str(uuid4())
+    if isinstance(found, Version):
+        function = replace(found.function, revision_id=revision_id)
+        return replace(found, policy=policy, function=function)
+    return replace(found, policy=policy, revision_id=revision_id)
+
+
+def _require_revision(found: Function | Version | Alias, params: Mapping[str, Any]) -> None:
+    """Raise PreconditionFailedException if the caller has seen another policy."""
+    if params.get("RevisionId", found.revision_id) != found.revision_id:
+        raise PreconditionFailedException(
+            "The Revision Id provided does not match the latest Revision Id. "
+            "Call the GetPolicy API to retrieve the latest Revision Id"
+        )
 
 
 def _statement(params: Mapping[str, Any]) -> Statement:

@@ -50,4 +50,4 @@ def _function_arn(tx: Transaction, params: Mapping[str, Any]) -> str:
             "Tags on function aliases and versions are not supported. "
             "Please specify a function ARN."
         )
-    return lookup.find(tx, called)[0].arn
+    return lookup.unqualified(tx, called).arn

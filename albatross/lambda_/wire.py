@@ -7,9 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from albatross.lambda_.lookup import LATEST
 from albatross.model import arn
-from albatross.model.function import Directory, Function, Package, Statement
+from albatross.model.function import Directory, Function, Invocable, Package, Statement
 from albatross.store.packages import Packages
 
 # What a configuration says of its state. A function is in fact ready when its creation is answered;
@@ -36,7 +35,7 @@ def configuration(
 
 def listed(function: Function, qualifier: str | None = None) -> dict[str, Any]:
     """Return the members of `FunctionConfiguration` that ListFunctions shows: none on state."""
-    sha256, size = _code(function)
+    sha256, size = code(function)
     shown = {
         **function.extra,
         "FunctionName": function.name,
@@ -50,7 +49,7 @@ def listed(function: Function, qualifier: str | None = None) -> dict[str, Any]:
         "MemorySize": function.memory_mb,
         "LastModified": timestamp(function.last_modified),
         "CodeSha256": sha256,
-        "Version": LATEST,
+        "Version": function.version,
         "TracingConfig": function.extra.get("TracingConfig", {"Mode": "PassThrough"}),
         "RevisionId": function.revision_id,
         "PackageType": "Zip",
@@ -87,20 +86,20 @@ def compact(document: object) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-def policy(function: Function) -> dict[str, Any]:
-    """Return the resource policy of `function` as a document."""
-    statements = [statement(function.arn, each) for each in function.policy]
+def policy(invocable_arn: str, invocable: Invocable) -> dict[str, Any]:
+    """Return the resource policy of what has that ARN as a document."""
+    statements = [statement(invocable_arn, each) for each in invocable.policy]
     return {"Version": "2012-10-17", "Id": "default", "Statement": statements}
 
 
-def statement(function_arn: str, statement: Statement) -> dict[str, Any]:
+def statement(invocable_arn: str, statement: Statement) -> dict[str, Any]:
     """Return one statement as IAM writes it. `Condition` is there only if there is one."""
     document = {
         "Sid": statement.sid,
         "Effect": "Allow",
         "Principal": _principal(statement.principal),
         "Action": statement.action,
-        "Resource": function_arn,
+        "Resource": invocable_arn,
     }
     equals = {
         "AWS:SourceAccount": statement.source_account,
@@ -129,7 +128,7 @@ def _principal(principal: str) -> str | dict[str, str]:
     return {"AWS" if principal.startswith("arn:") else "Service": principal}
 
 
-def _code(function: Function) -> tuple[str, int]:
+def code(function: Function) -> tuple[str, int]:
     """Return SHA-256 and size in bytes; code that is run where it lies has neither."""
     if isinstance(function.code, Package):
         return function.code.sha256, function.code.size

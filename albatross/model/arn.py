@@ -7,6 +7,10 @@ _FUNCTION_ARN = re.compile(
     r"arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):function:"
     r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
 )
+_PARTIAL_FUNCTION_ARN = re.compile(
+    r"(?:(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]):)?(?P<account>[0-9]{12}):)?(?:function:)?"
+    r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
+)
 _ELB_PARTS = {
     "loadbalancer": 3,
     "targetgroup": 2,
@@ -107,12 +111,18 @@ def short(arn: str) -> str:
     return resource.removeprefix("loadbalancer/")
 
 
-def parse_function(text: str) -> FunctionName | None:
-    """Parse a name, partial ARN (`ACCOUNT:function:NAME`) or ARN, with a qualifier or not."""
+def parse_function(text: str, caller: Scope | None = None) -> FunctionName | None:
+    """Parse a name, partial ARN (`ACCOUNT:function:NAME`) or ARN, with a qualifier or not.
+
+    A partial ARN without a Region is one in that of the `caller`.
+    """
     if match := _FUNCTION_ARN.fullmatch(text):
         scope = Scope(match["account"], match["region"])
         return FunctionName(match["name"], match["qualifier"], scope)
-    match = re.fullmatch(
-        r"(?:[0-9]{12}:)?(?:function:)?([A-Za-z0-9_-]{1,140})(?::(\$LATEST|[A-Za-z0-9_-]+))?", text
-    )
-    return FunctionName(match[1], match[2], None) if match else None
+    match = _PARTIAL_FUNCTION_ARN.fullmatch(text)
+    if match is None:
+        return None
+    called = None
+    if caller is not None and match["account"]:
+        called = Scope(match["account"], match["region"] or caller.region)
+    return FunctionName(match["name"], match["qualifier"], called)

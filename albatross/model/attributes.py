@@ -18,6 +18,7 @@ TARGETS_MAX = 1000  # per target group of instances or addresses
 TEXT_MAX = 1024
 ALL_TEXT = re.compile(r"[^\x00-\x1f\x7f]*")
 HEADER_VALUE = re.compile(r"[A-Za-z0-9 _:;.,\\/'?!(){}\[\]@<>=\-+*#&`|~^%]*")
+COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")  # RFC 6265: a token
 # AWS is silent: headers that say where a request goes or ends may not be written by attributes.
 _FRAMING = "host|connection|content-length|transfer-encoding|upgrade|te|trailer|keep-alive|expect"
 HEADER_NAME = re.compile(rf"(?!(?i:{_FRAMING}|x-albatross-.*)\Z)[A-Za-z0-9_-]*")
@@ -147,7 +148,7 @@ SERVER_TARGET_GROUP: Mapping[str, Attribute] = {
     "stickiness.enabled": _OFF,
     "stickiness.type": Attribute("lb_cookie", OneOf(("lb_cookie", "app_cookie"))),
     "stickiness.lb_cookie.duration_seconds": _COOKIE_DURATION,
-    "stickiness.app_cookie.cookie_name": Attribute("", Text(reserved_prefix="AWSALB")),
+    "stickiness.app_cookie.cookie_name": Attribute("", Text(COOKIE_NAME, "AWSALB")),
     "stickiness.app_cookie.duration_seconds": _COOKIE_DURATION,
     f"{_HEALTHY}.dns_failover.minimum_healthy_targets.count": Attribute(
         "1", Between(1, TARGETS_MAX, "off")

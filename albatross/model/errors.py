@@ -33,6 +33,12 @@ class AccessDenied(AwsError):
     code = "AccessDenied"
 
 
+class ServiceUnavailable(AwsError):
+    """Something that the server needs is away for now. Source: AWS, "Common errors"."""
+
+    code = "ServiceUnavailable"
+
+
 class NotImplementedHere(AwsError):
     """An operation or option that AWS has and this version does not."""
 
@@ -94,6 +100,10 @@ class InvalidLoadBalancerAction(AwsError):
     code = "InvalidLoadBalancerAction"
 
 
+class InvalidSecurityGroup(AwsError):
+    code = "InvalidSecurityGroup"
+
+
 class InvalidTarget(AwsError):
     code = "InvalidTarget"
 
@@ -128,6 +138,10 @@ class IncompatibleProtocols(AwsError):
 
 class TooManyTargets(AwsError):
     code = "TooManyTargets"
+
+
+class TooManyRegistrationsForTargetId(AwsError):
+    code = "TooManyRegistrationsForTargetId"
 
 
 class TooManyActions(AwsError):
@@ -202,6 +216,18 @@ class DeleteAssociationSameAccount(AwsError):
     code = "DeleteAssociationSameAccount"
 
 
+class ResourceNotFound(AwsError):
+    code = "ResourceNotFound"
+
+
+class CapacityUnitsLimitExceeded(AwsError):
+    code = "CapacityUnitsLimitExceeded"
+
+
+class CapacityDecreaseRequestLimitExceeded(AwsError):
+    code = "CapacityDecreaseRequestLimitExceeded"
+
+
 # lambda
 
 
@@ -235,6 +261,14 @@ class RequestEntityTooLargeException(AwsError):
 
 class InvalidRequestContentException(AwsError):
     code = "InvalidRequestContentException"
+
+
+class ProvisionedConcurrencyConfigNotFoundException(AwsError):
+    code = "ProvisionedConcurrencyConfigNotFoundException"
+
+
+class CodeSigningConfigNotFoundException(AwsError):
+    code = "CodeSigningConfigNotFoundException"
 
 
 class PolicyLengthExceededException(AwsError):

@@ -5,12 +5,13 @@ Source: Lambda API, `CreateFunction`, `AddPermission`.
 
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 ELB_SERVICE = "elasticloadbalancing.amazonaws.com"
+LATEST = "$LATEST"
 
 
 class Secrets(dict[str, str]):
@@ -84,9 +85,29 @@ def _arn_like(pattern: str, arn: str) -> bool:
     )
 
 
+class Invocable:
+    """What has a resource policy of its own: a function, a version of one, an alias."""
+
+    __slots__ = ()
+    policy: tuple[Statement, ...]
+
+    def may_be_invoked_from(self, target_group_arn: str) -> bool:
+        """Tell whether the policy lets Elastic Load Balancing invoke from this target group."""
+        account = target_group_arn.split(":")[4]
+        return any(
+            statement.allows(
+                service=ELB_SERVICE,
+                action="lambda:InvokeFunction",
+                source_arn=target_group_arn,
+                account=account,
+            )
+            for statement in self.policy
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
-    """A function's $LATEST version.
+class Function(Invocable):
+    """A function's $LATEST version, or what a published `Version` is a copy of.
 
     `extra` holds members of the configuration that are stored and shown but have no effect here.
     """
@@ -111,19 +132,41 @@ class Function:
     policy: tuple[Statement, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    version: str = LATEST  # or the number of a published one
+    code_signing_config_arn: str | None = None
+    recursive_loop: str = "Terminate"  # or Allow
+    update_runtime_on: str = "Auto"  # or FunctionUpdate, Manual
+    runtime_version_arn: str | None = None  # given for Manual only
+
     @property
     def parent(self) -> str | None:
         return None
 
-    def may_be_invoked_from(self, target_group_arn: str) -> bool:
-        """Tell whether the policy lets Elastic Load Balancing invoke from this target group."""
-        account = target_group_arn.split(":")[4]
-        return any(
-            statement.allows(
-                service=ELB_SERVICE,
-                action="lambda:InvokeFunction",
-                source_arn=target_group_arn,
-                account=account,
-            )
-            for statement in self.policy
+    @property
+    def version_arn(self) -> str:
+        """The ARN of this very version: qualified, or that of the function for $LATEST."""
+        return self.arn if self.version == LATEST else f"{self.arn}:{self.version}"
+
+    def snapshot(self, version: str) -> "Function":
+        """Return code and configuration as `version` keeps them: nothing of the function itself."""
+        return replace(
+            self,
+            version=version,
+            policy=(),
+            reserved_concurrency=None,
+            code_signing_config_arn=None,
+            recursive_loop="Terminate",
+        )
+
+    def is_like(self, other: "Function") -> bool:
+        """Tell whether code and configuration are those of `other`."""
+        return self._content() == other._content()
+
+    def _content(self) -> "Function":
+        return replace(
+            self.snapshot(LATEST),
+            revision_id="",
+            last_modified=datetime.min,
+            update_runtime_on="Auto",
+            runtime_version_arn=None,
         )

@@ -15,6 +15,18 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What was asked for with ModifyCapacityReservation: `units` (LCU), None where nothing is.
+
+    `decreased_at` holds the decreases of the last day, oldest first.
+    """
+
+    units: int | None = None
+    modified_at: datetime | None = None
+    decreased_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadBalancer:
     """Accepts connections on its listeners' ports.
 
@@ -36,6 +48,8 @@ class LoadBalancer:
     created_at: datetime
     slot: int
     attributes: Mapping[str, str] = field(default_factory=dict)
+    ipam_pool: str | None = None  # the IPAM pool of public IPv4 addresses
+    capacity: Capacity = Capacity()
 
     @property
     def parent(self) -> str | None:

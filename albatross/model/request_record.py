@@ -68,7 +68,7 @@ class Record(NamedTuple):
     version: str  # HTTP/1.1
     upgrade: str
     content_type: str
-    content_length: str
+    classification: str  # of http_desync_guardian and, after a space, its reason
     user_agent: str
     tls_cipher: str
     tls_version: str

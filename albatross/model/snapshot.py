@@ -4,16 +4,17 @@ The proxy and the host are built from it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 
 from albatross.model.certificate import Certificate, PrivateBytes, ServerCertificate, for_server
-from albatross.model.function import Function
+from albatross.model.function import Function, Invocable
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Rule, in_order
 from albatross.model.target_group import TargetGroup
 from albatross.model.trust_store import TrustStore
+from albatross.model.version import Alias, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Snapshot:
     rules: tuple[Rule, ...] = ()
     target_groups: tuple[TargetGroup, ...] = ()
     functions: tuple[Function, ...] = ()
+    versions: tuple[Version, ...] = ()
+    aliases: tuple[Alias, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     trust_stores: tuple[TrustStore, ...] = ()
     keys: Mapping[str, PrivateBytes] = field(default_factory=dict, repr=False)  # by `key_id`
@@ -61,6 +64,12 @@ class Snapshot:
             for certificate in self.certificates
             if (key := self.keys.get(certificate.key_id)) is not None
         }
+
+    def invocables(self) -> Iterator[tuple[str, Invocable]]:
+        """Yield what can be a target with its ARN; $LATEST has that of its function."""
+        for kind in (self.functions, self.versions, self.aliases):
+            for each in kind:
+                yield each.arn, each
 
     def load_balancer_of_target_group(self) -> dict[str, LoadBalancer]:
         """Return, by target group ARN, the load balancer that uses it. Unused groups are absent."""

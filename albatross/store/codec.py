@@ -4,20 +4,24 @@ Members of a union are tagged with their class's name: a class of `model/` may b
 together with a new schema version.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
+import orjson
 from cattrs import Converter
 from cattrs.preconf.orjson import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from albatross.model.certificate import Certificate
-from albatross.model.function import Code, Function, Secrets
+from albatross.model.code_signing import CodeSigningConfig
+from albatross.model.function import Code, Function, Package, Secrets
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Action, Condition, Forward, Rule, Transform
 from albatross.model.target_group import TargetGroup
 from albatross.model.trust_store import TrustStore
+from albatross.model.version import Alias, Numbers, Version
 
 CACHED_MAX = 10_000  # decoded documents
 
@@ -37,7 +41,10 @@ class Resource(Protocol):
 
 CLASSES: dict[str, type[Any]] = {
     cls.kind: cls
-    for cls in (LoadBalancer, Listener, Rule, TargetGroup, Function, Certificate, TrustStore)
+    for cls in (
+        *(LoadBalancer, Listener, Rule, TargetGroup, Certificate, TrustStore),
+        *(Function, Version, Alias, Numbers, CodeSigningConfig),
+    )
 }
 
 
@@ -77,3 +84,16 @@ def encode(resource: Resource) -> str:
 def decode(kind: str, document: str) -> Any:
     """Return the resource that `document` says, which is immutable and therefore shared."""
     return _CONVERTER.loads(document, CLASSES[kind])  # type: ignore[attr-defined]
+
+
+def packages(document: str) -> Iterator[str]:
+    """Yield the SHA-256 of each package that a document names, whatever it is the document of."""
+    parts = [orjson.loads(document)]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if part.get("type") == Package.__name__:
+                yield part["sha256"]
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part

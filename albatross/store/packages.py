@@ -20,7 +20,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -30,6 +30,7 @@ from albatross.model.function import Package
 
 UNZIPPED_BYTES_MAX = 250 * 1024 * 1024
 ENTRIES_MAX = 100_000  # AWS is silent: a package may hold 100,000 files and directories.
+UNUSED_S = 1200.0  # an invocation of replaced code ends within 900 s, the longest timeout
 _STALE_S = 3600  # what lies in tmp/ for longer than this was left by a crash
 _COPY_BYTES = 256 * 1024
 
@@ -51,7 +52,9 @@ _BAD_NAMES = (
 class Packages:
     """The packages below `directory`. Safe to use from several threads and processes."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._unused_since_s: dict[str, float] = {}  # by digest: when that was first seen
         self._archives = directory / "packages"
         self._code = directory / "code"
         self._tmp = directory / "tmp"
@@ -95,20 +98,39 @@ class Packages:
                 self._publish(scratch / "code", target)
         return target
 
-    def collect(self, in_use: set[str]) -> None:
-        """Remove every package whose `Package.sha256` is not in `in_use`, and what crashes left.
+    def collect(self, in_use: set[str], *, at_once: bool = False) -> Path | None:
+        """Put aside the packages whose `Package.sha256` has not been `in_use` for `UNUSED_S`.
 
-        Call it while no package has been added that no function refers to yet: between operations.
+        `at_once`: whatever is not in use now; nothing may run that was started with it. Call it
+        while no package has been added that no function refers to yet: between operations. Return
+        where they are, to be given to `remove`, which takes its time.
         """
         keep = {base64.b64decode(sha256).hex() for sha256 in in_use}
-        for path in [*self._code.iterdir(), *self._archives.iterdir()]:  # code before its archive
-            if path.name.removesuffix(".zip") not in keep:
-                with self._scratch() as scratch, contextlib.suppress(FileNotFoundError):
-                    os.replace(path, scratch / "removed")
-        oldest = time.time() - _STALE_S
+        now_s = self._clock()
+        unused = [
+            path
+            for path in (*self._code.iterdir(), *self._archives.iterdir())  # code before archive
+            if path.name.removesuffix(".zip") not in keep
+        ]
+        digests = {path.name.removesuffix(".zip") for path in unused}
+        self._unused_since_s = {
+            digest: self._unused_since_s.get(digest, now_s) for digest in digests
+        }
+        oldest_s = now_s - UNUSED_S
+        aside = None
+        for path in unused:
+            if at_once or self._unused_since_s[path.name.removesuffix(".zip")] <= oldest_s:
+                aside = aside or Path(tempfile.mkdtemp(dir=self._tmp))
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(path, aside / path.name)
+        return aside
+
+    def remove(self, aside: Path | None) -> None:
+        """Remove what `collect` has put aside, and what crashes left in `tmp/`."""
+        oldest_s = time.time() - _STALE_S
         for path in self._tmp.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < oldest:
+                if path == aside or path.stat().st_mtime < oldest_s:
                     shutil.rmtree(path, ignore_errors=True)
 
     @contextlib.contextmanager

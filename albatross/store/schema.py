@@ -1,6 +1,7 @@
-"""Tables, and how a database is opened. Everything particular to SQLite is in `open_engine`."""
+"""Tables, and what makes a database fit for them: created, brought up to date, or refused."""
 
-import os
+import secrets
+from dataclasses import dataclass
 
 from sqlalchemy import (
     BigInteger,
@@ -13,28 +14,28 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    create_engine,
-    event,
     inspect,
     select,
 )
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from albatross.model.rule import Rule
-from albatross.store import codec
+from albatross.store.engine import UnusableData, explain, shown
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3  # store/migrations/ has a step from each version to the next
 
 metadata = MetaData()
 
-# One row. `revision` counts the commits that changed something.
+# One row. `revision` counts the commits that changed something, and `last_write` is the mark of
+# the latest of them: whoever lost the connection while committing sees by it what became of that.
+# `store_id` tells which data directory belongs to this database.
 state = Table(
     "state",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("schema_version", Integer, nullable=False),
     Column("revision", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("store_id", String, nullable=False),
+    Column("last_write", String, nullable=False),
 )
 
 # `seq` is the order of creation, `revision` that of the row's last change.
@@ -75,81 +76,57 @@ uses = Table(
 )
 
 
-class UnusableData(Exception):
-    """The database cannot be used. The message says why, and what to do, to a person."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the row of `state` says."""
+
+    revision: int
+    store_id: str
+    last_write: str
 
 
-def open_engine(url: str, *, writes: bool) -> Engine:
-    """Return an engine for `url`. On SQLite a commit is on disk when it returns.
+def prepare(engine: Engine) -> State:
+    """Create the tables where there are none, bring them up to date, return the state.
 
-    SQLite: WAL, so that readers never wait for the writer; `synchronous=FULL` flushes the log at
-    each commit; transactions begin explicitly, so that a read of several queries sees one state.
-    The file can be read by its owner only: it holds functions' environment variables.
+    All of it happens in one transaction. Raises UnusableData for a file that is no database of
+    ours, a database that cannot be reached or written, or one that is newer.
     """
-    parsed = make_url(url)
-    engine = create_engine(parsed, pool_size=1, max_overflow=0, hide_parameters=True)
-    if engine.dialect.name != "sqlite":
-        return engine
-    assert parsed.database, "an SQLite database in memory survives nothing"
-    path = parsed.database
-
-    @event.listens_for(engine, "do_connect")
-    def create_private(*_: object) -> None:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: "object", _: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute("PRAGMA busy_timeout = 10000")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _bring_up_to_date(connection: Connection) -> None:
-    """Make of a database of version 1 one of version 2."""
-    uses.create(connection, checkfirst=True)
-    for index in resources.indexes:
-        index.create(connection, checkfirst=True)
-    connection.exec_driver_sql("DROP INDEX IF EXISTS resources_by_parent")
-    rules = select(resources.c.document).where(resources.c.kind == Rule.kind)
-    for document in connection.execute(rules).scalars().all():
-        rule = codec.decode(Rule.kind, document)
-        for arn in rule.target_group_arns:
-            connection.execute(uses.insert().values(arn=rule.arn, used=arn))
-    connection.execute(state.update().values(schema_version=SCHEMA_VERSION))
-
-
-def prepare(engine: Engine) -> int:
-    """Create the tables where there are none, check the version, return the revision.
-
-    Raises UnusableData for a file that is no database of ours, cannot be written, or is newer.
-    """
-    database = engine.url.database
     try:
         with engine.begin() as connection:
-            if not inspect(connection).has_table(state.name):
-                metadata.create_all(connection)
-                connection.execute(
-                    state.insert().values(id=1, schema_version=SCHEMA_VERSION, revision=0)
-                )
-            row = connection.execute(select(state)).one()
-            if row.schema_version < SCHEMA_VERSION:
-                _bring_up_to_date(connection)
+            return _prepare(connection)
     except (DBAPIError, OSError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise UnusableData(f"cannot use the database {database}: {cause}") from error
-    if row.schema_version > SCHEMA_VERSION:
-        raise UnusableData(
-            f"the database {database} was written by a newer Albatross (schema version "
-            f"{row.schema_version}, this one knows {SCHEMA_VERSION}): run that version, or choose "
-            "another data directory"
+        raise UnusableData(f"cannot use the database {shown(engine)}: {explain(error)}") from error
+
+
+def _prepare(connection: Connection) -> State:
+    if not inspect(connection).has_table(state.name):
+        metadata.create_all(connection)
+        connection.execute(
+            state.insert().values(
+                id=1,
+                schema_version=SCHEMA_VERSION,
+                revision=0,
+                store_id=secrets.token_hex(16),
+                last_write="",
+            )
         )
-    return int(row.revision)
+    version = connection.execute(select(state.c.schema_version)).scalar_one()
+    if version > SCHEMA_VERSION:
+        raise UnusableData(
+            f"the database {shown(connection.engine)} was written by a newer Albatross (schema "
+            f"version {version}, this one knows {SCHEMA_VERSION}): run that version, or choose "
+            "another data directory or database"
+        )
+    if version < SCHEMA_VERSION:
+        from albatross.store import migrations  # memory: a migration is needed once
+
+        migrations.upgrade(connection, version, SCHEMA_VERSION)
+        connection.execute(state.update().values(schema_version=SCHEMA_VERSION))
+    return read_state(connection)
+
+
+def read_state(connection: Connection) -> State:
+    """Return what the row of `state` says now."""
+    columns = (state.c.revision, state.c.store_id, state.c.last_write)
+    row = connection.execute(select(*columns)).one()
+    return State(int(row.revision), row.store_id, row.last_write)

@@ -5,24 +5,28 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, select
 
+from albatross.model import leniency
 from albatross.model.arn import Scope
 from albatross.model.certificate import Certificate
-from albatross.model.function import Function, Package
 from albatross.model.health import HealthReader, NothingChecked
 from albatross.model.snapshot import Snapshot
 from albatross.store import codec
-from albatross.store.schema import open_engine, prepare, resources
+from albatross.store.database import Database, DatabaseAway
+from albatross.store.schema import resources
 from albatross.store.transaction import Transaction
 from albatross.store.view import View
 
 if TYPE_CHECKING:
     from albatross.store.keys import Keys
     from albatross.store.packages import Packages
+
+AWAY_LOOK_S = 1.0  # how often to look whether a database that is away has come back
 
 T = TypeVar("T")
 
@@ -47,26 +51,39 @@ class Store:
         keys: "Keys",
         *,
         strict: bool,
+        lenient: str = "",
         on_commit: Callable[[int], None],
         clock: Callable[[], datetime] = _utc_now,
         health: HealthReader | None = None,
         quotas: Mapping[str, int] = MappingProxyType({}),
+        name: str = "albatross",
+        check: Callable[[str], None] = lambda store_id: None,
+        is_fresh: bool = True,
     ) -> None:
+        """`name`: of the session in the database. `check`: is given the id of the database before
+        anything is changed beside it. `is_fresh`: nothing runs that may use the packages.
+        """
         self._packages = packages
         self._keys = keys
-        self._strict = strict
+        self._lenient = leniency.allowed(strict=strict, kept=lenient)
         self._quotas = quotas
         self._on_commit = on_commit
         self._clock = clock
         self._health = health or NothingChecked()
-        self._write_engine = open_engine(url, writes=True)
-        self.revision = prepare(self._write_engine)
-        self._read_engine = open_engine(url, writes=False)
+        self._view = View(keys)
+        self._database = Database(url, name=name, reconnected=self._view.reset)
+        self.revision = self._database.state.revision
+        try:
+            check(self._database.state.store_id)
+        except BaseException:
+            self._database.close()
+            raise
+        self._is_awaited = False  # somebody looks for an absent database
+        self._is_closed = False
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
-        self._view = View(keys)
         self._collect_keys()
-        self._collect_packages()
+        self._packages.remove(self._collect_packages(at_once=is_fresh))
 
     async def write(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` in a transaction and return its result once that is durable.
@@ -83,9 +100,24 @@ class Store:
         return await loop.run_in_executor(self._reader, self._read, scope, fn)
 
     async def snapshot(self) -> Snapshot:
-        """Return all resources of all scopes as they are now."""
+        """Return all resources of all scopes as they are now; wait for a database that is away."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._take_snapshot)
+        while True:
+            try:
+                return await loop.run_in_executor(self._reader, self._take_snapshot)
+            except DatabaseAway:
+                await asyncio.sleep(AWAY_LOOK_S)
+
+    async def collect_packages(self) -> None:
+        """Remove the packages that no function has had for a while. Raises DatabaseAway."""
+        loop = asyncio.get_running_loop()
+        aside = await loop.run_in_executor(self._writer, self._collect_packages)
+        await asyncio.to_thread(self._packages.remove, aside)
+
+    @property
+    def problem(self) -> str | None:
+        """Why changes do not reach the database, for people; None where they do."""
+        return self._database.problem
 
     async def close(self) -> None:
         """Finish what was begun and close the database."""
@@ -94,19 +126,27 @@ class Store:
     def _write(
         self, loop: asyncio.AbstractEventLoop, scope: Scope, fn: Callable[[Transaction], T]
     ) -> T:
-        transaction = None
+        made: list[Transaction] = []  # one an attempt
+
+        def attempt(connection: Connection, mark: str) -> tuple[Transaction, T]:
+            self._forget_last(made)
+            transaction = self._transaction(connection, scope, mark)
+            made.append(transaction)
+            result = fn(transaction)
+            if transaction.revision is not None and transaction.deleted:
+                self._view.note_deleted(transaction.revision, transaction.deleted)
+            return transaction, result
+
         try:
-            with self._write_engine.begin() as connection:
-                transaction = self._transaction(connection, scope, writes=True)
-                result = fn(transaction)
-                if transaction.revision is not None and transaction.deleted:
-                    self._view.note_deleted(transaction.revision, transaction.deleted)
-        except BaseException:
-            if transaction is not None and transaction.revision is not None:
-                self._view.forget_deleted(transaction.revision)
-            for key_id in transaction.added_keys if transaction is not None else ():
-                self._keys.remove(key_id)
+            transaction, result = self._database.write(attempt)
+        except BaseException as error:
+            self._forget_last(made)
+            if isinstance(error, DatabaseAway):
+                loop.call_soon_threadsafe(self._await_database, loop)
+            if not (isinstance(error, DatabaseAway) and error.in_doubt):
+                self._remove_keys(made)
             raise
+        self._remove_keys([one for one in made if one is not transaction])
         for key_id in transaction.dropped_keys:
             # By the reader, after any snapshot that still knows it has been taken.
             self._reader.submit(self._keys.remove, key_id)
@@ -115,32 +155,62 @@ class Store:
             loop.call_soon_threadsafe(self._on_commit, transaction.revision)
         return result
 
+    def _forget_last(self, made: Sequence[Transaction]) -> None:
+        """Take back what the last attempt announced: it has failed."""
+        if made and made[-1].revision is not None:
+            self._view.forget_deleted(made[-1].revision)
+
+    def _remove_keys(self, made: Sequence[Transaction]) -> None:
+        for transaction in made:
+            for key_id in transaction.added_keys:
+                self._keys.remove(key_id)
+
+    def _await_database(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look for the database until it is there: a commit in doubt may then be in effect."""
+        if not self._is_awaited and not self._is_closed:
+            self._is_awaited = True
+            loop.call_later(AWAY_LOOK_S, self._look_for_database, loop)
+
+    def _look_for_database(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_closed:
+            self._writer.submit(self._recover, loop)
+
+    def _recover(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_awaited = False
+        revision = self._database.recover()
+        if revision is None:
+            loop.call_soon_threadsafe(self._await_database, loop)
+        else:
+            self.revision = revision
+            loop.call_soon_threadsafe(self._on_commit, revision)
+
     def _read(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
-        with self._read_engine.begin() as connection:
-            return fn(self._transaction(connection, scope, writes=False))
+        return self._database.read(
+            lambda connection: fn(self._transaction(connection, scope, None))
+        )
 
     def _collect_keys(self) -> None:
         """Remove the keys of no certificate."""
-        certificates = [codec.decode(Certificate.kind, text) for text in self._all(Certificate)]
+        query = select(resources.c.document).where(resources.c.kind == Certificate.kind)
+        documents = self._database.read(
+            lambda connection: connection.execute(query).scalars().all()
+        )
+        certificates = [codec.decode(Certificate.kind, text) for text in documents]
         self._keys.collect({certificate.key_id for certificate in certificates})
 
-    def _collect_packages(self) -> None:
-        """Remove the packages of no function: those replaced or deleted since the last start."""
-        functions = [codec.decode(Function.kind, text) for text in self._all(Function)]
-        codes = [function.code for function in functions]
-        self._packages.collect({code.sha256 for code in codes if isinstance(code, Package)})
-
-    def _all(self, cls: type[Certificate | Function]) -> Sequence[str]:
-        """Return the documents of all resources of `cls`, in all scopes."""
-        documents = select(resources.c.document).where(resources.c.kind == cls.kind)
-        with self._read_engine.begin() as connection:
-            return connection.execute(documents).scalars().all()
+    def _collect_packages(self, *, at_once: bool = False) -> Path | None:
+        """Put aside the packages of no function: those replaced or deleted long enough ago."""
+        query = select(resources.c.document).where(resources.c.document.contains('"sha256":'))
+        documents = self._database.read(
+            lambda connection: connection.execute(query).scalars().all()
+        )
+        in_use = {sha256 for text in documents for sha256 in codec.packages(text)}
+        return self._packages.collect(in_use, at_once=at_once)
 
     def _take_snapshot(self) -> Snapshot:
-        with self._read_engine.begin() as connection:
-            return self._view.refresh(connection)
+        return self._database.read(self._view.refresh)
 
-    def _transaction(self, connection: Connection, scope: Scope, *, writes: bool) -> Transaction:
+    def _transaction(self, connection: Connection, scope: Scope, mark: str | None) -> Transaction:
         return Transaction(
             connection,
             scope,
@@ -148,13 +218,13 @@ class Store:
             packages=self._packages,
             keys=self._keys,
             health=self._health,
-            strict=self._strict,
+            lenient=self._lenient,
             quotas=self._quotas,
-            writes=writes,
+            mark=mark,
         )
 
     def _close(self) -> None:
+        self._is_closed = True
         self._writer.shutdown()
         self._reader.shutdown()
-        self._read_engine.dispose()
-        self._write_engine.dispose()
+        self._database.close()

@@ -2,7 +2,7 @@
 
 import builtins
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from albatross.model.arn import Scope
 from albatross.model.health import HealthReader
+from albatross.model.leniency import Leniency
 from albatross.model.rule import Rule
 from albatross.store import codec
 from albatross.store.codec import Resource
@@ -37,9 +38,9 @@ class Transaction:
         packages: "Packages",
         keys: "Keys",
         health: HealthReader,
-        strict: bool,
+        lenient: Collection[Leniency],
         quotas: Mapping[str, int],
-        writes: bool,
+        mark: str | None,
     ) -> None:
         self.scope = scope
         self.now = now
@@ -49,10 +50,10 @@ class Transaction:
         self.added_keys: list[str] = []
         self.dropped_keys: list[str] = []
         self.deleted: list[str] = []  # ARNs
-        self.strict = strict
+        self.lenient = lenient  # what is taken although AWS refuses it
         self.quotas = quotas  # those that are not the default ones
         self._connection = connection
-        self._writes = writes
+        self._mark = mark  # of a transaction that may write
         self._revision: int | None = None  # that of this transaction, once it has changed something
 
     def get(self, cls: type[R], arn: str) -> R | None:
@@ -147,7 +148,7 @@ class Transaction:
 
     def add_key(self, pem: bytes) -> str:
         """Keep a private key and return its id. It is gone again if this transaction fails."""
-        assert self._writes, "an operation that only reads must not write"
+        assert self._mark, "an operation that only reads must not write"
         key_id = self.keys.add(pem)
         self.added_keys.append(key_id)
         return key_id
@@ -189,8 +190,9 @@ class Transaction:
             self._connection.execute(uses.insert(), rows)
 
     def _next_revision(self) -> int:
-        assert self._writes, "an operation that only reads must not write"
+        assert self._mark, "an operation that only reads must not write"
         if self._revision is None:
-            self._connection.execute(state.update().values(revision=state.c.revision + 1))
+            changes = {"revision": state.c.revision + 1, "last_write": self._mark}
+            self._connection.execute(state.update().values(changes))
             self._revision = int(self._connection.execute(select(state.c.revision)).scalar_one())
         return self._revision

@@ -24,22 +24,32 @@ _FIELDS = {
     "rule": "rules",
     "target-group": "target_groups",
     "function": "functions",
+    "function-version": "versions",
+    "function-alias": "aliases",
     "certificate": "certificates",
     "trust-store": "trust_stores",
 }
 
 
 class View:
-    """Belongs to the reader thread, except for `note_deleted`."""
+    """Belongs to the reader thread, except for what says otherwise."""
 
     def __init__(self, keys: "Keys") -> None:
         self._keys = keys
+        self._is_stale = False
+        self._deleted: deque[tuple[int, list[str]]] = deque()
+        self._forget()
+
+    def _forget(self) -> None:
         # Resources by kind and ARN, in order of creation: new ones come in this order.
         self._resources: dict[str, dict[str, Any]] = {kind: {} for kind in _FIELDS}
         self._rows: dict[str, tuple[int, str]] = {}  # by ARN: seq and kind
         self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)  # by listener and ARN
-        self._deleted: deque[tuple[int, list[str]]] = deque()
         self._snapshot: Snapshot | None = None
+
+    def reset(self) -> None:
+        """Read everything anew at the next refresh. Any thread may call it."""
+        self._is_stale = True
 
     def note_deleted(self, revision: int, arns: list[str]) -> None:
         """Say, right before the commit of this revision, what it deletes."""
@@ -52,6 +62,9 @@ class View:
 
     def refresh(self, connection: Connection) -> Snapshot:
         """Return the snapshot that `connection` sees. It costs what changed, not what there is."""
+        if self._is_stale:
+            self._is_stale = False
+            self._forget()
         revision = int(connection.execute(select(state.c.revision)).scalar_one())
         last = self._snapshot or Snapshot(revision=-1)
         if last.revision == revision:
@@ -86,6 +99,8 @@ class View:
         changed = select(*columns).where(resources.c.revision > since)
         # Sorted here: for a sorted answer SQLite would read the whole table.
         for row in sorted(connection.execute(changed), key=lambda row: int(row.seq)):
+            if row.kind not in _FIELDS:
+                continue
             known = self._rows.get(row.arn)
             if known is not None and known[0] != row.seq:  # deleted and made again
                 self._drop(row.arn, touched)

@@ -40,7 +40,6 @@ _NOT_DISPATCHED = frozenset(
     }
 )
 _BAD_COOKIE = "AWSALBTGCookieInvalid"  # of a request that is served all the same
-_BODILESS_METHODS = frozenset({"GET", "HEAD"})
 _NO_CHOICE = Choice(*[ABSENT] * len(Choice._fields))
 
 
@@ -221,14 +220,10 @@ def _classified(record: Record) -> tuple[str, str]:
 
     What is refused as malformed has none: the proxy does not tell what was wrong.
     """
-    # differs from AWS: access logs classify a GET or HEAD with a Content-Length, and nothing else.
-    if record.method not in _BODILESS_METHODS or not record.version.startswith("HTTP/1"):
-        return ABSENT, ABSENT
-    if record.content_length == "0":
-        return "Acceptable", "GetHeadZeroContentLength"
-    if record.content_length != ABSENT:
-        return "Ambiguous", "UndefinedContentLengthSemantics"
-    return ABSENT, ABSENT
+    # differs from AWS: access logs classify a GET or HEAD with a body and, in the desync mitigation
+    # mode strictest, odd headers; nothing else.
+    class_, _, reason = record.classification.partition(" ")
+    return class_, reason or ABSENT
 
 
 def _quoted(text: str) -> str:

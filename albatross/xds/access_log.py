@@ -128,7 +128,7 @@ def _operators(entrance: Entrance) -> Record:
         version="%PROTOCOL%",
         upgrade="%REQ(UPGRADE)%",
         content_type="%REQ(CONTENT-TYPE)%",
-        content_length="%REQ(CONTENT-LENGTH)%",
+        classification=_noted(names.CLASSIFICATION),
         user_agent="%REQ(USER-AGENT):8192%",
         tls_cipher="%DOWNSTREAM_TLS_CIPHER%",
         tls_version="%DOWNSTREAM_TLS_VERSION%",

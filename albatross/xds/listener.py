@@ -95,9 +95,9 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # content-encoding, content-type, if-*, origin, pragma, referer, user-agent, via, x-forwarded-host
 # or x-request-id, and in a response access-control-*, age, cache-control, content-encoding,
 # content-type, date, etag, expires, last-modified, location, server, vary, via or x-request-id.
-# differs from AWS: in every `routing.http.desync_mitigation_mode` requests that can be read in two
-# ways are refused with 400, but for a GET or HEAD with a body: that is served, and the connection
-# goes on. Only `strictest` refuses it, and only where it has a Content-Length.
+# differs from AWS: in every `routing.http.desync_mitigation_mode` requests with a Content-Length
+# twice or beside Transfer-Encoding, with a space in the target, and with a header whose name is no
+# token are refused with 400; AWS serves them in the modes monitor and defensive.
 # differs from AWS: a request line with another version than HTTP/1.0 and HTTP/1.1, or without one,
 # is served as HTTP/1.0, not refused.
 # differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
@@ -220,7 +220,8 @@ def _early_mutations() -> dict[str, object]:
     ours = {"key_matcher": {"prefix": names.INTERNAL_HEADER_PREFIX}}
     connection = header(names.CONNECTION_HEADER, "%REQ(CONNECTION)%", OVERWRITE)
     proto = header(names.FORWARDED_PROTO_HEADER, "%REQ(X-FORWARDED-PROTO)%", OVERWRITE)
-    size = header(names.SIZE_HEADER, "%DOWNSTREAM_HEADER_BYTES_RECEIVED%", OVERWRITE)
+    framing = "%DOWNSTREAM_HEADER_BYTES_RECEIVED% %REQ(TRANSFER-ENCODING)%"
+    size = header(names.SIZE_HEADER, framing, OVERWRITE)
     mutations = [
         Mutation(remove_on_match=ours),
         client_certificates.removal(),

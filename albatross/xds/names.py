@@ -8,7 +8,7 @@ NO_CLUSTER = "none"  # there is none of this name: Envoy answers 503
 LUA_FILTER = "envoy.filters.http.lua"  # also the key of a route's parameters for the script
 TARGET_GROUP_HEADER = "x-albatross-target-group"
 CONNECTION_HEADER = "x-albatross-connection"
-SIZE_HEADER = "x-albatross-size"  # of the request's headers, in bytes; for the script alone
+SIZE_HEADER = "x-albatross-size"  # of the headers in bytes, and Transfer-Encoding; for the script alone
 METHOD_HEADER = "x-albatross-method"  # the client's, where another stands in for it
 ERROR_HEADER = "x-albatross-error"  # the Lambda host's, of answers that are no function's
 TARGET_HEADER = "x-albatross-target"  # of responses: the target's address, for stickiness
@@ -47,6 +47,7 @@ CHOICE = "choice"
 ERROR = "error"
 ORIGINAL_HOST, ORIGINAL_PATH = "original-host", "original-path"  # before a rule's transforms
 TRANSFORM_STATUS = "transform-status"
+CLASSIFICATION = "classification"
 # Two lines of Set-Cookie for the response, made when the target group is chosen.
 STICKY_COOKIE, STICKY_CORS_COOKIE = "sticky-cookie", "sticky-cors-cookie"
 

@@ -6,9 +6,7 @@
 import asyncio
 import os
 import random
-import ssl
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +14,12 @@ from itertools import count
 from typing import Any
 
 from tests.support.command import free_port, make_listener, zipped
+from tests.support.load import KEPT_ALIVE, Load
 from tests.support.stack import Front, Stack, fixed, forward
 from tests.support.tls import client_context, handshake, make
 
 CHANGES = int(os.environ.get("ALBATROSS_TEST_CHANGES", "100"))
 SEED = int(os.environ.get("ALBATROSS_TEST_SEED", "0")) or random.randrange(1 << 30)
-KEPT_ALIVE = 4  # connections; as many more are opened for a request each
 CODE = """
 def handler(event, context):
     return {"statusCode": 200, "body": "function"}  # %d
@@ -40,67 +38,6 @@ NAMES = ("a.example.org", "b.example.org", "c.example.net", "d.example.net", "ex
 # What may end connections, each with its next answer. Nothing else may.
 ENDING = {"set_attribute", "change_idle_timeout"}
 ENDING_TLS = {"add_certificate", "remove_certificate", "replace_default_certificate"}
-
-
-@dataclass
-class Load:
-    """Requests without a pause, in an event loop of their own. With `tls` they are of HTTPS."""
-
-    address: str
-    port: int
-    tls: ssl.SSLContext | None = None
-    sent: Counter[str] = field(default_factory=Counter)
-    ended: int = 0  # kept-alive connections whose last answer said so
-    faults: list[str] = field(default_factory=list)
-    over: bool = False
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for number in range(KEPT_ALIVE):
-                group.create_task(self._client(number, kept_alive=True))
-                group.create_task(self._client(number, kept_alive=False))
-
-    async def _client(self, first: int, *, kept_alive: bool) -> None:
-        paths = list(PATHS)
-        connection = None
-        for number in count(first):
-            if self.over:
-                break
-            path = paths[number % len(paths)]
-            try:
-                if connection is None:
-                    connection = await self._connect(NAMES[number % len(NAMES)])
-                closes = await self._request(path, *connection)
-                self.ended += closes and kept_alive
-            except (OSError, EOFError) as error:
-                scheme = "https" if self.tls else "http"
-                self.faults.append(f"{scheme} {path}: {error!r}, kept alive: {kept_alive}")
-                closes = True
-            if (closes or not kept_alive) and connection is not None:
-                connection[1].close()
-                connection = None
-            await asyncio.sleep(0.002)
-        if connection is not None:
-            connection[1].close()
-
-    async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        server_name = name if self.tls else None
-        return await asyncio.open_connection(
-            self.address, self.port, ssl=self.tls, server_hostname=server_name
-        )
-
-    async def _request(
-        self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
-        """Send a request and look at its answer; return whether the connection ends."""
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n".encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-        body = await reader.readexactly(length)
-        self.sent[path] += 1
-        if body != PATHS[path]:
-            self.faults.append(f"{path}: {head.splitlines()[0]!r} {body[:80]!r}")
-        return b"connection: close" in head
 
 
 _open: set[asyncio.Transport] = set()
@@ -395,8 +332,15 @@ def test_no_request_notices_changes(traffic: Stack) -> None:
         changes = Changes(traffic, [one.sockets[0].getsockname()[1] for one in servers])
         address = changes.front.address
         loads = [
-            Load(address, changes.http.real_port),
-            Load(address, changes.https.real_port, client_context()),
+            Load(address, changes.http.real_port, PATHS, NAMES),
+            Load(address, changes.https.real_port, PATHS, NAMES, client_context()),
+            Load(
+                address,
+                changes.https.real_port,
+                PATHS,
+                NAMES,
+                client_context(alpn=("h2", "http/1.1")),
+            ),
         ]
         running = [start(load.run()) for load in loads]
         made: list[str] = []
@@ -419,3 +363,5 @@ def test_no_request_notices_changes(traffic: Stack) -> None:
         # A client may come back before all workers have heard of the change, hence 2.
         assert load.ended <= 2 * KEPT_ALIVE * times, (f"seed {SEED}", load.ended, times)
     assert changes.certificates_are_shown(), f"seed {SEED}"
+    # The attribute routing.http2.enabled is among the changes.
+    assert loads[2].versions["Http2"] > 0

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from albatross import acm, elbv2, lambda_, s3, trust_material
 from albatross.aws.app import Operations
+from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.store import Store
 from tests.support.server import client, serve
@@ -33,7 +34,9 @@ def objects() -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def url(objects: dict[str, bytes]) -> Iterator[str]:
+def url(objects: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    contents, links = Contents(tmp_path_factory.mktemp("contents")), Links("http://api")
+
     def read(location: s3.Location, bytes_max: int) -> bytes:
         if location.bucket == "no-endpoint":
             return s3.read("", location, bytes_max)
@@ -43,14 +46,15 @@ def url(objects: dict[str, bytes]) -> Iterator[str]:
             raise s3.ObjectTooLarge(f"{location} is too large")
         return objects[str(location)]
 
-    def with_trust_stores(store: Store, directory: Path) -> Operations:
+    def with_trust_stores(store: Store, _: Path) -> Operations:
         return {
             "elasticloadbalancing": trust_material.operations(
-                store, Contents(directory), read, after_write=_nothing, url="http://api"
+                store, contents, read, after_write=_nothing, links=links
             )
         }
 
-    with serve(OPERATIONS, more=with_trust_stores) as url:
+    routes = trust_material.routes(contents, links)
+    with serve(OPERATIONS, more=with_trust_stores, extra_routes=routes) as url:
         yield url
 
 

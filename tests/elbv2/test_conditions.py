@@ -59,8 +59,7 @@ def test_what_aws_takes_is_taken(create, conditions):
         pytest.param([path("/a", "")], "A condition value must be specified", id="empty value"),
         pytest.param(
             [{"Field": "path-pattern", "Values": ["/a", "/b"]}],
-            "The 'path-pattern' field contains too many values; the limit is '1'; "
-            "use 'PathPatternConfig'",
+            "The 'path-pattern' field contains too many values; the limit is '1'",
             id="two short values",
         ),
         pytest.param(

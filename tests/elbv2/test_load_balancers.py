@@ -278,6 +278,10 @@ def test_security_groups_subnets_and_address_type_can_be_set(elb, refused, make_
     groups = elb.set_security_groups(LoadBalancerArn=arn, SecurityGroups=["sg-1", "sg-2"])
     assert groups["SecurityGroupIds"] == ["sg-1", "sg-2"]
     assert refused(elb.set_security_groups, LoadBalancerArn=arn, SecurityGroups=[])
+    assert refused(elb.set_security_groups, LoadBalancerArn=arn, SecurityGroups=["no-group"]) == (
+        "InvalidSecurityGroup",
+        "The security group 'no-group' does not exist",
+    )
     subnets = elb.set_subnets(LoadBalancerArn=arn, Subnets=["subnet-1", "subnet-2", "subnet-3"])
     zones = [zone["ZoneName"] for zone in subnets["AvailabilityZones"]]
     assert zones == ["us-east-1a", "us-east-1b", "us-east-1c"]

@@ -206,3 +206,14 @@ def test_attributes_that_exclude_each_other_are_refused(elb, refused, attributes
     found = elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
     defaults = {one["Key"]: one["Value"] for one in found}
     assert all(defaults[key] != value for key, value in attributes.items())
+
+
+def test_stickiness_by_address_is_for_other_protocols(elb, refused):
+    arn = create(elb)["TargetGroupArn"]
+    attributes = [{"Key": "stickiness.type", "Value": "source_ip"}]
+    assert refused(
+        elb.modify_target_group_attributes, TargetGroupArn=arn, Attributes=attributes
+    ) == (
+        "InvalidConfigurationRequest",
+        "Stickiness type 'source_ip' is not supported for target groups with the HTTP protocol",
+    )

@@ -2,7 +2,6 @@ import logging
 
 import pytest
 
-from albatross.elbv2 import limits
 from tests.support.server import client
 
 
@@ -166,15 +165,6 @@ def test_creating_again_is_the_same_or_a_duplicate(elb, refused, make_group):
         "DuplicateTargetGroupName",
         "A target group with the same name 'tg' exists, but with different settings",
     )
-
-
-def test_a_region_has_so_many_target_groups(elb, refused, make_group, monkeypatch):
-    monkeypatch.setitem(limits._NAMES, "target-groups", 2)
-    make_group("a")
-    make_group("b")
-    make_group("a")  # is there
-    code, _ = refused(elb.create_target_group, Name="c", TargetType="lambda")
-    assert code == "TooManyTargetGroups"
 
 
 def test_modifying_changes_what_is_given_only(elb, refused, make_group):

@@ -1,6 +1,9 @@
 """Trust stores through the API. What S3 has is the fixture `objects`."""
 
+import re
+
 import pytest
+import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.support.tls import authority, make
@@ -137,8 +140,26 @@ def test_a_bundle_is_replaced(elb, upload, store, root):
         CaCertificatesBundleS3Key="new.pem",
     )["TrustStores"]
     assert changed["NumberOfCaCertificates"] == 2
+
+
+def fetch(url, location):
+    """Return status and body of what is at a Location of the API."""
+    response = urllib3.request("GET", location.replace("http://api", url))
+    return response.status, response.data
+
+
+def test_what_a_store_holds_can_be_fetched(elb, refused, upload, store, root, url):
     location = elb.get_trust_store_ca_certificates_bundle(TrustStoreArn=store)["Location"]
-    assert location.startswith("http://api/_albatross/trust-store-content?sha256=")
+    assert fetch(url, location) == (200, root.pem)
+    upload("one.crl", revoked := root.revoking(make("a")))
+    elb.add_trust_store_revocations(TrustStoreArn=store, RevocationContents=content("one.crl"))
+    get = elb.get_trust_store_revocation_content
+    assert fetch(url, get(TrustStoreArn=store, RevocationId=1)["Location"]) == (200, revoked)
+    assert fetch(url, re.sub("sha256=.", "sha256=f", location))[0] == 403
+    assert fetch(url, location.partition("&")[0])[0] == 403
+    gone = f"{store[:-1]}{'0' if store[-1] != '0' else '1'}"
+    code, _ = refused(elb.get_trust_store_ca_certificates_bundle, TrustStoreArn=gone)
+    assert code == "TrustStoreNotFound"
 
 
 def test_revocations_come_and_go_with_ids_that_count_up(elb, refused, upload, store, root):

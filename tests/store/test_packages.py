@@ -242,7 +242,7 @@ def test_a_crash_while_adding_leaves_nothing_half_done(tmp_path, monkeypatch, st
 def test_collect_removes_what_nothing_refers_to(tmp_path):
     packages = Packages(tmp_path)
     kept, dropped = packages.add(GOOD), packages.add(archive(("other.py", "x")))
-    packages.collect({kept.sha256})
+    packages.remove(packages.collect({kept.sha256}, at_once=True))
     assert packages.archive(kept).is_file()
     assert packages.directory(kept).is_dir()
     assert not packages.archive(dropped).exists()
@@ -254,5 +254,5 @@ def test_collect_removes_what_a_crash_left_but_not_work_in_progress(tmp_path):
     (tmp_path / "tmp" / "old").mkdir()
     os.utime(tmp_path / "tmp" / "old", (0, 0))
     (tmp_path / "tmp" / "new").mkdir()
-    packages.collect(set())
+    packages.remove(packages.collect(set()))
     assert [path.name for path in (tmp_path / "tmp").iterdir()] == ["new"]

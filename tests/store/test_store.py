@@ -4,13 +4,11 @@ import asyncio
 import io
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import zipfile
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,10 @@ import pytest
 from albatross.model import arn
 from albatross.model.arn import Scope
 from albatross.model.function import Function, Package
-from albatross.model.rule import FixedResponse, Forward, PathPattern, Rule
+from albatross.model.rule import FixedResponse, PathPattern, Rule
 from albatross.model.target_group import TargetGroup
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
-from albatross.store.schema import SCHEMA_VERSION, UnusableData
 from albatross.store.store import Store
 
 HERE = Scope("123456789012", "us-east-1")
@@ -67,12 +64,24 @@ def function(package: Package) -> Function:
     )
 
 
+@pytest.fixture(params=["sqlite", "postgresql"], autouse=True)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Each test runs with each database. Where it is says a file: another process finds it too."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").schema()
+        (tmp_path / "url").write_text(url)
+
+
+def url_of(directory: Path) -> str:
+    known = directory / "url"
+    return known.read_text() if known.exists() else f"sqlite:///{directory}/albatross.db"
+
+
 def open_store(
     directory: Path, on_commit: Callable[[int], None] = lambda _: None, **options: Any
 ) -> Store:
-    url = f"sqlite:///{directory}/albatross.db"
     stored = (Packages(directory), Keys(directory))
-    return Store(url, *stored, strict=False, on_commit=on_commit, **options)
+    return Store(url_of(directory), *stored, strict=False, on_commit=on_commit, **options)
 
 
 @pytest.fixture
@@ -404,48 +413,6 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
     found = asyncio.run(look())
     assert found[: len(acknowledged)] == [f"g{number}" for number in acknowledged]
     assert len(found) - len(acknowledged) in (0, 1), "at most the write under way is there as well"
-
-
-def test_the_database_is_for_its_owner_only(tmp_path):
-    asyncio.run(open_store(tmp_path).close())
-    assert (tmp_path / "albatross.db").stat().st_mode & 0o777 == 0o600
-
-
-def test_data_of_a_newer_version_is_refused(tmp_path):
-    asyncio.run(open_store(tmp_path).close())
-    with sqlite3.connect(tmp_path / "albatross.db") as connection:
-        connection.execute("UPDATE state SET schema_version = ?", (SCHEMA_VERSION + 1,))
-    connection.close()
-    with pytest.raises(UnusableData, match=r"written by a newer Albatross .*choose another"):
-        open_store(tmp_path)
-
-
-def test_data_of_version_1_is_brought_up_to_date(tmp_path):
-    store = open_store(tmp_path)
-    action = Forward.to("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/1")
-    forwarding = replace(rule(7), action=action)
-    asyncio.run(store.write(HERE, lambda tx: tx.put(forwarding)))
-    asyncio.run(store.close())
-    with sqlite3.connect(tmp_path / "albatross.db") as connection:
-        connection.execute("UPDATE state SET schema_version = 1")
-        connection.execute("DROP TABLE uses")
-    connection.close()
-    store = open_store(tmp_path)
-    found = asyncio.run(store.read(HERE, lambda tx: tx.users(action.target_group_arns[0])))
-    asyncio.run(store.close())
-    assert found == [forwarding.arn]
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path):
-    (tmp_path / "albatross.db").write_bytes(b"something else entirely" * 100)
-    with pytest.raises(UnusableData, match="not a database"):
-        open_store(tmp_path)
-
-
-def test_a_missing_directory_is_said(tmp_path):
-    url = f"sqlite:///{tmp_path}/missing/albatross.db"
-    with pytest.raises(UnusableData, match=r"missing/albatross\.db.*No such file"):
-        Store(url, Packages(tmp_path), Keys(tmp_path), strict=False, on_commit=lambda _: None)
 
 
 def test_opening_removes_the_packages_of_no_function(tmp_path):

@@ -185,7 +185,7 @@ class RunningHost:
 
 @contextmanager
 def running_host(
-    *, environments_max: int = 20, environment_idle_s: float = 300
+    *, environments_max: int = 20, environment_idle_s: float = 300, runtime_transport: str = "channel"
 ) -> Iterator[RunningHost]:
     """Start a host, and end it with a check that it leaves nothing behind."""
     directory = Path(tempfile.mkdtemp(prefix="albatross-test-"))
@@ -197,6 +197,7 @@ def running_host(
             {
                 "data_dir": str(directory / "data"),
                 "environments_max": environments_max,
+                "runtime_transport": runtime_transport,
                 "environment_idle_s": environment_idle_s,
                 "log_level": "warning",
             }

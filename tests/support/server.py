@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -14,6 +15,7 @@ from botocore.config import Config
 
 from albatross.aws.app import App, Operations
 from albatross.aws.http import Request, Response
+from albatross.model.health import HealthReader
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
 from albatross.store.store import Store
@@ -32,6 +34,9 @@ def serve(
     *,
     directory: Path | None = None,
     strict: bool = False,
+    lenient: str = "",
+    quotas: Mapping[str, int] = MappingProxyType({}),
+    health: HealthReader | None = None,
     after_write: Callable[[], Awaitable[None]] = _nothing,
     extra_routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]] | None = None,
     more: Callable[[Store, Path], Operations] | None = None,
@@ -48,7 +53,10 @@ def serve(
             Packages(directory),
             Keys(directory),
             strict=strict,
+            lenient=lenient,
+            quotas=quotas,
             on_commit=lambda _: None,
+            health=health,
         )
         further = more(store, directory) if more else {}
         app = App(

@@ -53,7 +53,7 @@ FUNCTION = Record(
     version="HTTP/1.1",
     upgrade="-",
     content_type="-",
-    content_length="-",
+    classification="-",
     user_agent="curl/7.46.0",
     tls_cipher="-",
     tls_version="-",
@@ -311,20 +311,20 @@ def test_a_line_is_the_specimen(record, expected):
             id="a server name that is none",
         ),
         pytest.param(
-            FUNCTION._replace(content_length="3"),
+            FUNCTION._replace(classification="Ambiguous UndefinedContentLengthSemantics"),
             {"classification": "Ambiguous"}
             | {"classification_reason": "UndefinedContentLengthSemantics"},
             id="GET with a body",
         ),
         pytest.param(
-            FUNCTION._replace(method="HEAD", content_length="0"),
+            FUNCTION._replace(classification="Acceptable GetHeadZeroContentLength"),
             {"classification": "Acceptable", "classification_reason": "GetHeadZeroContentLength"},
             id="HEAD with an empty body",
         ),
         pytest.param(
-            FUNCTION._replace(method="POST", content_length="3"),
+            FUNCTION,
             {"classification": "-", "classification_reason": "-"},
-            id="POST with a body",
+            id="a compliant request",
         ),
     ],
 )

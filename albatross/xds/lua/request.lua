@@ -139,6 +139,7 @@ local function note(handle, key, value)
 end
 
 local function answer(handle, status)
+  if status == "400" then handle:streamInfo():drainConnectionUponCompletion() end
   handle:respond({ [":status"] = status }, "") -- the page comes from albatross/xds/local_reply.py
 end
 
@@ -290,6 +291,35 @@ local function measured(headers, host)
   return total, too_long
 end
 
+-- Whether the request has a header that Envoy lets pass, but that others may misread: a name that is nearly that of
+-- a header about the body, or a byte above 0x7f in a value.
+local function has_odd_header(headers)
+  for name, value in pairs(headers) do
+    local letters = gsub(name, "[^%a]", "")
+    if (letters == "transferencoding" and name ~= "transfer-encoding") or (letters == "contentlength" and name ~= "content-length") then
+      return true
+    end
+    if byte(name) ~= COLON and find(value, "[\128-\255]") then return true end
+  end
+  return false
+end
+
+-- The class and the reason that http_desync_guardian has for a request that Envoy has let pass; nil: it is compliant.
+-- The library has nothing to say of HTTP/2.
+-- differs from AWS: only `routing.http.desync_mitigation_mode` strictest looks at the names and the bytes of headers;
+-- in the other modes the connection goes on after what AWS calls SuspiciousHeader.
+local function classified(handle, headers, method, is_chunked, mode)
+  local bodiless = method == "GET" or method == "HEAD"
+  local length = bodiless and headers:get("content-length")
+  if not length and not is_chunked and mode ~= "strictest" then return nil end
+  local version = handle:streamInfo():protocol()
+  if version == "HTTP/2" then return nil end
+  if is_chunked and (bodiless or version == "HTTP/1.0") then return "Ambiguous", "UndefinedTransferEncodingSemantics" end
+  if length == "0" then return "Acceptable", "GetHeadZeroContentLength" end
+  if length then return "Ambiguous", "UndefinedContentLengthSemantics" end
+  if mode == "strictest" and has_odd_header(headers) then return "Acceptable", "NonCompliantHeader" end
+end
+
 -- AWS is silent: servers get Host in lower case, functions do not; one page of AWS says it of all targets.
 local function lower_host(headers)
   local host = headers:get(":authority")
@@ -315,7 +345,8 @@ function envoy_on_request(handle)
   if method == "TRACE" then return answer(handle, "405") end
   if method == "CONNECT" then return answer(handle, "400") end -- AWS is silent: CONNECT is refused with 400.
   if #target > TARGET_BYTES_MAX then return answer(handle, "414") end
-  if (tonumber(headers:get("x-albatross-size")) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
+  local framing = headers:get("x-albatross-size") or "" -- size of the headers and, after a space, Transfer-Encoding
+  if (tonumber(match(framing, "^%d+")) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
     local total, too_long = measured(headers, host)
     if too_long or total > HEADERS_BYTES_MAX then return answer(handle, "400") end
     if total > TRACED_HEADERS_BYTES_MAX then trace = nil end
@@ -338,8 +369,13 @@ function envoy_on_request(handle)
   if find(target, "%", 1, true) or find(target, "/.", 1, true) then matched = normalised(target) end
   local to = choose(handle, headers, host, target, matched, not first and matched == target)
 
-  if to.desync == "strictest" and (method == "GET" or method == "HEAD") and headers:get("content-length") then
-    return answer(handle, "400")
+  local class, reason = classified(handle, headers, method, find(framing, "%a") ~= nil, to.desync)
+  if class then
+    note(handle, "classification", class .. " " .. reason)
+    if to.desync == "strictest" then return answer(handle, "400") end
+    -- differs from AWS: after an ambiguous request the client's connection is closed, the target's is kept: what it
+    -- gets is written anew, with one length.
+    if class == "Ambiguous" and to.desync ~= "monitor" then handle:streamInfo():drainConnectionUponCompletion() end
   end
 
   if to.action == "redirect" then return redirect(handle, to, host, target) end

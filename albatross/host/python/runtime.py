@@ -1,0 +1,115 @@
+"""Runs AWS's runtime client for Python over a socket of the Lambda host's instead of HTTP.
+
+    python runtime.py HANDLER DESCRIPTOR
+
+Executed by the function's interpreter, which may be any Python from 3.8 on; nothing of it is
+imported by the host. AWS's Python code runs unchanged: only the native module that speaks HTTP for
+it, `runtime_client`, is replaced by a `Channel` with the same four functions. Everything else of
+the Runtime API is reached over HTTP as ever. The frames are described in `host/channel.py`.
+"""
+
+import _socket  # not `socket`: it takes 3 ms to import, and functions may never need it
+import os
+import runpy
+import struct
+import sys
+from types import ModuleType
+
+_EVENT = struct.Struct("<II")
+_ANSWER = struct.Struct("<c36sI")
+_RESULT_BYTES_MAX = 6 * 1024 * 1024 + 100
+_FAILED = "Failed to %s"
+_READ_BYTES = 64 * 1024
+
+
+class Channel(ModuleType):
+    """What AWS's code imports as `runtime_client`.
+
+    A result is also the question for the next event: the host takes it so, and answers with an
+    event whenever there is one. So an invocation costs one `send` and one `recv`.
+    """
+
+    def __init__(self, descriptor):
+        super().__init__("runtime_client")
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
+        self._buffer = memoryview(bytearray(_READ_BYTES))
+        self._asked = False  # for the next event
+
+    def initialize_client(self, user_agent):
+        """Nothing to prepare."""
+
+    def next(self):
+        """Return the next event and what belongs to it, as AWS's module does."""
+        if not self._asked:
+            self._send(b"N", b"", 0)
+        self._asked = False
+        head, body = self._receive()
+        id_, deadline_ms, arn, trace_id, client_context = head.decode().split("\n")
+        return body, {
+            "Lambda-Runtime-Aws-Request-Id": id_,
+            "Lambda-Runtime-Trace-Id": trace_id or None,
+            "Lambda-Runtime-Invoked-Function-Arn": arn,
+            "Lambda-Runtime-Deadline-Ms": int(deadline_ms),
+            "Lambda-Runtime-Client-Context": client_context or None,
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Cognito-Identity": None,
+            "Lambda-Runtime-Aws-Tenant-Id": None,
+            "Lambda-Runtime-Invocation-Id": None,
+        }
+
+    def post_invocation_result(self, invoke_id, result, content_type=None, invocation_id=None):
+        """Answer the invocation. A result that Lambda would refuse ends the runtime, as there."""
+        if len(result) > _RESULT_BYTES_MAX:
+            self._send(b"L", invoke_id.encode(), 0)
+            raise RuntimeError(_FAILED % "post invocation response")
+        self._send(b"R", invoke_id.encode(), len(result), result)
+        self._asked = True
+
+    def post_error(self, invoke_id, error, xray_fault=None, invocation_id=None):
+        """Answer the invocation with an error document."""
+        document = error.encode() if isinstance(error, str) else error
+        self._send(b"E", invoke_id.encode(), len(document), document)
+        self._asked = True
+
+    def _send(self, kind, invoke_id, length, body=b""):
+        try:
+            self._socket.sendall(_ANSWER.pack(kind, invoke_id, length) + body)
+        except OSError as error:
+            raise RuntimeError(_FAILED % "reach the Lambda host") from error
+
+    def _receive(self):
+        """Return the head and the body of one event, which most often arrive at once."""
+        buffer = self._buffer
+        got = self._read(buffer)
+        while got < _EVENT.size:
+            got += self._read(buffer[got:])
+        head_length, body_length = _EVENT.unpack_from(buffer)
+        wanted = _EVENT.size + head_length + body_length
+        if wanted > len(buffer):
+            whole = memoryview(bytearray(wanted))
+            whole[:got] = buffer[:got]
+            buffer = whole
+        while got < wanted:
+            got += self._read(buffer[got:wanted])
+        at = _EVENT.size + head_length
+        return bytes(buffer[_EVENT.size : at]), bytes(buffer[at:wanted])
+
+    def _read(self, into):
+        try:
+            got = self._socket.recv_into(into)
+        except OSError as error:
+            raise RuntimeError(_FAILED % "get next") from error
+        if not got:
+            raise RuntimeError(_FAILED % "get next")
+        return got
+
+
+def main():
+    descriptor = int(sys.argv.pop())
+    os.set_inheritable(descriptor, False)
+    sys.modules["runtime_client"] = Channel(descriptor)
+    sys.path[0] = os.getcwd()  # as `python -m awslambdaric` has it
+    runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
+
+
+main()

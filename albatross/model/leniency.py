@@ -1,0 +1,43 @@
+"""What is taken here although AWS refuses it, each under a name. docs/strict.md lists them.
+
+The setting `strict` turns them off, all but those that the setting `lenient` names.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Leniency(StrEnum):
+    """The names, as the setting `lenient` has them."""
+
+    LAMBDA_PROTOCOL = "lambda-protocol"
+    LOOPBACK_TARGETS = "loopback-targets"
+    CONDITION_VALUES = "condition-values"
+    CAPACITY = "capacity"
+
+
+# What is taken, for users: what AWS does instead stands in docs/strict.md.
+MEANINGS: Mapping[Leniency, str] = {
+    Leniency.LAMBDA_PROTOCOL: "CreateTargetGroup ignores Protocol for the target type lambda",
+    Leniency.LOOPBACK_TARGETS: "addresses of the loopback may be registered as targets",
+    Leniency.CONDITION_VALUES: "one condition may have all five values that its rule may have",
+    Leniency.CAPACITY: "capacity may be reserved although AWS gives new accounts a quota of 0",
+}
+
+
+def names(text: str) -> list[str]:
+    """Return the names in the setting `lenient`, which separates them by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def fault(text: str) -> str | None:
+    """Return what is wrong with the setting `lenient` as a sentence, None where nothing is."""
+    for name in names(text):
+        if name not in list(Leniency):
+            return f"has no leniency {name!r}. There are: {', '.join(Leniency)}."
+    return None
+
+
+def allowed(*, strict: bool, kept: str = "") -> frozenset[Leniency]:
+    """Return the leniencies in force: all, or under `strict` those that are `kept`."""
+    return frozenset(map(Leniency, names(kept))) if strict else frozenset(Leniency)

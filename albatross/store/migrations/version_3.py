@@ -1,0 +1,12 @@
+"""Version 3: the database has an id, and each commit a mark."""
+
+import secrets
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+
+def upgrade(op: Operations) -> None:
+    # With defaults, which a new column of a table with rows needs; nothing relies on them later.
+    for name, default in (("store_id", secrets.token_hex(16)), ("last_write", "")):
+        op.add_column("state", sa.Column(name, sa.String, nullable=False, server_default=default))
