@@ -8,7 +8,6 @@ GET  /_albatross/ca       the certificate of the local authority, in PEM
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -131,18 +130,14 @@ def _processes(run_dir: Path) -> dict[str, Any]:
 
 async def forget_everything(store: Store) -> None:
     """Delete all resources of all accounts and Regions."""
-    snapshot = await store.snapshot()
-    values = [getattr(snapshot, field.name) for field in fields(snapshot)]
-    arns = [one.arn for resources in values if isinstance(resources, tuple) for one in resources]
-    scopes = {Scope(arn.split(":")[4], arn.split(":")[3]) for arn in arns}
-    for scope in sorted(scopes, key=lambda scope: (scope.account, scope.region)):
 
-        def forget(tx: Transaction) -> None:
-            for certificate in tx.list(Certificate):
-                tx.drop_key(certificate.key_id)
-            for arn in arns:
-                tx.delete(arn)  # those of other scopes are out of its reach
+    def forget(tx: Transaction) -> None:
+        for certificate in tx.list(Certificate):
+            tx.drop_key(certificate.key_id)
+        for arn in tx.arns():
+            tx.delete(arn)
 
+    for scope in await store.scopes():
         await store.write(scope, forget)
 
 

@@ -3,7 +3,9 @@
 What is in the way (a port, the data directory) is said here, before any process is started.
 """
 
+import contextlib
 import os
+import resource
 import socket
 import sys
 from dataclasses import replace
@@ -14,6 +16,7 @@ from albatross.config import Config, ConfigError
 from albatross.supervisor import CONFIG_FILE
 
 BACKLOG = 1024
+OPEN_FILES_MAX = 1 << 20  # for each process; more is of no use, and some programs walk over all
 
 
 def launch(config: Config) -> NoReturn:
@@ -34,11 +37,25 @@ def launch(config: Config) -> NoReturn:
     config = replace(config, port=api.getsockname()[1])
     with open(os.path.join(path, CONFIG_FILE), "w", encoding="utf-8") as file:
         file.write(config.to_json())
+    raise_open_files()
     descriptors = [api.detach(), lock, *locks]
     for descriptor in descriptors:
         os.set_inheritable(descriptor, True)
     supervisor = [sys.executable, "-P", "-m", "albatross.supervisor", path]
     os.execv(sys.executable, [*supervisor, *map(str, descriptors)])
+
+
+def raise_open_files() -> None:
+    """Let this process, and those it becomes and starts, open as many files as they may.
+
+    Each connection is one. Functions get a limit of their own.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # "No limit" is refused by macOS, which has one all the same; 10,240 it takes.
+    wanted = 10_240 if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -39,8 +39,10 @@ from albatross import log as log_format
 from albatross.aws.access_keys import KeyFile
 from albatross.aws.app import App
 from albatross.aws.verify import Verifier
+from albatross.balance import Balance, CountsByAddress
 from albatross.config import EXIT_CANNOT_BOOT, Config
 from albatross.draining import Draining
+from albatross.health.anomalies import Counts
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
 from albatross.model.arn import Scope
@@ -92,6 +94,9 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         invoke=lambda_check.probe(host, lambda: health.snapshot),
         changed=lambda: publisher.changed(),
     )
+    balance = Balance(
+        health, count=partial(_count_requests, run_dir), changed=lambda: publisher.changed()
+    )
     draining = Draining(lambda: store)
     keys = Keys(data_dir)
     store = Store(
@@ -105,13 +110,14 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         lenient=config.lenient,
         quotas=config.quotas,
         on_commit=lambda revision: _tell(revision, publisher.changed, draining.changed),
-        health=health,
+        health=balance,
     )
     access_log = _access_log(config, run_dir)
     contents = Contents(data_dir)
     contents.collect(trust_material.in_use(await store.snapshot()))
     publisher = Publisher(
-        *(config, run_dir, store, xds, host, health, access_log, contents, keys.cookie_key())
+        *(config, run_dir, store, xds, host, health, balance, access_log, contents),
+        keys.cookie_key(),
     )
     if config.run is not None:
         spec = config.run
@@ -138,6 +144,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
             group.create_task(publisher.run()),
             group.create_task(access_log.run()),
             group.create_task(health.run()),
+            group.create_task(balance.run()),
             group.create_task(draining.run()),
             group.create_task(_collect(store)),
             group.create_task(_announce(config, publisher)),
@@ -185,6 +192,15 @@ def _access_log(config: Config, run_dir: Path) -> AccessLog:
         RawLog(run_dir / REQUEST_LOG, lambda: admin.reopen_logs(run_dir)),
         Spool(spool_dir, logs_dir, interval_s=config.log_interval_s),
     )
+
+
+async def _count_requests(run_dir: Path) -> CountsByAddress:
+    """Return what the proxy has counted of the targets that are servers."""
+    counted = await admin.requests_by_host(run_dir)
+    return {
+        cluster: {address: Counts(*counts) for address, counts in by_address.items()}
+        for cluster, by_address in counted.items()
+    }
 
 
 async def _complete(access_log: AccessLog, run_dir: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 # differs from AWS: a listener whose port this server may not bind (most often one below 1024) is
 # reached at that port plus 8000; the API shows the port that was asked for.
 MAPPED_BY = 8000
+COMMAND_CHARACTERS_MAX = 200  # of a command line in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,14 @@ def _command(pid: str) -> str:
             words = file.read().decode(errors="replace").split("\0")
     except OSError:
         return "a process"
-    return " ".join(words).strip()[:80] or "a process"
+    return shortened(" ".join(words).strip()) or "a process"
+
+
+def shortened(command: str) -> str:
+    """Return a command line of bearable length, with an ellipsis where it was cut."""
+    if len(command) <= COMMAND_CHARACTERS_MAX:
+        return command
+    return command[:COMMAND_CHARACTERS_MAX] + " ..."
 
 
 def _parent(pid: str) -> int | None:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from albatross import hosts_file, ports
+from albatross.balance import Balance
 from albatross.config import Config
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
@@ -50,6 +51,7 @@ class Publisher:
         xds: XdsServer,
         host: HostClient,
         health: Health,
+        balance: Balance,
         access_log: AccessLog,
         contents: Contents,
         cookie_key: bytes,
@@ -65,6 +67,7 @@ class Publisher:
         self._xds = xds
         self._host = host
         self._health = health
+        self._balance = balance
         self._access_log = access_log
         self._contents = contents
         self._cookie_key = cookie_key
@@ -162,6 +165,7 @@ class Publisher:
             host_has_it = await self._publish_to_host(snapshot)
             if host_has_it:  # else functions would fail their first check
                 self._health.update(snapshot)
+            self._balance.follow(snapshot)
             self._access_log.follow(snapshot.load_balancers)
             await self._publish_to_proxy(snapshot)
         except Exception as error:  # the API must live on, or nobody could mend what is wrong
@@ -201,6 +205,7 @@ class Publisher:
             request_log=str(self._run_dir / REQUEST_LOG),
             cookie_key=self._cookie_key,
             routable=self._health.routable,
+            weights=self._balance.weights,
             trust_files=await asyncio.to_thread(_trust_files, self._contents, snapshot),
             now=datetime.now(UTC),
             memo=self._memo,

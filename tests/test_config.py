@@ -203,8 +203,12 @@ def test_a_wrong_table_of_instances_is_refused(text, fault):
     ("text", "fault"),
     [
         pytest.param("rules-per-application-load-balancer=2000", None, id="fine"),
-        pytest.param("rules=2000", "has no 'rules'", id="no such quota"),
-        pytest.param("target-groups=0", "from 1 up", id="too small"),
+        pytest.param("rules=2000", "has no quota 'rules'. These can be changed: ", id="none such"),
+        pytest.param("target-groups=0", "from 1 up for 'target-groups', not 0", id="too small"),
+        pytest.param(
+            "condition-values-per-alb-rule=6", "which AWS does not change either", id="fixed"
+        ),
+        pytest.param("network-load-balancers=60", "does not change", id="of another kind"),
         pytest.param("target-groups=many", "must be names and whole numbers", id="no number"),
     ],
 )

@@ -145,3 +145,8 @@ def test_an_address_that_this_machine_does_not_have_is_said():
 
 def test_ports_below_1024_without_rights_are_explained(without_rights):
     assert ports.in_use("127.0.0.1", 80).startswith("Port 80 takes rights")
+
+
+def test_a_command_line_in_a_message_is_whole_or_seen_to_be_cut():
+    assert ports.shortened("python -m http.server 8080") == "python -m http.server 8080"
+    assert ports.shortened("x" * 300) == "x" * 200 + " ..."

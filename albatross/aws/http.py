@@ -1,6 +1,6 @@
 """An HTTP request and its answer, as far as the API needs them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -28,3 +28,4 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
+    chunks: Iterator[bytes] | None = field(default=None, repr=False)  # each made in a thread

@@ -136,7 +136,11 @@ def _description(
     if target is not None and target.availability_zone is not None:
         described["AvailabilityZone"] = target.availability_zone
     port = group.health_check.port or ""
-    anomalies = {"Result": "normal", "MitigationInEffect": "no"}
+    found = tx.health.anomaly(group.arn, key)
+    anomalies = {
+        "Result": "anomalous" if found.is_anomalous else "normal",
+        "MitigationInEffect": "yes" if found.is_mitigated else "no",
+    }
     return {
         "Target": described,
         "HealthCheckPort": port if port.isdigit() else str(key[1]),
@@ -229,7 +233,7 @@ def _address_of(id_: str, zone: str | None, instances: Mapping[str, str]) -> str
 
 
 def _check_function(tx: "Transaction", group: TargetGroup, id_: str) -> None:
-    """Check that `id_` is the ARN of a function, version or alias that the load balancer may invoke.
+    """Check that `id_` is the ARN of a function, version or alias that may be invoked.
 
     The resource policy asked is that of the ARN itself: a qualified one has a policy of its own.
     """

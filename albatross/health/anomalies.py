@@ -31,11 +31,14 @@ class Counts:
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(self.failed + other.failed, self.total + other.total)
 
+    def __sub__(self, other: "Counts") -> "Counts":
+        return Counts(self.failed - other.failed, self.total - other.total)
+
     def since(self, before: "Counts") -> "Counts":
         """Return what has been counted since `before`; all of it where counting began anew."""
         if self.total < before.total or self.failed < before.failed:
             return self
-        return Counts(self.failed - before.failed, self.total - before.total)
+        return self - before
 
     @property
     def ratio(self) -> float:
@@ -67,7 +70,9 @@ class Anomalies:
         Too few healthy targets: all are normal. `mitigates`: weights follow.
         """
         if len(healthy) < HEALTHY_MIN:
-            return Anomalies(MappingProxyType({key: Standing(seen=one) for key, one in counts.items()}))
+            return Anomalies(
+                MappingProxyType({key: Standing(seen=one) for key, one in counts.items()})
+            )
         fresh = {}
         for key, seen in counts.items():
             known = self.standings.get(key)
@@ -77,7 +82,7 @@ class Anomalies:
         return Anomalies(
             MappingProxyType(
                 {
-                    key: self._judged(key, seen, fresh[key], whole.since(fresh[key]), mitigates)
+                    key: self._judged(key, seen, fresh[key], whole - fresh[key], mitigates)
                     for key, seen in counts.items()
                 }
             )
@@ -85,9 +90,7 @@ class Anomalies:
 
     def weights(self) -> dict[Key, int]:
         """Return the weights of the targets that have not WEIGHT_FULL."""
-        return {
-            key: one.weight for key, one in self.standings.items() if one.weight < WEIGHT_FULL
-        }
+        return {key: one.weight for key, one in self.standings.items() if one.weight < WEIGHT_FULL}
 
     def _judged(
         self, key: Key, seen: Counts, new: Counts, others: Counts, mitigates: bool

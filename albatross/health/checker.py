@@ -19,7 +19,7 @@ from albatross.health.probe import Probe
 from albatross.health.progress import Progress
 from albatross.health.routing import Key
 from albatross.health.schedule import Schedule
-from albatross.model.health import HealthCheckRecord, TargetHealth, shown
+from albatross.model.health import HEALTHY, HealthCheckRecord, TargetHealth, shown
 from albatross.model.snapshot import Snapshot
 from albatross.model.target_group import Target, TargetGroup
 
@@ -90,6 +90,11 @@ class Health:
         if target is None:
             raise KeyError(key)
         return self._state(group, target)
+
+    def healthy(self, group: TargetGroup) -> frozenset[Key]:
+        """Return the keys of `group`'s targets that are healthy now."""
+        keys = (target.key for target in group.targets)
+        return frozenset(key for key in keys if self.health(group.arn, key) == HEALTHY)
 
     def routable(self, group: TargetGroup) -> frozenset[Key]:
         """Return the keys of `group`'s targets that get requests now."""

@@ -27,7 +27,7 @@ class SlowStart:
     def at(
         self, now_s: float, registered: Collection[Key], healthy: Collection[Key], duration_s: int
     ) -> "SlowStart":
-        """Return what has become of the targets by `now_s`. A duration of 0: there is no slow start.
+        """Return what has become of the targets by `now_s`. Duration 0: there is no slow start.
 
         Who becomes healthy begins only where another target is past its slow start; so do not those
         that came when there was none, even if some of them become healthy before others.

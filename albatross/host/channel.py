@@ -14,6 +14,7 @@ there beside it, for extensions and for whatever else a function does with it.
 
 import asyncio
 import struct
+from collections.abc import Callable
 from typing import cast
 
 from albatross.host.environment import Environment, InvalidTransition
@@ -87,7 +88,7 @@ class Channel(asyncio.Protocol):
         self._environment.stop()
 
 
-_OUTCOMES = {
+_OUTCOMES: dict[bytes, Callable[[bytes], Outcome]] = {
     b"R": Outcome,
     b"E": lambda body: Outcome(body, function_error="Unhandled"),
     b"L": lambda _: too_large(),

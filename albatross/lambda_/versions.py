@@ -62,8 +62,7 @@ def publish(
     copy = function.snapshot(str(numbers.last))
     version = Version(
         arn=copy.version_arn,
-        # differs from AWS: the LastModified of a version is when it was published.
-        function=replace(copy, revision_id=str(uuid4()), last_modified=tx.now),
+        function=replace(copy, revision_id=str(uuid4())),
         description=description or None,
     )
     tx.put(numbers)

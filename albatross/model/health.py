@@ -74,8 +74,16 @@ def shown(
     return found or because("Elb.RegistrationInProgress")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly:
+    """Whether a target fails more requests than others, and gets fewer for it."""
+
+    is_anomalous: bool = False
+    is_mitigated: bool = False
+
+
 class HealthReader(Protocol):
-    """Knows the outcome of health checks. Runtime state: it is not stored."""
+    """Knows the outcome of health checks, and how targets do. Runtime state: it is not stored."""
 
     def health(self, target_group_arn: str, key: tuple[str, int | None]) -> TargetHealth | None:
         """Return what checks have found of a target; None while it has not been looked at.
@@ -83,12 +91,18 @@ class HealthReader(Protocol):
         Any thread may ask.
         """
 
+    def anomaly(self, target_group_arn: str, key: tuple[str, int | None]) -> Anomaly:
+        """Return how a target does. Any thread may ask."""
+
 
 class NothingChecked:
     """The HealthReader of a server without health checks."""
 
     def health(self, _target_group_arn: str, _key: tuple[str, int | None]) -> TargetHealth | None:
         return None
+
+    def anomaly(self, _target_group_arn: str, _key: tuple[str, int | None]) -> Anomaly:
+        return Anomaly()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,14 +86,14 @@ def decode(kind: str, document: str) -> Any:
     return _CONVERTER.loads(document, CLASSES[kind])  # type: ignore[attr-defined]
 
 
-def packages(document: str) -> Iterator[str]:
-    """Yield the SHA-256 of each package that a document names, whatever it is the document of."""
+def package_digests(document: str) -> Iterator[str]:
+    """Yield the digest of each package that a document names, whatever it is the document of."""
     parts = [orjson.loads(document)]
     while parts:
         part = parts.pop()
         if isinstance(part, dict):
             if part.get("type") == Package.__name__:
-                yield part["sha256"]
+                yield Package(sha256=part["sha256"], size=part["size"]).digest
             parts += part.values()
         elif isinstance(part, list):
             parts += part

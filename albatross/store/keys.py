@@ -3,6 +3,7 @@
     certificates/ID.key     of a certificate, in PEM
     ca/root.key, root.pem   of the local certificate authority
     cookie.key              of stickiness cookies
+    restored-ID/            the last two of a backup that is being restored
 
 The directories have mode 0700, the files 0600. A file appears whole and is durable before the
 commit that refers to it.
@@ -13,11 +14,12 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from albatross.model.certificate import PrivateBytes
 
+_STAGED = "restored-"  # and an id: a directory of keys on their way to their places
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -43,6 +45,23 @@ class Keys:
         work.rename(self._path(key_id))
         _sync(self._keys)
         return key_id
+
+    def put(self, key_id: str, pem: bytes) -> bool:
+        """Keep a key under the id that it had elsewhere; return whether it was not there yet.
+
+        Raises ValueError for another's id.
+        """
+        path = self._path(key_id)
+        if path.exists():
+            if path.read_bytes() != pem:
+                raise ValueError(f"there is another private key {key_id}")
+            return False
+        work = self._keys / f"{key_id}.new"
+        work.unlink(missing_ok=True)
+        _write(work, pem)
+        work.rename(path)
+        _sync(self._keys)
+        return True
 
     def read(self, key_id: str) -> PrivateBytes:
         """Return a key in PEM. Raises OSError where it cannot be read."""
@@ -78,6 +97,36 @@ class Keys:
             work.rename(path)
             _sync(self._home)
         return PrivateBytes(path.read_bytes())
+
+    def stage(self, restore_id: str, files: Mapping[str, bytes]) -> None:
+        """Put `ca/root.key`, `ca/root.pem` and `cookie.key` aside, as far as they are given.
+
+        They take their places when `settle` is called with the same id.
+        """
+        folder = self._home / f"{_STAGED}{restore_id}"
+        folder.mkdir(mode=0o700)
+        for name, content in files.items():
+            (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
+            _write(folder / name, content)
+        for path in (folder / "ca", folder, self._home):
+            if path.is_dir():
+                _sync(path)
+
+    def settle(self, restore_id: str) -> None:
+        """Let what was staged under that id take effect, and forget what else was staged.
+
+        May be repeated, also after a crash in the middle of it.
+        """
+        for folder in self._home.glob(f"{_STAGED}*"):
+            if folder.name == f"{_STAGED}{restore_id}":
+                if (folder / "cookie.key").exists():
+                    (folder / "cookie.key").replace(self._home / "cookie.key")
+                if (folder / "ca").exists():
+                    if self.root_directory.exists():
+                        self.root_directory.rename(folder / f"old-{secrets.token_hex(4)}")
+                    (folder / "ca").rename(self.root_directory)
+                _sync(self._home)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _keep_root(self, key: bytes, certificate: bytes) -> None:
         work = Path(tempfile.mkdtemp(prefix="ca-", dir=self._home))  # mode 0700

@@ -20,7 +20,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -98,19 +98,27 @@ class Packages:
                 self._publish(scratch / "code", target)
         return target
 
-    def collect(self, in_use: set[str], *, at_once: bool = False) -> Path | None:
-        """Put aside the packages whose `Package.sha256` has not been `in_use` for `UNUSED_S`.
+    def keep(self, digests: Iterable[str]) -> None:
+        """Let these be in use from now on. Raises FileNotFoundError where one is gone.
+
+        Call it where `collect` is called: it must not run in between.
+        """
+        for digest in digests:
+            self._unused_since_s.pop(digest, None)
+            (self._archives / f"{digest}.zip").stat()
+
+    def collect(self, in_use: Collection[str], *, at_once: bool = False) -> Path | None:
+        """Put aside the packages whose `Package.digest` has not been `in_use` for `UNUSED_S`.
 
         `at_once`: whatever is not in use now; nothing may run that was started with it. Call it
         while no package has been added that no function refers to yet: between operations. Return
         where they are, to be given to `remove`, which takes its time.
         """
-        keep = {base64.b64decode(sha256).hex() for sha256 in in_use}
         now_s = self._clock()
         unused = [
             path
             for path in (*self._code.iterdir(), *self._archives.iterdir())  # code before archive
-            if path.name.removesuffix(".zip") not in keep
+            if path.name.removesuffix(".zip") not in in_use
         ]
         digests = {path.name.removesuffix(".zip") for path in unused}
         self._unused_since_s = {

@@ -27,6 +27,7 @@ metadata = MetaData()
 
 # One row. `revision` counts the commits that changed something, and `last_write` is the mark of
 # the latest of them: whoever lost the connection while committing sees by it what became of that.
+# `last_restore` is the mark of the last backup that was restored.
 # `store_id` tells which data directory belongs to this database.
 state = Table(
     "state",
@@ -36,6 +37,7 @@ state = Table(
     Column("revision", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
     Column("store_id", String, nullable=False),
     Column("last_write", String, nullable=False),
+    Column("last_restore", String, nullable=False),
 )
 
 # `seq` is the order of creation, `revision` that of the row's last change.
@@ -83,6 +85,7 @@ class State:
     revision: int
     store_id: str
     last_write: str
+    last_restore: str
 
 
 def prepare(engine: Engine) -> State:
@@ -108,6 +111,7 @@ def _prepare(connection: Connection) -> State:
                 revision=0,
                 store_id=secrets.token_hex(16),
                 last_write="",
+                last_restore="",
             )
         )
     version = connection.execute(select(state.c.schema_version)).scalar_one()
@@ -127,6 +131,6 @@ def _prepare(connection: Connection) -> State:
 
 def read_state(connection: Connection) -> State:
     """Return what the row of `state` says now."""
-    columns = (state.c.revision, state.c.store_id, state.c.last_write)
+    columns = (state.c.revision, state.c.store_id, state.c.last_write, state.c.last_restore)
     row = connection.execute(select(*columns)).one()
-    return State(int(row.revision), row.store_id, row.last_write)
+    return State(int(row.revision), row.store_id, row.last_write, row.last_restore)

@@ -18,7 +18,7 @@ from albatross.model.health import HealthReader, NothingChecked
 from albatross.model.snapshot import Snapshot
 from albatross.store import codec
 from albatross.store.database import Database, DatabaseAway
-from albatross.store.schema import resources
+from albatross.store.schema import read_state, resources
 from albatross.store.transaction import Transaction
 from albatross.store.view import View
 
@@ -82,6 +82,7 @@ class Store:
         self._is_closed = False
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
+        self._settle()
         self._collect_keys()
         self._packages.remove(self._collect_packages(at_once=is_fresh))
 
@@ -108,11 +109,34 @@ class Store:
             except DatabaseAway:
                 await asyncio.sleep(AWAY_LOOK_S)
 
+    async def scopes(self) -> list[Scope]:
+        """Return the accounts and Regions that have resources."""
+        query = select(resources.c.account, resources.c.region).distinct()
+        loop = asyncio.get_running_loop()
+        rows = await loop.run_in_executor(
+            self._reader,
+            lambda: self._database.read(lambda connection: connection.execute(query).all()),
+        )
+        return sorted(
+            (Scope(row.account, row.region) for row in rows),
+            key=lambda scope: (scope.account, scope.region),
+        )
+
     async def collect_packages(self) -> None:
         """Remove the packages that no function has had for a while. Raises DatabaseAway."""
         loop = asyncio.get_running_loop()
         aside = await loop.run_in_executor(self._writer, self._collect_packages)
         await asyncio.to_thread(self._packages.remove, aside)
+
+    async def inspect(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` on one consistent state of all scopes. No private key is removed meanwhile."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._database.read, fn)
+
+    async def settle(self) -> None:
+        """Complete the last restore, if it was committed: its keys are then in their places."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._settle)
 
     @property
     def problem(self) -> str | None:
@@ -181,6 +205,7 @@ class Store:
         if revision is None:
             loop.call_soon_threadsafe(self._await_database, loop)
         else:
+            self._settle()
             self.revision = revision
             loop.call_soon_threadsafe(self._on_commit, revision)
 
@@ -188,6 +213,9 @@ class Store:
         return self._database.read(
             lambda connection: fn(self._transaction(connection, scope, None))
         )
+
+    def _settle(self) -> None:
+        self._keys.settle(self._database.read(read_state).last_restore)
 
     def _collect_keys(self) -> None:
         """Remove the keys of no certificate."""
@@ -204,7 +232,7 @@ class Store:
         documents = self._database.read(
             lambda connection: connection.execute(query).scalars().all()
         )
-        in_use = {sha256 for text in documents for sha256 in codec.packages(text)}
+        in_use = {digest for text in documents for digest in codec.package_digests(text)}
         return self._packages.collect(in_use, at_once=at_once)
 
     def _take_snapshot(self) -> Snapshot:

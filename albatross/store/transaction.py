@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from albatross.model.arn import Scope
+from albatross.model.certificate import Certificate
 from albatross.model.health import HealthReader
 from albatross.model.leniency import Leniency
 from albatross.model.rule import Rule
@@ -106,6 +107,13 @@ class Transaction:
             if deleted.rowcount or untagged.rowcount:
                 self._next_revision()
 
+    def arns(self) -> builtins.list[str]:
+        """Return the ARNs of all resources."""
+        query = select(resources.c.arn).where(
+            resources.c.account == self.scope.account, resources.c.region == self.scope.region
+        )
+        return builtins.list(self._connection.execute(query).scalars())
+
     def count(self, cls: type[R], *, parent: str) -> int:
         """Return how many resources of `cls` have that parent."""
         query = select(func.count()).where(*self._of(cls), resources.c.parent == parent)
@@ -156,6 +164,39 @@ class Transaction:
     def drop_key(self, key_id: str) -> None:
         """Delete a private key once this transaction is committed."""
         self.dropped_keys.append(key_id)
+
+    def replace_everything(
+        self,
+        resources_: Iterable[Resource],
+        rows: builtins.list[dict[str, Any]],
+        tags_: builtins.list[dict[str, Any]],
+        *,
+        restore_id: str,
+    ) -> None:
+        """Replace all of all scopes. `rows`: those of `resources_`, but for sequence and revision.
+
+        Private keys that nothing refers to afterwards are dropped.
+        """
+        is_certificate = resources.c.kind == Certificate.kind
+        for document in self._connection.execute(
+            select(resources.c.document).where(is_certificate)
+        ).scalars():
+            self.drop_key(codec.decode(Certificate.kind, document).key_id)
+        self.deleted += self._connection.execute(select(resources.c.arn)).scalars()
+        for table in (resources, tags, uses):
+            self._connection.execute(table.delete())
+        revision = self._next_revision()
+        self._connection.execute(state.update().values(last_restore=restore_id))
+        if rows:
+            columns = [{**row, "revision": revision} for row in rows]
+            self._connection.execute(resources.insert(), columns)
+        if tags_:
+            self._connection.execute(tags.insert(), tags_)
+        for resource in resources_:
+            if isinstance(resource, Rule):
+                self._note_uses(resource)
+            elif isinstance(resource, Certificate) and resource.key_id in self.dropped_keys:
+                self.dropped_keys.remove(resource.key_id)
 
     def new_id(self) -> str:
         """Return 16 random hexadecimal digits, as ARNs of the elbv2 API end with."""

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import socket
+from collections.abc import Iterable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 SOCKET = "envoy-admin.sock"
 _POLL_S = 0.02
@@ -38,6 +40,31 @@ async def active_requests(run_dir: Path) -> int:
     """Return how many requests of clients are being answered."""
     stats = await _stats(run_dir, "^http%5C..*downstream_rq_active$")
     return sum(value for name, value in stats.items() if not name.startswith("http.admin."))
+
+
+async def requests_by_host(run_dir: Path) -> dict[str, dict[str, tuple[int, int]]]:
+    """Return by cluster and by address how many requests have failed, and all that have ended."""
+    answer = json.loads(await request(run_dir, "GET", "/clusters?format=json"))
+    return {
+        cluster["name"]: {
+            _address(host["address"]["socket_address"]): _failed_and_all(host["stats"])
+            for host in cluster.get("host_statuses", ())
+            if "socket_address" in host["address"]
+        }
+        for cluster in answer.get("cluster_statuses", ())
+    }
+
+
+def _address(document: Mapping[str, Any]) -> str:
+    host, port = document["address"], document["port_value"]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _failed_and_all(stats: Iterable[Mapping[str, str]]) -> tuple[int, int]:
+    """Return what a host's statistics say; a request whose connection failed is an error, too."""
+    by_name = {stat["name"]: int(stat.get("value", 0)) for stat in stats}
+    failed = by_name["rq_error"]
+    return failed, failed + by_name["rq_success"]
 
 
 async def drain(run_dir: Path, timeout_s: float) -> bool:

@@ -2,10 +2,10 @@
 target group has its own. Source: ALB user guide, "Target groups" (routing algorithms).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection
 from envoy.config.core.v3.base_pb2 import TransportSocket
 from envoy.config.core.v3.health_check_pb2 import HealthStatus
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
@@ -29,6 +29,8 @@ _THRESHOLDS = {
     "max_pending_requests": _UNLIMITED,
     "max_requests": _UNLIMITED,
 }
+_WEIGHT_FULL = 100  # of a target
+_EQUAL: Mapping[tuple[str, int | None], int] = MappingProxyType({})
 _CONNECT_TIMEOUT_S = 10  # ALB user guide, troubleshooting, HTTP 504
 _KEEP_ALIVE_S = 60  # of a connection to the Lambda host without requests
 # The load balancer's limit of 32 KB on response headers is the Lambda host's to enforce: it knows
@@ -107,15 +109,27 @@ def server_cluster(group: TargetGroup, *, idle_timeout_s: int) -> Cluster:
 
 
 def server_endpoints(
-    group: TargetGroup, routable: Collection[tuple[str, int | None]]
+    group: TargetGroup,
+    routable: Collection[tuple[str, int | None]],
+    weights: Mapping[tuple[str, int | None], int] = _EQUAL,
 ) -> ClusterLoadAssignment:
-    """Return the targets of `group`; requests go to those whose keys are `routable`."""
+    """Return the targets of `group`; requests go to those whose keys are `routable`.
+
+    `weights`, in percent, are of targets that get less than their full share.
+    """
     endpoints = []
     for target in group.targets:
         host, port = address_of(target)
         address = {"socket_address": {"address": host, "port_value": port}}
         status = _status(target, is_routable=target.key in routable)
-        endpoints.append({"endpoint": {"address": address}, "health_status": status})
+        weight = {"value": weights.get(target.key, _WEIGHT_FULL)}
+        endpoints.append(
+            {
+                "endpoint": {"address": address},
+                "health_status": status,
+                "load_balancing_weight": weight,
+            }
+        )
     return ClusterLoadAssignment(
         cluster_name=names.cluster(group.arn),
         endpoints=[{"lb_endpoints": endpoints}] if endpoints else [],
@@ -176,29 +190,10 @@ def _balance(cluster: Cluster, group: TargetGroup) -> None:
             chosen = extension("envoy.load_balancing_policies.least_request", policy)
             cluster.load_balancing_policy.policies.add(typed_extension_config=chosen)
         case "weighted_random":
-            cluster.lb_policy = Cluster.RANDOM
             if attributes.get(group, "load_balancing.algorithm.anomaly_mitigation") == "on":
-                cluster.outlier_detection.MergeFrom(_OUTLIERS)
+                # A random place on a ring on which targets have room by their weights.
+                cluster.lb_policy = Cluster.RING_HASH
+            else:
+                cluster.lb_policy = Cluster.RANDOM
         case _:
             cluster.lb_policy = Cluster.ROUND_ROBIN
-            if seconds := int(attributes.get(group, "slow_start.duration_seconds")):
-                window = {"slow_start_window": {"seconds": seconds}}
-                cluster.round_robin_lb_config.slow_start_config.MergeFrom(
-                    Cluster.SlowStartConfig(**window)
-                )
-
-
-# differs from AWS: anomaly mitigation takes a target that fails most requests out for a while, at
-# most half of them; AWS lowers its weight. DescribeTargetHealth calls all targets normal.
-_OUTLIERS = OutlierDetection(
-    interval={"seconds": 5},
-    base_ejection_time={"seconds": 10},
-    max_ejection_percent={"value": 50},
-    enforcing_consecutive_5xx={"value": 0},
-    enforcing_consecutive_gateway_failure={"value": 0},
-    enforcing_success_rate={"value": 0},
-    enforcing_failure_percentage={"value": 100},
-    failure_percentage_threshold={"value": 50},
-    failure_percentage_minimum_hosts={"value": 3},
-    failure_percentage_request_volume={"value": 10},
-)

@@ -8,7 +8,7 @@ NO_CLUSTER = "none"  # there is none of this name: Envoy answers 503
 LUA_FILTER = "envoy.filters.http.lua"  # also the key of a route's parameters for the script
 TARGET_GROUP_HEADER = "x-albatross-target-group"
 CONNECTION_HEADER = "x-albatross-connection"
-SIZE_HEADER = "x-albatross-size"  # of the headers in bytes, and Transfer-Encoding; for the script alone
+SIZE_HEADER = "x-albatross-size"  # of the headers, and Transfer-Encoding; for the script alone
 METHOD_HEADER = "x-albatross-method"  # the client's, where another stands in for it
 ERROR_HEADER = "x-albatross-error"  # the Lambda host's, of answers that are no function's
 TARGET_HEADER = "x-albatross-target"  # of responses: the target's address, for stickiness
@@ -28,7 +28,7 @@ ENVOYS_OWN_HEADERS = (
     HOST_HEADER,
     URL_HEADER,
 )
-BARE_HOST = "bare_host"  # of a virtual host: rules see Host without its port
+BARE_HOST_END = "*"  # of routes' names, where rules see Host without its port
 CLIENT_ADDRESS_STATE = "albatross.client-address"
 
 ERROR_FILTER = "error-reason"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, Route, VirtualHost
@@ -25,6 +25,14 @@ _DEFAULT_PORTS = (80, 443)  # Host is sent to targets without these
 _ENVOY_HEADERS = ("x-envoy-external-address", "x-envoy-internal")
 
 
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What all routes of a table share."""
+
+    lambda_idle_timeout: bool
+    bare_host: bool  # rules see Host without its port: one of them has an expression for it
+
+
 def to_route_table(
     name: str, tenants: list[Tenant], memo: Memo, *, lambda_idle_timeout: bool
 ) -> RouteConfiguration:
@@ -33,10 +41,11 @@ def to_route_table(
     A request belongs to the load balancer whose DNS name is its Host, else to the oldest one
     that names this host in a host-header condition, else to the oldest. `memo` is of this table.
     """
-    routes = {
-        tenant.listener.arn: to_routes(tenant, memo, lambda_idle_timeout=lambda_idle_timeout)
-        for tenant in tenants
-    }
+    settings = _Settings(
+        lambda_idle_timeout=lambda_idle_timeout,
+        bare_host=any(_has_host_regex(rule) for tenant in tenants for rule in tenant.rules),
+    )
+    routes = {tenant.listener.arn: to_routes(tenant, memo, settings) for tenant in tenants}
     hosts: list[VirtualHost] = []
     everyone: list[Entry] = []
     # differs from AWS: load balancers with listeners on the same port share it, unless the setting
@@ -52,9 +61,6 @@ def to_route_table(
     memo.forget_unused()
     taken = {domain for host in hosts for domain in host.domains}
     hosts += index.virtual_hosts("any", everyone, taken=taken)
-    if any(_has_host_regex(rule) for tenant in tenants for rule in tenant.rules):
-        for host in hosts:
-            host.metadata.filter_metadata[names.LUA_FILTER][names.BARE_HOST] = True
     return RouteConfiguration(
         name=name,
         virtual_hosts=hosts,
@@ -63,19 +69,17 @@ def to_route_table(
     )
 
 
-def to_routes(tenant: Tenant, memo: Memo, *, lambda_idle_timeout: bool) -> list[Entry]:
+def to_routes(tenant: Tenant, memo: Memo, settings: _Settings) -> list[Entry]:
     """Return the routes in the order of the rules: Envoy takes the first that matches."""
     about = replace(tenant, rules=())  # what routes of one rule depend on beside that rule
     return [
         entry
         for rule in tenant.rules
-        for entry in memo.call(
-            rule.arn, _to_routes_of, rule, about, lambda_idle_timeout=lambda_idle_timeout
-        )
+        for entry in memo.call(rule.arn, _to_routes_of, rule, about, settings)
     ]
 
 
-def _to_routes_of(rule: Rule, tenant: Tenant, *, lambda_idle_timeout: bool) -> list[Entry]:
+def _to_routes_of(rule: Rule, tenant: Tenant, settings: _Settings) -> list[Entry]:
     """Return the route of `rule`; where a target group is to be chosen, one a group before that."""
     entries = []
     action, parameters = rule.action, dict[str, object]()
@@ -83,19 +87,19 @@ def _to_routes_of(rule: Rule, tenant: Tenant, *, lambda_idle_timeout: bool) -> l
         choices = []
         for group in action.target_groups:
             to_group = Forward.to(group.arn)
-            route, for_script = _to_route(rule, to_group, tenant, lambda_idle_timeout)
+            route, for_script = _to_route(rule, to_group, tenant, settings)
             taken = weights.take(route, rule, group, tenant.groups.cookie_key)
             choices.append(for_script | taken)
             entries.append(Entry(route, (), is_certain=False))  # the script has looked at them
         parameters = {"groups": choices}
-    route, for_script = _to_route(rule, action, tenant, lambda_idle_timeout)
-    _hand_to_script(route, {**for_script, **parameters})
+    route, for_script = _to_route(rule, action, tenant, settings)
+    _hand_to_script(route, {**for_script, **parameters}, settings)
     weights.prepare(route, [entry.route for entry in entries])
     return [*entries, Entry(route, rule.conditions)]
 
 
 def _to_route(
-    rule: Rule, action: Action, tenant: Tenant, lambda_idle_timeout: bool
+    rule: Rule, action: Action, tenant: Tenant, settings: _Settings
 ) -> tuple[Route, dict[str, str]]:
     """Return a route of `rule` that does `action`, and what the script must know of it."""
     parameters = _parameters(tenant)
@@ -105,7 +109,7 @@ def _to_route(
         action,
         tenant.groups,
         idle_timeout_s=int(attributes.get(tenant.balancer, "idle_timeout.timeout_seconds")),
-        lambda_idle_timeout=lambda_idle_timeout,
+        lambda_idle_timeout=settings.lambda_idle_timeout,
     )
     if route.HasField("route"):
         _add_forwarded_headers(route, parameters)
@@ -176,8 +180,12 @@ def _add_forwarded_headers(route: Route, parameters: Mapping[str, str]) -> None:
         route.request_headers_to_add.add(**forwarded_for)
 
 
-def _hand_to_script(route: Route, parameters: Mapping[str, object]) -> None:
-    """Put `parameters` on `route`. The script reads each set once and knows it by its `id` then."""
+def _hand_to_script(
+    route: Route, parameters: Mapping[str, object], settings: _Settings
+) -> None:
+    """Put `parameters` on `route`. The script reads each set once: then it goes by the name."""
     text = json.dumps(parameters, sort_keys=True)
-    metadata = {**parameters, "id": sha256(text.encode()).hexdigest()[:16]}
-    route.metadata.filter_metadata[names.LUA_FILTER].update(metadata)
+    route.name += f" {sha256(text.encode()).hexdigest()[:16]}"
+    if settings.bare_host:
+        route.name += names.BARE_HOST_END
+    route.metadata.filter_metadata[names.LUA_FILTER].update(parameters)

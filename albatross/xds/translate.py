@@ -26,12 +26,18 @@ from albatross.xds.route import to_route_table
 from albatross.xds.tenant import Groups, Tenant
 from albatross.xds.tls import Sealed, TrustFiles
 
+Weights = Callable[[TargetGroup], Mapping[tuple[str, int | None], int]]
 Routable = Callable[[TargetGroup], Collection[tuple[str, int | None]]]
 
 
 def _registered(group: TargetGroup) -> Collection[tuple[str, int | None]]:
     """Return all targets: without health checks."""
     return [target.key for target in group.targets]
+
+
+def _equal(_: TargetGroup) -> Mapping[tuple[str, int | None], int]:
+    """Return no weights: all targets are alike."""
+    return {}
 
 
 class DanglingName(Exception):
@@ -67,6 +73,7 @@ def translate(
     request_log: str | None = None,
     cookie_key: bytes = b"",
     routable: Routable = _registered,
+    weights: Weights = _equal,
     trust_files: Mapping[str, TrustFiles] = MappingProxyType({}),
     now: datetime | None = None,
     memo: Memo | None = None,
@@ -75,7 +82,8 @@ def translate(
 
     `lambda_idle_timeout`: whether the load balancer's idle timeout ends a request that waits
     for a function. `request_log`: the file for what access logs are made of. `cookie_key`: from
-    which stickiness cookies are made. `routable`: which targets of a group get requests.
+    which stickiness cookies are made. `routable`: which targets of a group get requests;
+    `weights`: of those whose share is not the full one (health/slow_start.py, WEIGHT_FULL).
     `trust_files`: the content of trust stores, by ARN. `now` tells which certificates have expired;
     None: none. `memo`: of the calls before, whose results are used again where they are the same.
     Raises DanglingName.
@@ -93,7 +101,7 @@ def translate(
         endpoints={names.LAMBDA_CLUSTER: lambda_endpoints(lambda_socket)},
     )
     groups = Groups({group.arn: group for group in snapshot.target_groups}, cookie_key)
-    _add_servers(resources, snapshot, groups, routable, memo)
+    _add_servers(resources, snapshot, groups, routable, weights, memo)
     sockets = {}
     for binding, tenants in _tenants_by_socket(snapshot, bindings, groups).items():
         name = names.socket(binding.address, binding.port)
@@ -119,7 +127,12 @@ def translate(
 
 
 def _add_servers(
-    resources: Resources, snapshot: Snapshot, groups: Groups, routable: Routable, memo: Memo
+    resources: Resources,
+    snapshot: Snapshot,
+    groups: Groups,
+    routable: Routable,
+    weights: Weights,
+    memo: Memo,
 ) -> None:
     """Add a cluster for each target group of servers that is in use."""
     for arn, balancer in snapshot.load_balancer_of_target_group().items():
@@ -131,7 +144,7 @@ def _add_servers(
                 (arn, "cluster"), server_cluster, group, idle_timeout_s=idle_timeout_s
             )
             resources.endpoints[name] = memo.call(
-                (arn, "endpoints"), server_endpoints, group, routable(group)
+                (arn, "endpoints"), server_endpoints, group, routable(group), weights(group)
             )
 
 

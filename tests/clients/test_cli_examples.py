@@ -131,7 +131,9 @@ def _missing(shown: Any, ours: Any, path: str) -> Iterator[str]:
             names = {limit["Name"] for limit in ours}
             yield from (each["Name"] for each in shown if each["Name"] not in names)
         case [str(), *_], list() if not path and shown[0].startswith(("ELBSecurity", "TLS_")):
-            yield from (name for name in shown if name not in ours)
+            # The query of one gives a list for each policy; its page shows them as one.
+            flat = [name for each in ours for name in ([each] if isinstance(each, str) else each)]
+            yield from (name for name in shown if name not in flat)
         case list(), list():
             if shown and not ours:
                 yield f"{path}: empty"

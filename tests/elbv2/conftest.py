@@ -15,6 +15,7 @@ from albatross.aws.app import Operations
 from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.store import Store
+from tests.elbv2.world import World
 from tests.support.server import client, serve
 
 OPERATIONS = {
@@ -60,6 +61,12 @@ def url(objects: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> 
 
 async def _nothing() -> None:
     return None
+
+
+@pytest.fixture(scope="session")
+def world(url: str, objects: dict[str, bytes]) -> World:
+    """An account with a resource of every kind, for calls that are refused."""
+    return World(url, objects)
 
 
 @pytest.fixture

@@ -194,6 +194,7 @@ def test_a_listener_writes_response_headers(elb, refused, make_listener, balance
     mutual = "routing.http.request.x_amzn_mtls_clientcert.header_name"
     assert refused(lambda: modify({mutual: "X-Cert"}))[0] == "InvalidConfigurationRequest"
     assert refused(lambda: modify({"tcp.idle_timeout.seconds": "60"})) == (
-        "ValidationError",
-        "Listener attribute key 'tcp.idle_timeout.seconds' is not recognized",
+        "InvalidConfigurationRequest",
+        "Listener attribute key 'tcp.idle_timeout.seconds' is not supported on listeners "
+        "with protocol 'HTTP'",
     )

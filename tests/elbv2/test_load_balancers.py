@@ -126,9 +126,8 @@ def test_a_name_of_32_characters_is_fine(make_balancer):
         ),
         pytest.param(
             {"Subnets": SUBNETS, "CustomerOwnedIpv4Pool": "ipv4pool-coip-1"},
-            "NotImplemented",
-            "The parameter 'CustomerOwnedIpv4Pool' is not implemented in this version of "
-            "Albatross; docs/coverage.md says what is",
+            "InvalidConfigurationRequest",
+            "'CustomerOwnedIpv4Pool' is not supported for load balancers of type 'application'",
             id="address pool",
         ),
         pytest.param(

@@ -7,17 +7,21 @@ from typing import Any
 import pytest
 
 from albatross.host import pool as pools
+from albatross.host.concurrency import Account, Allowance
 from albatross.host.environment import InitFailure
 from albatross.host.invocation import Invocation, Outcome
-from albatross.host.pool import Account, Pool
+from albatross.host.pool import Pool
 from albatross.model.function import Directory, Function
 
 
 class FakeEnvironment:
-    def __init__(self, owner: Pool, clock: "Clock", init_limit_s: float | None) -> None:
+    def __init__(
+        self, owner: Pool, clock: "Clock", init_limit_s: float | None, provisioned: bool = False
+    ) -> None:
         self.owner, self.clock, self.init_limit_s = owner, clock, init_limit_s
         self.started_s = self.freed_s = clock.now_s
         self.retired = self.stopped = False
+        self.provisioned = provisioned
         self.invocation: Invocation | None = None
 
     def assign(self, invocation: Invocation) -> None:
@@ -49,8 +53,15 @@ class FakeEngine:
         self.room = True
         self.started: list[FakeEnvironment] = []
 
-    def start(self, function: Function, owner: Pool, *, init_limit_s: float | None) -> Any:
-        self.started.append(FakeEnvironment(owner, self.clock, init_limit_s))
+    def start(
+        self,
+        function: Function,
+        owner: Pool,
+        *,
+        init_limit_s: float | None,
+        provisioned: bool = False,
+    ) -> Any:
+        self.started.append(FakeEnvironment(owner, self.clock, init_limit_s, provisioned))
         return self.started[-1]
 
     def has_room(self) -> bool:
@@ -98,11 +109,14 @@ class Scene:
         self.clock = Clock()
         self.engine = FakeEngine(self.clock)
         self.account = Account()
+        self.allowance = Allowance(self.account)
+        function = replace(FUNCTION, **changes)
+        self.allowance.limit(function.reserved_concurrency, 0)
         self.failures: list[InitFailure] = []
         self.outcomes: list[Outcome] = []
         self.pool = Pool(
-            replace(FUNCTION, **changes),
-            self.account,
+            function,
+            self.allowance,
             self.engine,
             clock=self.clock,
             call_later=self.clock.call_later,

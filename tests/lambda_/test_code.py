@@ -104,12 +104,3 @@ def test_an_upload_above_50_mb_is_refused(api, create, refused):
     assert re.fullmatch(
         "Request must be smaller than 70167211 bytes for the UpdateFunctionCode operation", message
     )
-
-
-def test_publishing_a_version_is_refused(api, create, archive, refused):
-    create()
-    update = {"FunctionName": "fn", "ZipFile": archive(app=""), "Publish": True}
-    assert refused(api.update_function_code, **update) == (
-        "NotImplemented",
-        "Publish is not supported here yet; see docs/coverage.md.",
-    )

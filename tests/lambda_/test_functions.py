@@ -218,12 +218,6 @@ def test_a_name_is_taken_once(create, refused):
             "PackageType Image is not supported here yet; see docs/coverage.md.",
             id="image",
         ),
-        pytest.param(
-            {"Publish": True},
-            "NotImplemented",
-            "Publish is not supported here yet; see docs/coverage.md.",
-            id="version",
-        ),
     ],
 )
 def test_a_bad_request_creates_nothing(api, create, refused, params, code, message):

@@ -242,7 +242,7 @@ def test_a_crash_while_adding_leaves_nothing_half_done(tmp_path, monkeypatch, st
 def test_collect_removes_what_nothing_refers_to(tmp_path):
     packages = Packages(tmp_path)
     kept, dropped = packages.add(GOOD), packages.add(archive(("other.py", "x")))
-    packages.remove(packages.collect({kept.sha256}, at_once=True))
+    packages.remove(packages.collect({kept.digest}, at_once=True))
     assert packages.archive(kept).is_file()
     assert packages.directory(kept).is_dir()
     assert not packages.archive(dropped).exists()

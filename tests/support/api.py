@@ -9,7 +9,7 @@ from typing import Any
 from albatross import acm, elbv2, instances, lambda_, s3, sts, trust_material
 from albatross.aws.app import Operations
 from albatross.config import Config
-from albatross.model.health import HEALTHY, TargetHealth
+from albatross.model.health import HEALTHY, NothingChecked, TargetHealth
 from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.store import Store
@@ -49,7 +49,7 @@ class Api:
 
 
 @dataclass
-class Health:
+class Health(NothingChecked):
     """What health checks have found of every target: what a test says."""
 
     found: TargetHealth | None = HEALTHY

@@ -17,6 +17,7 @@ class Backend:
     name: str
     port: int = 0
     healthy: bool = True
+    status: str = "200 Fine"
     headers: list[str] = field(default_factory=list)  # further lines of its responses
     seen: list[str] = field(default_factory=list)  # request lines, checks left out
     checks: int = 0
@@ -76,7 +77,7 @@ class Backend:
         document = {"by": self.name, "request": line, "headers": headers}
         body = json.dumps(document | {"sha256": digest, "bytes": size}).encode()
         more = "".join(f"{one}\r\n" for one in self.headers)
-        writer.write(f"HTTP/1.1 200 Fine\r\nX-MiXed: yes\r\n{more}".encode())
+        writer.write(f"HTTP/1.1 {self.status}\r\nX-MiXed: yes\r\n{more}".encode())
         writer.write(f"Content-Length: {len(body)}\r\n\r\n".encode())
         writer.write(body)
         await writer.drain()

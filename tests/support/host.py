@@ -185,7 +185,10 @@ class RunningHost:
 
 @contextmanager
 def running_host(
-    *, environments_max: int = 20, environment_idle_s: float = 300, runtime_transport: str = "channel"
+    *,
+    environments_max: int = 20,
+    environment_idle_s: float = 300,
+    runtime_transport: str = "channel",
 ) -> Iterator[RunningHost]:
     """Start a host, and end it with a check that it leaves nothing behind."""
     directory = Path(tempfile.mkdtemp(prefix="albatross-test-"))

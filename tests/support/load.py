@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -138,12 +138,16 @@ class Load:
     ended: int = 0  # kept-alive connections whose end the server has told
     faults: list[str] = field(default_factory=list)
     over: bool = False
+    _last: deque[asyncio.StreamWriter] = field(default_factory=lambda: deque(maxlen=64))
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for number in range(KEPT_ALIVE):
                 group.create_task(self._client(number, kept_alive=True))
                 group.create_task(self._client(number, kept_alive=False))
+        for writer in self._last:
+            writer.transport.abort()  # else the loop may end before TLS has said goodbye
+        await asyncio.sleep(0)
 
     async def _client(self, first: int, *, kept_alive: bool) -> None:
         paths = list(self.paths)
@@ -173,6 +177,7 @@ class Load:
         reader, writer = await asyncio.open_connection(
             self.address, self.port, ssl=self.tls, server_hostname=name if self.tls else None
         )
+        self._last.append(writer)
         tls = writer.get_extra_info("ssl_object")
         connection = Http2 if tls is not None and tls.selected_alpn_protocol() == "h2" else Http1
         return connection(reader, writer)

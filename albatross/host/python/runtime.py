@@ -8,6 +8,8 @@ it, `runtime_client`, is replaced by a `Channel` with the same four functions. E
 the Runtime API is reached over HTTP as ever. The frames are described in `host/channel.py`.
 """
 
+from __future__ import annotations
+
 import _socket  # not `socket`: it takes 3 ms to import, and functions may never need it
 import os
 import runpy
@@ -29,16 +31,16 @@ class Channel(ModuleType):
     event whenever there is one. So an invocation costs one `send` and one `recv`.
     """
 
-    def __init__(self, descriptor):
+    def __init__(self, descriptor: int) -> None:
         super().__init__("runtime_client")
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._asked = False  # for the next event
 
-    def initialize_client(self, user_agent):
+    def initialize_client(self, user_agent: str) -> None:
         """Nothing to prepare."""
 
-    def next(self):
+    def next(self) -> tuple[bytes, dict[str, str | int | None]]:
         """Return the next event and what belongs to it, as AWS's module does."""
         if not self._asked:
             self._send(b"N", b"", 0)
@@ -57,7 +59,13 @@ class Channel(ModuleType):
             "Lambda-Runtime-Invocation-Id": None,
         }
 
-    def post_invocation_result(self, invoke_id, result, content_type=None, invocation_id=None):
+    def post_invocation_result(
+        self,
+        invoke_id: str,
+        result: bytes,
+        content_type: str | None = None,
+        invocation_id: str | None = None,
+    ) -> None:
         """Answer the invocation. A result that Lambda would refuse ends the runtime, as there."""
         if len(result) > _RESULT_BYTES_MAX:
             self._send(b"L", invoke_id.encode(), 0)
@@ -65,19 +73,25 @@ class Channel(ModuleType):
         self._send(b"R", invoke_id.encode(), len(result), result)
         self._asked = True
 
-    def post_error(self, invoke_id, error, xray_fault=None, invocation_id=None):
+    def post_error(
+        self,
+        invoke_id: str,
+        error: str | bytes,
+        xray_fault: str | None = None,
+        invocation_id: str | None = None,
+    ) -> None:
         """Answer the invocation with an error document."""
         document = error.encode() if isinstance(error, str) else error
         self._send(b"E", invoke_id.encode(), len(document), document)
         self._asked = True
 
-    def _send(self, kind, invoke_id, length, body=b""):
+    def _send(self, kind: bytes, invoke_id: bytes, length: int, body: bytes = b"") -> None:
         try:
             self._socket.sendall(_ANSWER.pack(kind, invoke_id, length) + body)
         except OSError as error:
             raise RuntimeError(_FAILED % "reach the Lambda host") from error
 
-    def _receive(self):
+    def _receive(self) -> tuple[bytes, bytes]:
         """Return the head and the body of one event, which most often arrive at once."""
         buffer = self._buffer
         got = self._read(buffer)
@@ -94,7 +108,7 @@ class Channel(ModuleType):
         at = _EVENT.size + head_length
         return bytes(buffer[_EVENT.size : at]), bytes(buffer[at:wanted])
 
-    def _read(self, into):
+    def _read(self, into: memoryview) -> int:
         try:
             got = self._socket.recv_into(into)
         except OSError as error:
@@ -104,7 +118,7 @@ class Channel(ModuleType):
         return got
 
 
-def main():
+def main() -> None:
     descriptor = int(sys.argv.pop())
     os.set_inheritable(descriptor, False)
     sys.modules["runtime_client"] = Channel(descriptor)

@@ -30,6 +30,7 @@ local NOT_THE_CLIENTS = {
   ["x-albatross-size"] = true, ["x-forwarded-proto"] = true, ["x-envoy-internal"] = true, ["x-envoy-external-address"] = true,
 }
 local COLON = byte(":")
+local BARE_HOST = byte("*") -- the end of names of routes, where rules see Host without its port
 local INTERNAL = "x-albatross-"
 
 -- Requests without a length come to the host without one only under these methods: to others Envoy
@@ -118,17 +119,17 @@ local function choices(groups)
   return known
 end
 
--- The chosen route's parameters as a table.
-local function configuration(handle)
-  local context = handle:metadata() -- chooses the route, if none is chosen
-  local id = context:get("id")
-  local known = configurations[id]
+-- The parameters of the chosen route, whose name is `name`, as a table. The name stands for all of them: Envoy
+-- copies them for each request that asks.
+local function configuration(handle, name)
+  local known = configurations[name]
   if known then return known end
   if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
+  local context = handle:metadata()
   known = {}
   for _, key in ipairs(PARAMETERS) do known[key] = context:get(key) end
   known.groups = choices(context:get("groups"))
-  configurations[id] = known
+  configurations[name] = known
   configurations_count = configurations_count + 1
   return known
 end
@@ -197,11 +198,17 @@ end
 -- Chooses the route as rules see the request, and the target group where the rule has several. Returns what is to
 -- be done. Rules see the normalised path, and where some have regular expressions for hosts, Host without its port.
 local function choose(handle, headers, host, target, matched, as_sent)
-  local bare = has_port(host) and handle:virtualHost():metadata():get("bare_host")
+  local info = handle:streamInfo()
+  local name = info:routeName() -- of the route for the request as it was sent
+  local bare = byte(name, -1) == BARE_HOST and has_port(host)
   if matched ~= target then headers:replace(":path", matched) end
   if bare then headers:replace(":authority", without_port(host)) end
-  if bare or not as_sent then handle:clearRouteCache() end
-  local to = configuration(handle)
+  if bare or not as_sent then
+    handle:clearRouteCache()
+    handle:metadata() -- chooses the route anew
+    name = info:routeName()
+  end
+  local to = configuration(handle, name)
   if bare then headers:replace(":authority", host) end
   local group = to.groups and (to.sticky_s and kept_group(handle, headers, to) or drawn_group(to.groups))
   if group then
