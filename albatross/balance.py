@@ -62,7 +62,7 @@ class Balance:
 
     def follow(self, snapshot: Snapshot) -> None:
         """Go by `snapshot` from now on: forget groups that are gone or not in use."""
-        used = snapshot.load_balancer_of_target_group()
+        used = snapshot.balancer_of_group
         self._groups = {
             group.arn: group
             for group in snapshot.target_groups
@@ -110,7 +110,7 @@ class Balance:
         except OSError as error:  # the proxy is away
             log.info("the proxy does not tell what became of requests: %s", error)
             return
-        before = {arn: one.weights() for arn, one in self._anomalies.items()}
+        before = self._mitigations()
         self._anomalies = {
             group.arn: self._anomalies.get(group.arn, Anomalies()).look(
                 _by_key(group, counted.get(group.arn, {})),
@@ -119,8 +119,12 @@ class Balance:
             )
             for group in self._watched()
         }
-        if before != {arn: one.weights() for arn, one in self._anomalies.items()}:
+        if before != self._mitigations():
             self._changed()
+
+    def _mitigations(self) -> dict[str, dict[Key, int]]:
+        found = {arn: one.weights() for arn, one in self._anomalies.items()}
+        return {arn: weights for arn, weights in found.items() if weights}
 
     def _watched(self) -> list[TargetGroup]:
         """Return the groups in which there may be anomalies, or were."""

@@ -67,7 +67,10 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         ),
         "Refusals with 400, 405, 408, 413, 414 and 501, and their pages": "xds/test_listener.py",
         "WebSocket requests to a function answered with 400": "xds/test_listener.py",
-        "Desync mitigation by mode": LATER,
+        "Desync mitigation by mode": "e2e/test_desync_through_proxy.py",
+        "Requests that try parsers: smuggling, encodings, versions, sizes": (
+            "e2e/test_corpus_through_proxy.py"
+        ),
         "Access logs: all 34 fields, and files named as AWS's objects": "e2e/test_access_log.py",
         "Delivery of logs to S3, connection logs, CloudWatch metrics": LATER,
         "Several load balancers on one port, told apart by name": "xds/test_route.py",
@@ -87,12 +90,17 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Addresses of targets, draining, limits": "elbv2/test_server_targets.py",
         "Instances by a table or an EC2 API": "test_instances.py",
         "Protocol versions HTTP2 and GRPC, and 464": "e2e/test_versions_through_proxy.py",
-        "Round robin, least outstanding requests, weighted random, slow start": (
+        "Round robin, least outstanding requests, weighted random": (
             "e2e/test_servers_through_proxy.py"
+        ),
+        "Slow start": "health/test_slow_start.py",
+        "Anomalies, shown and mitigated": "health/test_anomalies.py",
+        "Requests of a function that is deregistered answered with 502": (
+            "e2e/test_response_through_proxy.py"
         ),
         "Stickiness by AWSALB and by application cookies": "e2e/test_stickiness_through_proxy.py",
         "Draining of targets, also over a restart": "test_draining.py",
-        "Target type alb; target optimizer; anomalies by weight": LATER,
+        "Target type alb; target optimizer": LATER,
     },
     "Lambda host": {
         "Python functions on AWS's own runtime client": "host/test_host.py",
@@ -125,12 +133,16 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Export, private authorities, ACME": LATER,
     },
     "Limits": {
+        "Every quota has AWS's default, and may be changed where AWS changes it": (
+            "elbv2/test_limits.py"
+        ),
         "50 load balancers in a Region": "elbv2/test_load_balancers.py",
         "50 listeners of a load balancer": "elbv2/test_listeners.py",
         "100 rules of a load balancer": "elbv2/test_rules.py",
         "3,000 target groups in a Region": "elbv2/test_target_groups.py",
         "100 target groups of a load balancer": "elbv2/test_associations.py",
         "1 function in a target group": "elbv2/test_targets.py",
+        "1,000 targets of a load balancer, 1,000 registrations of one": "elbv2/test_limits.py",
         "25 certificates of a load balancer": "elbv2/test_listener_certificates.py",
         "20 trust stores, 25 authorities, 30 lists, 500,000 entries": (
             "elbv2/test_trust_stores.py"
@@ -157,6 +169,10 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Stopping lets requests in flight finish": "e2e/test_serve.py",
         "One command for one handler, reloaded when it changes": "e2e/test_run.py",
         "The walk-through of the URL shortener": "e2e/test_walkthrough.py",
+        "Accounts and Regions kept apart by every operation": "test_worlds.py",
+        "Signatures verified if wanted, presigned and in chunks too": "aws/test_verify.py",
+        "Access keys in a file, which is read again when it changes": "aws/test_access_keys.py",
+        "Not open to other machines by mistake": "test_access.py",
         "A web console": LATER,
         "PostgreSQL, several proxies, several hosts": LATER,
         "Other AWS services (S3, DynamoDB, IAM, ...)": LATER,

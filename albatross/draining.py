@@ -10,6 +10,7 @@ from albatross.model import arn as arns
 from albatross.model.arn import Scope
 from albatross.model.errors import ServiceUnavailable
 from albatross.model.snapshot import Snapshot
+from albatross.model.target_group import TargetGroup
 from albatross.store.store import Store
 
 AWAY_PAUSE_S = 2.0  # after the database was away
@@ -24,6 +25,8 @@ class Draining:
         self._store = store
         self._now = now
         self._wake = asyncio.Event()
+        self._looked_at: tuple[TargetGroup, ...] | None = None
+        self._ends: list[tuple[Scope, datetime]] = []  # of deregistration delays, in those
 
     def changed(self, _revision: int = 0) -> None:
         """There may be another target that drains."""
@@ -45,7 +48,9 @@ class Draining:
     async def remove(self) -> datetime | None:
         """Remove the targets that have drained and return when the next will have, if any."""
         snapshot, now = await self._store().snapshot(), self._now()
-        ends = _ends(snapshot)
+        if snapshot.target_groups is not self._looked_at:
+            self._looked_at, self._ends = snapshot.target_groups, _ends(snapshot)
+        ends = self._ends
         for scope in {scope for scope, end in ends if end <= now}:
             await self._store().write(scope, remove_drained)
         return min((end for _, end in ends if end > now), default=None)

@@ -21,6 +21,7 @@ import uvloop
 
 from albatross import (
     acm,
+    backup_routes,
     elbv2,
     endpoints,
     hosts_file,
@@ -38,6 +39,7 @@ from albatross import config as configuration
 from albatross import log as log_format
 from albatross.aws.access_keys import KeyFile
 from albatross.aws.app import App
+from albatross.aws.connection import Connection
 from albatross.aws.verify import Verifier
 from albatross.balance import Balance, CountsByAddress
 from albatross.config import EXIT_CANNOT_BOOT, Config
@@ -53,6 +55,7 @@ from albatross.model.operation import AsyncOperation, Operation
 from albatross.publish import Publisher
 from albatross.signed_links import Links
 from albatross.store import directory
+from albatross.store.backup import Backups
 from albatross.store.contents import Contents
 from albatross.store.engine import UnusableData, session_name
 from albatross.store.keys import Keys
@@ -98,10 +101,10 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         health, count=partial(_count_requests, run_dir), changed=lambda: publisher.changed()
     )
     draining = Draining(lambda: store)
-    keys = Keys(data_dir)
+    keys, packages = Keys(data_dir), Packages(data_dir)
     store = Store(
         config.database_url,
-        Packages(data_dir),
+        packages,
         keys,
         name=session_name(config.data_dir),
         check=partial(directory.bind, data_dir),
@@ -119,25 +122,13 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         *(config, run_dir, store, xds, host, health, balance, access_log, contents),
         keys.cookie_key(),
     )
-    if config.run is not None:
-        spec = config.run
-        scope = Scope(config.account, config.region)
-        await store.write(scope, lambda tx: run.create(tx, spec))
-    links = Links(_api_url(config))
-    app = App(
-        operations(config, store, contents, links, host, publisher),
-        store,
-        region=config.region,
-        account=config.account,
-        after_write=publisher.wait_in_effect,
-        extra_routes={
-            **endpoints.routes(config, run_dir, store, publisher),
-            **trust_material.routes(contents, links),
-        },
-        is_loopback=config.is_loopback,
-        verifier=Verifier(KeyFile(config.auth).keys) if config.auth else None,
-        open_paths=OPEN_PATHS,
+    await _create_what_runs(config, store)
+    of_backups = backup_routes.routes(
+        config,
+        Backups(data_dir, store, packages, keys, contents),
+        restored=lambda: publisher.renew(keys.cookie_key()),
     )
+    app = _app(config, run_dir, store, contents, host, publisher, of_backups)
     stopped = _on_signal()
     async with asyncio.TaskGroup() as group:
         background = [
@@ -160,11 +151,50 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         for task in background:
             task.cancel()
     await _complete(access_log, run_dir)
+    _forget_names(config)
+    await xds.stop(0)
+    await store.close()
+
+
+async def _create_what_runs(config: Config, store: Store) -> None:
+    """Make what `albatross run` serves, if that is what this is."""
+    if config.run is not None:
+        spec, scope = config.run, Scope(config.account, config.region)
+        await store.write(scope, lambda tx: run.create(tx, spec))
+
+
+def _forget_names(config: Config) -> None:
     if config.hosts_file:
         with contextlib.suppress(OSError):
             hosts_file.update(config.hosts_file, [])
-    await xds.stop(0)
-    await store.close()
+
+
+def _app(
+    config: Config,
+    run_dir: Path,
+    store: Store,
+    contents: Contents,
+    host: HostClient,
+    publisher: Publisher,
+    of_backups: endpoints.Routes,
+) -> App:
+    """Return what the API's port serves."""
+    links = Links(_api_url(config))
+    return App(
+        operations(config, store, contents, links, host, publisher),
+        store,
+        region=config.region,
+        account=config.account,
+        after_write=publisher.wait_in_effect,
+        extra_routes={
+            **endpoints.routes(config, run_dir, store, publisher),
+            **trust_material.routes(contents, links),
+            **of_backups,
+        },
+        is_loopback=config.is_loopback,
+        verifier=Verifier(KeyFile(config.auth).keys) if config.auth else None,
+        open_paths=OPEN_PATHS,
+    )
 
 
 def _is_first(run_dir: Path) -> bool:
@@ -276,7 +306,8 @@ def _api(app: App) -> Api:
     return Api(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=Connection,
+            ws="none",
             loop="none",
             lifespan="off",
             log_config=None,

@@ -18,7 +18,7 @@ from albatross.balance import Balance
 from albatross.config import Config
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
-from albatross.host.view import View, view
+from albatross.host.view import View, may_differ, view
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.snapshot import Snapshot
@@ -73,15 +73,26 @@ class Publisher:
         self._cookie_key = cookie_key
         self._idle_timeout = config.lambda_idle_timeout == "answer"
         self._held: set[tuple[str, int]] = set()  # open in the proxy
+        self._held_of: Mapping[str, Binding] | None = None  # the bindings that are all open
         self._wake = asyncio.Event()
         self._memo = Memo()
         self._host_has: View | None = None  # by what the host works
+        self._host_view: tuple[Snapshot, View] | None = None  # the last one made, and of what
+        self._followed: tuple[LoadBalancer, ...] | None = None  # by the access log
+        self._bindings: Mapping[str, Binding] = {}  # of `places`
+        self._in_hosts_file: tuple[LoadBalancer, ...] | None = None
         self._progress = asyncio.Event()
         self._hosts_file_fault = ""
 
     def changed(self, _revision: int = 0) -> None:
         """There is something new to publish."""
         self._wake.set()
+
+    async def renew(self, cookie_key: bytes) -> None:
+        """Publish with another key of stickiness cookies, and wait as `wait_in_effect` does."""
+        self._cookie_key = cookie_key
+        self.changed()
+        await self.wait_in_effect()
 
     async def wait_in_effect(self) -> None:
         """Wait until what is committed now is in effect, at most `publish_wait_s`."""
@@ -166,7 +177,9 @@ class Publisher:
             if host_has_it:  # else functions would fail their first check
                 self._health.update(snapshot)
             self._balance.follow(snapshot)
-            self._access_log.follow(snapshot.load_balancers)
+            if snapshot.load_balancers is not self._followed:
+                self._access_log.follow(snapshot.load_balancers)
+                self._followed = snapshot.load_balancers
             await self._publish_to_proxy(snapshot)
         except Exception as error:  # the API must live on, or nobody could mend what is wrong
             self.problem = f"revision {snapshot.revision} cannot be published: {error!r}"
@@ -182,31 +195,44 @@ class Publisher:
         """Return whether the host works by `snapshot`. One that is away gets it when it is back."""
         if self.host_is_there:
             try:
-                wanted = view(snapshot, idle_timeout=self._idle_timeout)
-                if self._host_has is None or not wanted.is_like(self._host_has):
-                    self._host_has = None
-                    await self._host.apply(wanted)
+                wanted = self._view(snapshot)
+                if self._host_has is not wanted:
+                    before, self._host_has = self._host_has, None
+                    await self._host.apply(wanted, before)
                     self._host_has = wanted
             except OSError as error:
                 log.info("the Lambda host has gone: %s", error)
                 self._lose_host()
         return self.host_is_there
 
+    def _view(self, snapshot: Snapshot) -> View:
+        """Return the host's view of `snapshot`, the very one of before where they do not differ."""
+        before, last = self._host_view or (None, None)
+        if before is None or last is None:
+            found = view(snapshot, idle_timeout=self._idle_timeout)
+        elif may_differ(snapshot, before):
+            found = view(snapshot, idle_timeout=self._idle_timeout)
+            found = last if found.is_like(last) else found
+        else:
+            found = last
+        self._host_view = (snapshot, found)
+        return found
+
     async def _publish_to_proxy(self, snapshot: Snapshot) -> None:
         resources = translate(
             snapshot,
-            {
-                arn: Binding(place.address, place.port)
-                for arn, place in self.places.items()
-                if place.error is None
-            },
+            self._bindings,
             lambda_socket=str(self._run_dir / "lambda.sock"),
             lambda_idle_timeout=self._idle_timeout,
             request_log=str(self._run_dir / REQUEST_LOG),
             cookie_key=self._cookie_key,
             routable=self._health.routable,
             weights=self._balance.weights,
-            trust_files=await asyncio.to_thread(_trust_files, self._contents, snapshot),
+            trust_files=(
+                await asyncio.to_thread(_trust_files, self._contents, snapshot)
+                if snapshot.trust_stores
+                else {}
+            ),
             now=datetime.now(UTC),
             memo=self._memo,
         )
@@ -214,13 +240,22 @@ class Publisher:
         if not await self._xds.wait_applied(snapshot.revision, APPLY_S):
             log.warning("the proxy has not answered revision %d yet", snapshot.revision)
         refused = self._xds.nacks.get("Listener", "")
-        self._held = {
-            (place.address, place.port)
-            for place in self.places.values()
-            if place.error is None and names.socket(place.address, place.port) not in refused
-        }
+        if refused or self._held_of is not self._bindings:
+            self._held = {
+                (place.address, place.port)
+                for place in self._bindings.values()
+                if names.socket(place.address, place.port) not in refused
+            }
+            self._held_of = None if refused else self._bindings
 
     def _choose_places(self, snapshot: Snapshot) -> None:
+        if (
+            snapshot.listeners is self.snapshot.listeners
+            and snapshot.load_balancers is self.snapshot.load_balancers
+            and self._held_of is self._bindings  # all of them are open
+            and len(self._bindings) == len(snapshot.listeners)
+        ):
+            return
         balancers = {balancer.arn: balancer for balancer in snapshot.load_balancers}
         wishes = [
             _wish(self._config, balancers[listener.load_balancer_arn], listener)
@@ -232,6 +267,13 @@ class Publisher:
             place = self.places[listener.arn]
             if place != before.get(listener.arn):
                 _tell(balancers[listener.load_balancer_arn], listener, place)
+        bindings = {
+            arn: Binding(place.address, place.port)
+            for arn, place in self.places.items()
+            if place.error is None
+        }
+        if bindings != self._bindings:
+            self._bindings = bindings
 
     def names(self) -> list[tuple[str, str]]:
         """Return each load balancer's DNS name and address."""
@@ -241,12 +283,12 @@ class Publisher:
         ]
 
     async def _update_hosts_file(self) -> None:
-        path = self._config.hosts_file
-        if not path:
+        path, balancers = self._config.hosts_file, self.snapshot.load_balancers
+        if not path or balancers is self._in_hosts_file:
             return
         try:
             await asyncio.to_thread(hosts_file.update, path, hosts_file.lines(self.names()))
-            self._hosts_file_fault = ""
+            self._hosts_file_fault, self._in_hosts_file = "", balancers
         except OSError as error:
             if str(error) != self._hosts_file_fault:
                 log.warning("%s; `albatross hosts` prints the lines to put there", error)

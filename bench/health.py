@@ -84,9 +84,9 @@ async def _check(group: TargetGroup) -> tuple[float, float, list[HealthCheckReco
     """Return processor time, time, and the checks of one interval."""
     records: list[HealthCheckRecord] = []
     health = Health(invoke=_no_function, changed=lambda: None, record=records.append)
-    # No rule is needed: the group counts as used.
-    snapshot = _Used(revision=1, target_groups=(group,))
-    health.update(snapshot)
+    # No rule is needed where the snapshot is told that the group is used.
+    used: Any = {group.arn: None}
+    health.update(Snapshot(revision=1, target_groups=(group,), used=used))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(health.run())
         await asyncio.sleep(INTERVAL_S)
@@ -96,11 +96,6 @@ async def _check(group: TargetGroup) -> tuple[float, float, list[HealthCheckReco
         cpu_s, elapsed_s = time.process_time() - cpu_s, time.monotonic() - begun_s
         running.cancel()
     return cpu_s, elapsed_s, records
-
-
-class _Used(Snapshot):
-    def load_balancer_of_target_group(self) -> dict[str, Any]:
-        return {group.arn: None for group in self.target_groups}
 
 
 def _group(port: int, protocol: str, version: str) -> TargetGroup:

@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -151,10 +152,12 @@ class App:
     ) -> tuple[Caller, Request]:
         """Return as _identify, once the signature is verified. Raises AwsError, _NotAccepted."""
         named = service_of(request)
-        limit = protocol.body_bytes_max(named, request)
-        request = replace(request, body=await _body(request, receive, limit))
-        expected = protocol.guess_service(request, protocol.fields_of(request))
+        expected = protocol.guess_service(request, query.form(request.query))
         try:
+            await _recognised(verifier, request, expected, receive)
+            limit = protocol.body_bytes_max(named, request)
+            request = replace(request, body=await _body(request, receive, limit))
+            expected = protocol.guess_service(request, protocol.fields_of(request))
             return await self._verified(verifier, request, expected)
         except Refused as refused:
             name = expected or named
@@ -200,10 +203,13 @@ class App:
         if handler is None:
             return self._no_route(request)
         try:
+            verifier = None if request.path in self._open_paths else self._verifier
+            if verifier is not None:
+                await _recognised(verifier, request, None, receive)
             body = await _body(request, receive, protocol.BODY_BYTES_MAX)
             request = replace(request, body=body)
-            if self._verifier is not None and request.path not in self._open_paths:
-                _, request = await self._verified(self._verifier, request, None)
+            if verifier is not None:
+                _, request = await self._verified(verifier, request, None)
             return await handler(request)
         except Refused as refused:
             error = refused.error("query")
@@ -223,6 +229,18 @@ class App:
         there = sorted(f"{method} {path}" for method, path in self._extra_routes)
         text = f"There is no {request.path[:256]}. There are: {', '.join(there) or 'none'}.\n"
         return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())
+
+
+async def _recognised(
+    verifier: Verifier, request: Request, expected: str | None, receive: Receive
+) -> None:
+    """Check the head of a request before its body takes memory. Raises Refused."""
+    try:
+        verifier.recognise(request, expected)
+    except Refused:
+        with suppress(AwsError):
+            await _body(request, receive, 0)  # which most clients send before they read
+        raise
 
 
 async def _parse(target: Service, request: Request) -> Call:
@@ -275,10 +293,16 @@ async def _body(request: Request, receive: Receive, limit: int) -> bytes:
 
 async def _send(send: Send, request: Request, response: Response, request_id: str) -> None:
     headers = {**response.headers, "x-amzn-RequestId": request_id}
-    if response.status != 204:
+    if response.status != 204 and response.chunks is None:
         headers["Content-Length"] = str(len(response.body))
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": raw})
+    if response.chunks is not None:
+        try:
+            while chunk := await asyncio.to_thread(next, response.chunks, b""):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            await asyncio.to_thread(response.chunks.close)
     body = b"" if request.method == "HEAD" else response.body
     await send({"type": "http.response.body", "body": body})
 

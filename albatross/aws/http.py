@@ -1,6 +1,6 @@
 """An HTTP request and its answer, as far as the API needs them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -23,9 +23,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer. Content-Length is added where it is sent."""
+    """The answer. Content-Length is added where it is sent.
+
+    `chunks`, each of which is made in a thread, take the place of `body`; `headers` say their
+    length.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
-    chunks: Iterator[bytes] | None = field(default=None, repr=False)  # each made in a thread
+    chunks: Generator[bytes, None, None] | None = field(default=None, repr=False)

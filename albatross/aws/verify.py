@@ -53,18 +53,27 @@ class _Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """That `key` has made `signature` at the time `timestamp`."""
+
+    signature: Sent
+    timestamp: str
+    credential: _Credential
+    key: AccessKey
+
+
+@dataclass(frozen=True, slots=True)
 class Verifier:
     """Accepts what `keys` have signed. `keys` returns them by id, or raises UnusableKeys."""
 
     keys: Callable[[], Mapping[str, AccessKey]] = field(repr=False)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def verify(
-        self, request: Request, default: Scope, expected: str | None
-    ) -> tuple[Caller, Request]:
-        """Return who made `request`, and the request with its body decoded. Raises Refused.
+    def recognise(self, request: Request, expected: str | None) -> Claim:
+        """Return what the head of `request` claims, once all but the signature itself is right.
 
         `expected` is the signing name of the service that the request is for, None: any will do.
+        Raises Refused.
         """
         signature = sent(request)
         timestamp = self._check_time(signature)
@@ -77,9 +86,16 @@ class Verifier:
                 "now). ",
             )
         credential = _credential(signature, timestamp, expected)
-        key = self._key(credential.key_id)
-        body = _verified_body(request, signature, credential, timestamp, key)
-        if not _is_same(signature.token or "", key.token or ""):
+        return Claim(signature, timestamp, credential, self._key(credential.key_id))
+
+    def verify(
+        self, request: Request, default: Scope, expected: str | None
+    ) -> tuple[Caller, Request]:
+        """Return who made `request`, and the request with its body decoded. Raises Refused."""
+        claim = self.recognise(request, expected)
+        body = _verified_body(request, claim)
+        key, credential = claim.key, claim.credential
+        if not _is_same(claim.signature.token or "", key.token or ""):
             raise Refused(Problem.UNKNOWN_KEY, _BAD_TOKEN)
         account = key.account or account_of(key.id) or default.account
         caller = Caller(credential.service, Scope(account, credential.region))
@@ -187,10 +203,9 @@ def _credential(signature: Sent, timestamp: str, expected: str | None) -> _Crede
     return credential
 
 
-def _verified_body(
-    request: Request, signature: Sent, credential: _Credential, timestamp: str, key: AccessKey
-) -> bytes:
+def _verified_body(request: Request, claim: Claim) -> bytes:
     """Return the body, decoded if it is in chunks, once all is as it was signed. Raises Refused."""
+    signature = claim.signature
     payload = request.headers.get("x-amz-content-sha256", "")
     in_chunks = payload == chunked.SIGNED_CHUNKS
     if not in_chunks and payload.startswith(("UNSIGNED-", "STREAMING-")):
@@ -200,8 +215,8 @@ def _verified_body(
             f"The x-amz-content-sha256 '{payload[:64]}' is not supported: sign the body.",
         )
     digest = payload if in_chunks else hashlib.sha256(request.body).hexdigest()
-    signer = _signer(key, credential, signature.signed_headers, request)
-    ours = _to_sign(request, digest, timestamp)
+    signer = _signer(claim, request)
+    ours = _to_sign(request, digest, claim.timestamp)
     canonical = signer.canonical_request(ours)
     expected = signer.signature(signer.string_to_sign(ours, canonical), ours)
     if not _is_same(expected, signature.signature):
@@ -213,8 +228,8 @@ def _verified_body(
             request.body,
             signature.signature,
             lambda text: str(signer.signature(text, ours)),
-            timestamp,
-            credential.scope,
+            claim.timestamp,
+            claim.credential.scope,
         )
     except chunked.BadChunks:
         raise Refused(Problem.MISMATCH, _MISMATCH) from None
@@ -223,9 +238,7 @@ def _verified_body(
     return decoded
 
 
-def _signer(
-    key: AccessKey, credential: _Credential, signed_headers: tuple[str, ...], request: Request
-) -> "SigV4Auth":
+def _signer(claim: Claim, request: Request) -> "SigV4Auth":
     # Memory: only a server that verifies signatures needs these.
     from botocore.auth import SigV4Auth
     from botocore.compat import HTTPHeaders
@@ -236,14 +249,14 @@ def _signer(
 
         def headers_to_sign(self, _: "AWSRequest") -> "HTTPHeaders":
             chosen = HTTPHeaders()
-            for name in signed_headers:
+            for name in claim.signature.signed_headers:
                 # One that is not there is as one that is empty: the signature will not match.
                 for value in [v for n, v in request.lines if n == name] or [""]:
                     chosen[name] = value.encode("latin-1").decode(errors="replace")
             return chosen
 
-    credentials = Credentials(key.id, key.secret)
-    return Signer(credentials, credential.service, credential.region)
+    credentials = Credentials(claim.key.id, claim.key.secret)
+    return Signer(credentials, claim.credential.service, claim.credential.region)
 
 
 def _to_sign(request: Request, digest: str, timestamp: str) -> "AWSRequest":

@@ -71,8 +71,6 @@ def deregister_targets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Doc
     """
     group = lookup.by_arn(tx, TargetGroup, params["TargetGroupArn"])
     _check_any(params)
-    # differs from AWS: requests that a function works on when it is deregistered are answered as
-    # usual; AWS answers them with a 5XX.
     if group.target_type == "lambda":
         gone = {target["Id"] for target in params["Targets"]}
         kept = tuple(target for target in group.targets if target.id not in gone)

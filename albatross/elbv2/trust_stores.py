@@ -154,6 +154,8 @@ def remove_trust_store_revocations(tx: "Transaction", params: Mapping[str, Any])
     Raises TrustStoreNotFound, RevocationIdNotFound, ValidationError.
     """
     store = lookup.by_arn(tx, TrustStore, params["TrustStoreArn"])
+    if not params["RevocationIds"]:
+        raise ValidationError("A revocation ID must be specified")
     gone = [revocation(store, number) for number in params["RevocationIds"]]
     kept = tuple(one for one in store.revocations if one not in gone)
     tx.put(replace(store, revocations=kept))

@@ -103,9 +103,14 @@ class Health:
 
     def update(self, snapshot: Snapshot) -> None:
         """Go by `snapshot` from now on: check new targets, forget those that are gone."""
-        self.snapshot = snapshot
+        before, self.snapshot = self.snapshot, snapshot
+        if (
+            snapshot.target_groups is before.target_groups
+            and snapshot.balancer_of_group is before.balancer_of_group
+        ):
+            return
         self._groups = {group.arn: group for group in snapshot.target_groups}
-        self._used = frozenset(snapshot.load_balancer_of_target_group())
+        self._used = frozenset(snapshot.balancer_of_group)
         wanted = {
             (group.arn, target.key): (group, target)
             for group in snapshot.target_groups

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import time
+from collections.abc import Set
 from typing import Any
 
 import orjson
@@ -45,6 +46,7 @@ class LambdaConnection(HttpConnection):
         self._deadline_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0  # when it fires
+        host.callers.add(self)
 
     # HttpConnection
 
@@ -89,9 +91,22 @@ class LambdaConnection(HttpConnection):
         self._answer(responses.failure("LambdaRequestTooLarge", detail))
 
     def lost(self) -> None:
+        self._host.callers.discard(self)
         self._invocation = None  # it goes on; its result has nowhere to go
         if self._timer is not None:
             self._timer.cancel()
+
+    # Caller
+
+    def deregistered(self, target_groups: Set[str]) -> None:
+        invocation, group = self._invocation, self._group
+        if invocation is None or group is None or group.arn not in target_groups:
+            return
+        self._invocation = None  # it goes on; its result has nowhere to go
+        self._deadline_s = None
+        # AWS is silent: the 5XX of a request whose function is deregistered meanwhile is a 502.
+        detail = f"{group.function_arn} is no longer a target of {group.arn}"
+        self._answer(responses.error_page(502, detail), invocation)
 
     # Within
 

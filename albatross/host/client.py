@@ -31,10 +31,16 @@ class HostClient:
     def __init__(self, socket_path: str) -> None:
         self._socket_path = socket_path
 
-    async def apply(self, view: views.View) -> None:
-        """Send the host what it needs of a snapshot; returns when it works by it."""
-        body = views.encode(view)
-        response, data = await self._call("PUT", "/view", body)
+    async def apply(self, view: views.View, before: views.View | None = None) -> None:
+        """Send the host what it needs of a snapshot; returns when it works by it.
+
+        `before`: by what it works now, where that is known; then only the change is sent.
+        """
+        if before is None:
+            response, data = await self._call("PUT", "/view", views.encode(view))
+        else:
+            change = views.encode(views.change(before, view))
+            response, data = await self._call("PATCH", "/view", change)
         if response.status_code != 200:
             raise ValueError(f"the Lambda host refused its configuration: {data.decode()}")
 

@@ -1,6 +1,7 @@
 """The control socket: how the control plane configures the host and invokes functions.
 
 PUT /view          the configuration to work by; answered when it is in force
+PATCH /view        what has changed in it since the last one, likewise
 POST /invoke       invoke the function named by X-Function; the body is the event
 GET /events        a stream of JSON lines (see hub.py); /events?verbose with events and responses
 GET /statistics    one record a pool
@@ -10,6 +11,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from typing import TypeVar
 
 import orjson
 
@@ -17,6 +19,9 @@ from albatross.host import logs, view
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
 from albatross.host.invocation import Invocation, Outcome
+from albatross.host.view import Change, View
+
+T = TypeVar("T")
 
 BODY_BYTES_MAX = 512 * 1024 * 1024  # a whole configuration
 _UNSENT_LOGS_BYTES_MAX = 16 * 1024 * 1024  # beyond that a slower watcher loses log events
@@ -40,7 +45,9 @@ class ControlConnection(HttpConnection):
         path, _, query = self.target.decode("latin-1").partition("?")
         match self.method, path:
             case "PUT", "/view":
-                self._apply()
+                self._apply(View, self._host.apply)
+            case "PATCH", "/view":
+                self._apply(Change, self._host.change)
             case "POST", "/invoke":
                 self._invoke()
             case "GET", "/events":
@@ -71,13 +78,13 @@ class ControlConnection(HttpConnection):
     def lost(self) -> None:
         self._host.hub.remove(self)
 
-    def _apply(self) -> None:
+    def _apply(self, cls: type[T], work_by: Callable[[T], None]) -> None:
         try:
-            received = view.decode(self.body())
+            received = view.decode(self.body(), cls)
         except ValueError as error:
             self._reply(400, str(error).encode())
             return
-        self._host.apply(received)
+        work_by(received)
         self._task = asyncio.get_running_loop().create_task(self._open())
 
     async def _open(self) -> None:

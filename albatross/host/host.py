@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Set
 from random import random
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -15,7 +16,7 @@ from albatross.host.hub import Hub
 from albatross.host.pool import Pool
 from albatross.host.processes import Processes
 from albatross.host.reload import ReloadingPool
-from albatross.host.view import AliasView, TargetGroupView, View
+from albatross.host.view import AliasView, Change, TargetGroupView, View
 from albatross.model.function import LATEST, Directory, Function
 
 log = logging.getLogger(__name__)
@@ -24,15 +25,24 @@ _REAP_EVERY_S = 5.0
 _LATEST_SUFFIX = f":{LATEST}"
 
 
+class Caller(Protocol):
+    """A connection on which requests come for functions."""
+
+    def deregistered(self, target_groups: Set[str]) -> None:
+        """The functions of these target groups are no longer their targets."""
+
+
 class Host:
     """Runs functions. One a process; everything happens in its event loop."""
 
     def __init__(self, engine: Processes, *, environment_idle_s: float) -> None:
         self.engine = engine
         self.hub = Hub()
+        self.callers: set[Caller] = set()
         self.groups: dict[str, TargetGroupView] = {}
         self.pools: dict[str, Pool] = {}  # by the ARN of their version
         self.aliases: dict[str, AliasView] = {}
+        self._provisioned: Mapping[str, int] = {}  # as in `View`
         self.revision = -1
         self._accounts: defaultdict[tuple[str, ...], Account] = defaultdict(Account)
         self._allowances: dict[str, Allowance] = {}  # by the ARN of the function
@@ -43,19 +53,59 @@ class Host:
 
     def apply(self, view: View) -> None:
         """Work by `view` from now on. What is running goes on as it was."""
-        self.revision = view.revision
-        self.groups = {group.arn: group for group in view.target_groups}
-        self.aliases = {alias.arn: alias for alias in view.aliases}
-        functions = {function.version_arn: function for function in view.functions}
-        for arn in self.pools.keys() - functions.keys():
-            self.pools.pop(arn).close()
-        self._limit(view)
-        for arn, function in functions.items():
+        there = {
+            *(group.arn for group in view.target_groups),
+            *(function.version_arn for function in view.functions),
+            *(alias.arn for alias in view.aliases),
+        }
+        gone = (self.groups.keys() | self.pools.keys() | self.aliases.keys()) - there
+        self.change(
+            Change(
+                revision=view.revision,
+                target_groups=view.target_groups,
+                functions=view.functions,
+                aliases=view.aliases,
+                gone=tuple(gone),
+                provisioned=view.provisioned,
+            )
+        )
+
+    def change(self, change: Change) -> None:
+        """Work by what `change` makes of the present view. It costs what has changed."""
+        self.revision = change.revision
+        before, self.groups = self.groups, dict(self.groups)
+        self.groups.update({group.arn: group for group in change.target_groups})
+        self.aliases.update({alias.arn: alias for alias in change.aliases})
+        self._limit(change)
+        for arn in change.gone:
+            self.groups.pop(arn, None)
+            self.aliases.pop(arn, None)
             if arn in self.pools:
-                self.pools[arn].update(function)
+                self.pools.pop(arn).close()
+        for function in change.functions:
+            if function.version_arn in self.pools:
+                self.pools[function.version_arn].update(function)
             else:
-                self.pools[arn] = self._pool(function)
-            self.pools[arn].provision(view.provisioned.get(arn, 0))
+                self.pools[function.version_arn] = self._pool(function)
+        self._provision(change.provisioned)
+        self._tell_deregistered(before)
+
+    def _provision(self, wanted: Mapping[str, int]) -> None:
+        """Let each version keep ready what it is to."""
+        for arn in self._provisioned.keys() | wanted.keys():
+            if arn in self.pools:
+                self.pools[arn].provision(wanted.get(arn, 0))
+        self._provisioned = wanted
+
+    def _tell_deregistered(self, before: dict[str, TargetGroupView]) -> None:
+        gone = {
+            arn
+            for arn, group in self.groups.items()
+            if arn in before and before[arn].function_arn not in (None, group.function_arn)
+        }
+        if gone:
+            for caller in list(self.callers):
+                caller.deregistered(gone)
 
     def find(self, arn: str) -> Pool | None:
         """Return the pool of the version that an invocation of `arn` runs, or None.
@@ -82,20 +132,23 @@ class Host:
         pool.prepare()  # so that a mistake in the code shows before the first request
         return pool
 
-    def _limit(self, view: View) -> None:
-        """Let each function use what `view` says, over all its versions."""
-        provisioned: defaultdict[str, int] = defaultdict(int)
-        for function in view.functions:
-            provisioned[function.arn] += view.provisioned.get(function.version_arn, 0)
-        latest = {f.arn: f for f in view.functions if f.version == LATEST}
-        for arn in self._allowances.keys() - latest.keys():
-            self._allowances.pop(arn).limit(None, 0)
+    def _limit(self, change: Change) -> None:
+        """Let each function use what is its own, over all its versions."""
+        latest = {each.arn: each for each in change.functions if each.version == LATEST}
+        for arn in change.gone:
+            if allowance := self._allowances.pop(arn, None):
+                allowance.limit(None, 0)
         for arn, function in latest.items():
-            allowance = self._allowances.get(arn)
-            if allowance is None:
-                allowance = Allowance(self._accounts[_world(function)])
-                self._allowances[arn] = allowance
-            allowance.limit(function.reserved_concurrency, provisioned[arn])
+            if arn not in self._allowances:
+                self._allowances[arn] = Allowance(self._accounts[_world(function)])
+        provisioned = Counter[str]()
+        for arn, count in change.provisioned.items():
+            provisioned[_function_arn(arn)] += count
+        touched = {*latest, *provisioned, *map(_function_arn, self._provisioned)}
+        for arn in touched & self._allowances.keys():
+            allowance = self._allowances[arn]
+            reserved = latest[arn].reserved_concurrency if arn in latest else allowance.reserved
+            allowance.limit(reserved, provisioned[arn])
 
     def _stop_oldest_idle(self) -> bool:
         """End the environment that has been idle for longest, so that another may be started."""
@@ -138,6 +191,11 @@ class Host:
                     "text": text.decode(errors="replace"),
                 }
             )
+
+
+def _function_arn(version_arn: str) -> str:
+    """Return the ARN of the function that has the version."""
+    return ":".join(version_arn.split(":")[:7])
 
 
 def _world(function: Function) -> tuple[str, ...]:

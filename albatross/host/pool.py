@@ -146,7 +146,7 @@ class Pool:
         if wanted == self._readiness.wanted:
             return
         self._readiness.wanted = wanted
-        for environment in self._provisioned()[wanted:]:
+        for environment in sorted(self._provisioned(), key=self.idle.__contains__)[wanted:]:
             if environment in self.idle:
                 self.idle.remove(environment)
             environment.retire()

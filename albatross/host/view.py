@@ -5,9 +5,11 @@ The control plane computes it and sends it as JSON over the control socket.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from math import ceil
+from typing import TypeVar
 
 import cattrs
 from cattrs.preconf.orjson import make_converter
@@ -17,6 +19,8 @@ from albatross.model import attributes
 from albatross.model.function import LATEST, Code, Function, Secrets
 from albatross.model.snapshot import Snapshot
 from albatross.model.version import Alias
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ class View:
 def view(snapshot: Snapshot, *, idle_timeout: bool) -> View:
     """Return the host's view. Without `idle_timeout` requests wait for their function."""
     invocables = dict(snapshot.invocables())
-    balancers = snapshot.load_balancer_of_target_group()
+    balancers = snapshot.balancer_of_group
     groups = []
     for group in snapshot.target_groups:
         if group.target_type != "lambda":
@@ -128,19 +132,81 @@ def split(alias: Alias, executions: int) -> dict[str, int]:
     return {alias.version_arn(version): part for version, part in parts.items() if part}
 
 
-def encode(view: View) -> bytes:
+def may_differ(snapshot: Snapshot, other: Snapshot) -> bool:
+    """Tell whether the views of two snapshots may differ; at once, without making them."""
+    return not (
+        snapshot.functions is other.functions
+        and snapshot.versions is other.versions
+        and snapshot.aliases is other.aliases
+        and snapshot.target_groups is other.target_groups
+        and snapshot.balancer_of_group is other.balancer_of_group
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What makes of one view the next. `gone`: ARNs of what the next one does not have."""
+
+    revision: int
+    target_groups: tuple[TargetGroupView, ...] = ()  # new ones and those that differ, like the rest
+    functions: tuple[Function, ...] = ()
+    aliases: tuple[AliasView, ...] = ()
+    gone: tuple[str, ...] = ()
+    provisioned: Mapping[str, int] = field(default_factory=dict)  # all of it
+
+
+def change(before: View, after: View) -> Change:
+    """Return what makes of `before` the view `after`."""
+    groups, lost_groups = _changed(before.target_groups, after.target_groups, _arn)
+    functions, lost_functions = _changed(before.functions, after.functions, _version_arn)
+    aliases, lost_aliases = _changed(before.aliases, after.aliases, _arn)
+    return Change(
+        revision=after.revision,
+        target_groups=groups,
+        functions=functions,
+        aliases=aliases,
+        gone=(*lost_groups, *lost_functions, *lost_aliases),
+        provisioned=after.provisioned,
+    )
+
+
+def _changed(
+    before: tuple[T, ...], after: tuple[T, ...], key: Callable[[T], str]
+) -> tuple[tuple[T, ...], set[str]]:
+    """Return what is new or other in `after`, and the keys of what it does not have."""
+    if after is before:
+        return (), set()
+    known = {key(each): each for each in before}
+    changed = []
+    for each in after:
+        old = known.pop(key(each), None)
+        if old is not each and old != each:
+            changed.append(each)
+    return tuple(changed), set(known)
+
+
+def _arn(named: TargetGroupView | AliasView) -> str:
+    return named.arn
+
+
+def _version_arn(function: Function) -> str:
+    return function.version_arn
+
+
+def encode(view: View | Change) -> bytes:
     data: bytes = _converter().dumps(view)
     return data
 
 
-def decode(data: bytes) -> View:
-    """Raises ValueError for what `encode` has not made."""
+def decode(data: bytes, cls: type[T]) -> T:
+    """Return the `View` or `Change`. Raises ValueError for what `encode` has not made."""
     try:
-        return _converter().loads(data, View)
+        return _converter().loads(data, cls)
     except cattrs.BaseValidationError as error:
         raise ValueError(f"not a view of the configuration: {error}") from error
 
 
+@cache
 def _converter() -> cattrs.preconf.orjson.OrjsonConverter:
     converter = make_converter()
     configure_tagged_union(Code, converter)

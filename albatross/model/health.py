@@ -25,6 +25,8 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "unused",
         "Target group is not configured to receive traffic from the load balancer",
     ),
+    # differs from AWS: an instance that stops and an address that a load balancer has are never
+    # `unused` (Target.InvalidState, Target.IpUnusable), but `unhealthy` where nobody answers.
     "Target.InvalidState": ("unused", "Target is in the stopped state"),
     "Target.IpUnusable": (
         "unused",

@@ -3,26 +3,16 @@
 The setting `strict` turns them off, all but those that the setting `lenient` names.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Leniency(StrEnum):
     """The names, as the setting `lenient` has them."""
 
-    LAMBDA_PROTOCOL = "lambda-protocol"
-    LOOPBACK_TARGETS = "loopback-targets"
-    CONDITION_VALUES = "condition-values"
-    CAPACITY = "capacity"
-
-
-# What is taken, for users: what AWS does instead stands in docs/strict.md.
-MEANINGS: Mapping[Leniency, str] = {
-    Leniency.LAMBDA_PROTOCOL: "CreateTargetGroup ignores Protocol for the target type lambda",
-    Leniency.LOOPBACK_TARGETS: "addresses of the loopback may be registered as targets",
-    Leniency.CONDITION_VALUES: "one condition may have all five values that its rule may have",
-    Leniency.CAPACITY: "capacity may be reserved although AWS gives new accounts a quota of 0",
-}
+    LAMBDA_PROTOCOL = "lambda-protocol"  # CreateTargetGroup with Protocol, for functions
+    LOOPBACK_TARGETS = "loopback-targets"  # addresses of this machine as targets
+    CONDITION_VALUES = "condition-values"  # five values in one condition
+    CAPACITY = "capacity"  # a reservation without a quota for it
 
 
 def names(text: str) -> list[str]:

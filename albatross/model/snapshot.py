@@ -51,19 +51,19 @@ class Snapshot:
     trust_stores: tuple[TrustStore, ...] = ()
     keys: Mapping[str, PrivateBytes] = field(default_factory=dict, repr=False)  # by `key_id`
     by_listener: Mapping[str, ListenerRules] = field(init=False, repr=False)  # the same rules
+    # The load balancer of each target group that one uses, by the group's ARN.
+    balancer_of_group: Mapping[str, LoadBalancer] = field(init=False, repr=False)
     grouped: InitVar[Mapping[str, ListenerRules] | None] = None  # `by_listener`, where it is known
+    used: InitVar[Mapping[str, LoadBalancer] | None] = None  # `balancer_of_group`, likewise
 
-    def __post_init__(self, grouped: Mapping[str, ListenerRules] | None) -> None:
+    def __post_init__(
+        self,
+        grouped: Mapping[str, ListenerRules] | None,
+        used: Mapping[str, LoadBalancer] | None,
+    ) -> None:
         groups = by_listener(self.rules) if grouped is None else grouped
         object.__setattr__(self, "by_listener", groups)
-
-    def server_certificates(self) -> dict[str, ServerCertificate]:
-        """Return each certificate with its key, by ARN. One whose key is lost is absent."""
-        return {
-            certificate.arn: for_server(certificate, key)
-            for certificate in self.certificates
-            if (key := self.keys.get(certificate.key_id)) is not None
-        }
+        object.__setattr__(self, "balancer_of_group", self._users() if used is None else used)
 
     def invocables(self) -> Iterator[tuple[str, Invocable]]:
         """Yield what can be a target with its ARN; $LATEST has that of its function."""
@@ -71,15 +71,27 @@ class Snapshot:
             for each in kind:
                 yield each.arn, each
 
-    def load_balancer_of_target_group(self) -> dict[str, LoadBalancer]:
-        """Return, by target group ARN, the load balancer that uses it. Unused groups are absent."""
+    def _users(self) -> dict[str, LoadBalancer]:
         listeners = {listener.arn: listener for listener in self.listeners}
         balancers = {balancer.arn: balancer for balancer in self.load_balancers}
-        return {
-            arn: balancers[listeners[listener_arn].load_balancer_arn]
-            for listener_arn, tried in self.by_listener.items()
-            for arn in tried.target_group_arns
-        }
+        found = {}
+        for listener_arn, tried in self.by_listener.items():
+            listener = listeners.get(listener_arn)
+            balancer = balancers.get(listener.load_balancer_arn) if listener else None
+            if balancer is not None:  # else the proxy's translator refuses the snapshot
+                found.update(dict.fromkeys(tried.target_group_arns, balancer))
+        return found
+
+
+def server_certificates(
+    certificates: Iterable[Certificate], keys: Mapping[str, PrivateBytes]
+) -> dict[str, ServerCertificate]:
+    """Return each certificate with its key, by ARN. One whose key is lost is absent."""
+    return {
+        certificate.arn: for_server(certificate, key)
+        for certificate in certificates
+        if (key := keys.get(certificate.key_id)) is not None
+    }
 
 
 def by_listener(rules: Iterable[Rule]) -> dict[str, ListenerRules]:

@@ -89,7 +89,8 @@ def chunks(manifest: Manifest, state: bytes, file_of: Callable[[str], Path]) -> 
                 yield chunk
         if left:
             raise OSError(f"{member.name} has become shorter")
-        yield bytes(-member.size % _BLOCK_BYTES)
+        if member.size % _BLOCK_BYTES:
+            yield bytes(-member.size % _BLOCK_BYTES)
     yield bytes(2 * _BLOCK_BYTES)
 
 
@@ -181,11 +182,12 @@ def _check_names(members: Sequence[Member]) -> None:
 
 def _consume(member: Member, content: IO[bytes]) -> int:
     digest, size = sha256(), 0
-    while chunk := content.read(CHUNK_BYTES):
-        digest.update(chunk)
-        size += len(chunk)
-    if size != member.size:
-        raise UnusableArchive(f"it is cut off in {member.name}")
+    try:
+        while chunk := content.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    except tarfile.ReadError as error:
+        raise UnusableArchive(f"it is cut off in {member.name}") from error
     if digest.hexdigest() != member.sha256:
         raise UnusableArchive(f"it is damaged: {member.name} is not what was written")
     return size

@@ -11,9 +11,10 @@ before the commit has changed nothing; what is left to do after it is done again
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -53,7 +54,7 @@ class Taken:
     def length(self) -> int:
         return archive.length(self.manifest)
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """Yield the archive. Raises OSError."""
         try:
             yield from archive.chunks(self.manifest, self.state, self._file)
@@ -152,12 +153,12 @@ class Backups:
 class _Load:
     """What a restore puts into the database."""
 
-    def __init__(self, manifest: Manifest, restore_id: str, packages: Packages, keys: Keys) -> None:
-        self.manifest = manifest
-        self.restore_id = restore_id
-        self.archives: list[str] = []
-        self._packages = packages
-        self._keys = keys
+    def __init__(self, manifest: Manifest, packages: Packages) -> None:
+        self.restore_id = secrets.token_hex(8)
+        self.packages: list[str] = []  # their digests
+        self.new_keys: list[str] = []  # their ids
+        self._files = {member.name for member in manifest.members}
+        self._kept = packages
         self._resources: list[Any] = []
         self._rows: list[dict[str, Any]] = []
         self._tags: list[dict[str, Any]] = []

@@ -4,6 +4,7 @@ On both a commit is durable when it returns, a transaction that writes is alone,
 reads sees one state.
 """
 
+import contextlib
 import os
 import socket
 from typing import Any
@@ -84,7 +85,10 @@ def _open_sqlite(url: str, *, writes: bool) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def create_private(*_: object) -> None:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Never a file that is there: to close it takes this process's locks off the database (fcntl
+        # works so), and another program would then take away the log of a server that runs.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from albatross.model.certificate import Certificate, PrivateBytes
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Rule
 from albatross.model.snapshot import ListenerRules, Snapshot
 from albatross.store import codec
@@ -82,7 +84,13 @@ class View:
         if Certificate.kind in touched:
             keys = self._read_keys(fields["certificates"], keys)
         grouped = self._by_listener(last.by_listener, touched[Rule.kind])
-        self._snapshot = Snapshot(revision=revision, keys=keys, grouped=grouped, **fields)
+        self._snapshot = Snapshot(
+            revision=revision,
+            keys=keys,
+            grouped=grouped,
+            used=None if _may_use_others(last, grouped, touched) else last.balancer_of_group,
+            **fields,
+        )
         return self._snapshot
 
     def _drop_deleted(self, since: int, until: int, touched: Mapping[str, set[str]]) -> None:
@@ -143,3 +151,17 @@ class View:
             except OSError as error:
                 log.error("the private key of %s cannot be read: %s", certificate.arn, error)
         return keys
+
+
+def _may_use_others(
+    last: Snapshot, grouped: Mapping[str, ListenerRules], touched: Mapping[str, set[str]]
+) -> bool:
+    """Tell whether load balancers may use other target groups than in the snapshot `last`."""
+    if LoadBalancer.kind in touched or Listener.kind in touched:
+        return True
+    nothing = ListenerRules((), ())
+    return any(
+        last.by_listener.get(arn, nothing).target_group_arns
+        != grouped.get(arn, nothing).target_group_arns
+        for arn in touched[Rule.kind]
+    )

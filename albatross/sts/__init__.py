@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def get_caller_identity(tx: "Transaction", params: Mapping[str, Any]) -> dict[str, str]:
     """GetCallerIdentity: the root user of the account that the request was taken to be of."""
-    # differs from AWS: signatures are not verified: every caller is the root user of its account,
-    # and policies of IAM have no effect.
+    # differs from AWS: every caller is the root user of its account, and policies of IAM have no
+    # effect. Without the setting `auth`, signatures are not verified.
     account = tx.scope.account
     return {"UserId": account, "Account": account, "Arn": f"arn:aws:iam::{account}:root"}
 

@@ -3,6 +3,7 @@
 A listener's log is switched by Envoy's runtime, so that turning it on or off drains no connection.
 """
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
@@ -18,12 +19,12 @@ from albatross.model.request_record import ABSENT, SEPARATOR, Choice, Entrance, 
 from albatross.model.rule import Action, FixedResponse, Forward, Redirect, Rule
 from albatross.xds import names
 from albatross.xds.packing import extension
-from albatross.xds.tenant import Tenant
+from albatross.xds.tenant import Door, Tenant
 
 _DAY = "%Y-%m-%dT%H:%M:%S"
 
 
-def to_access_log(path: str, socket: str, oldest: Tenant) -> AccessLog:
+def to_access_log(path: str, socket: str, oldest: Door) -> AccessLog:
     """Return the log of the listener `socket`, written to the file `path` while it is on."""
     line = SEPARATOR.join(_operators(_entrance(oldest)))
     log = FileAccessLog(
@@ -41,12 +42,11 @@ def to_access_log(path: str, socket: str, oldest: Tenant) -> AccessLog:
     )
 
 
-def to_runtime(tenants_by_socket: dict[str, list[Tenant]]) -> Runtime:
-    """Return the switches of the logs: on where a load balancer of the socket has its log on."""
+def to_runtime(logged: Iterable[str]) -> Runtime:
+    """Return the switches of the logs: on for the sockets `logged`."""
     runtime = Runtime(name=names.RUNTIME)
-    for socket, tenants in tenants_by_socket.items():
-        if any(_is_on(tenant) for tenant in tenants):
-            runtime.layer[_switch(socket)] = 100  # percent
+    for socket in logged:
+        runtime.layer[_switch(socket)] = 100  # percent
     return runtime
 
 
@@ -88,11 +88,12 @@ def _switch(socket: str) -> str:
     return f"albatross.access_log.{socket}"
 
 
-def _is_on(tenant: Tenant) -> bool:
+def is_on(tenant: Tenant) -> bool:
+    """Tell whether the load balancer has its log on; where one of a socket has, that is logged."""
     return attributes.get(tenant.balancer, "access_logs.s3.enabled") == "true"
 
 
-def _entrance(oldest: Tenant) -> Entrance:
+def _entrance(oldest: Door) -> Entrance:
     return Entrance(
         load_balancer=oldest.balancer.arn,
         dns_name=oldest.balancer.dns_name,

@@ -61,10 +61,16 @@ def _address(document: Mapping[str, Any]) -> str:
 
 
 def _failed_and_all(stats: Iterable[Mapping[str, str]]) -> tuple[int, int]:
-    """Return what a host's statistics say; a request whose connection failed is an error, too."""
-    by_name = {stat["name"]: int(stat.get("value", 0)) for stat in stats}
-    failed = by_name["rq_error"]
-    return failed, failed + by_name["rq_success"]
+    """Return what a host's statistics say.
+
+    Envoy counts as a success what was answered without a 5XX. What is neither one nor under way has
+    failed, and so has a request for which there was no connection.
+    """
+    found = {stat["name"]: int(stat.get("value", 0)) for stat in stats}
+    succeeded = found["rq_success"]
+    unanswered = max(0, found["rq_total"] - found["rq_active"] - succeeded)
+    failed = unanswered + found["cx_connect_fail"]
+    return failed, failed + succeeded
 
 
 async def drain(run_dir: Path, timeout_s: float) -> bool:

@@ -39,7 +39,7 @@ from albatross.xds.listener import (
 from albatross.xds.local_reply import plain_http_routes
 from albatross.xds.packing import extension
 from albatross.xds.route import hosts_named
-from albatross.xds.tenant import Tenant
+from albatross.xds.tenant import Door, Tenant
 from albatross.xds.tls import Sealed, TrustFiles
 
 HANDSHAKE_S_MAX = 10
@@ -66,16 +66,21 @@ class Credentials:
         named = [arn for listener in listeners for arn in listener.certificates]
         found = {arn: self.certificates[arn] for arn in named if arn in self.certificates}
         stores = {listener.mutual_authentication.trust_store_arn for listener in listeners}
-        now = self.now
-        if now is not None:
-            later = (one.not_after for one in found.values() if one.not_after >= now)
-            now = min(later, default=_END_OF_TIME)  # until then they are as they are now
         return Credentials(
             certificates=found,
             trust_stores={arn: one for arn, one in self.trust_stores.items() if arn in stores},
             trust_files={arn: one for arn, one in self.trust_files.items() if arn in stores},
-            now=now,
+            now=next_end(found.values(), self.now),
         )
+
+
+def next_end(certificates: Iterable[ServerCertificate], now: datetime | None) -> datetime | None:
+    """Return until when the certificates that have expired at `now` are the same; None for None."""
+    if now is None:
+        return None
+    return min(
+        (one.not_after for one in certificates if one.not_after >= now), default=_END_OF_TIME
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,9 @@ class Socket:
     name: str
     address: str
     port: int
-    tenants: list[Tenant]
+    tenants: list[Door]
     credentials: Credentials
-    access_log: Callable[[Tenant], AccessLog] | None
+    access_log: Callable[[Door], AccessLog] | None
     chains: dict[str, FilterChain] = field(default_factory=dict)
     secrets: dict[str, Sealed] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
@@ -114,7 +119,7 @@ class Socket:
         listener.filter_chain_matcher.CopyFrom(_by_transport(by_name))
         return listener
 
-    def _by_tenant(self, secure: list[Tenant]) -> Matcher | None:
+    def _by_tenant(self, secure: list[Door]) -> Matcher | None:
         """Return who serves a client by the name that it asks for; None if nobody can.
 
         It belongs to the load balancer with that DNS name, else to the oldest that names it in
@@ -135,7 +140,7 @@ class Socket:
             found.on_no_match.matcher.CopyFrom(oldest)
         return found if found.ByteSize() else None
 
-    def _by_certificate(self, tenant: Tenant) -> Matcher | None:
+    def _by_certificate(self, tenant: Door) -> Matcher | None:
         """Return which chain of `tenant` serves a name. Chains are added as they are needed."""
         certificates = self.credentials.certificates
         default, *listed = tenant.listener.certificates
@@ -168,12 +173,12 @@ class Socket:
             return found
         return Matcher(on_no_match=last) if last is not None else None
 
-    def _certified_names(self, tenant: Tenant) -> Iterable[str]:
+    def _certified_names(self, tenant: Door) -> Iterable[str]:
         certificates = self.credentials.certificates
         known = (certificates[arn] for arn in tenant.listener.certificates if arn in certificates)
         return dict.fromkeys(sni.expression(name) for one in known for name in one.names)
 
-    def _chain(self, tenant: Tenant, certificate_arns: tuple[str, ...]) -> Matcher.OnMatch | None:
+    def _chain(self, tenant: Door, certificate_arns: tuple[str, ...]) -> Matcher.OnMatch | None:
         """Return the way to the chain with these certificates, None where it cannot be served.
 
         A listener that verifies clients is never served without its trust store.
@@ -202,7 +207,7 @@ class Socket:
             self.chains[name] = chain
         return _to_chain(name)
 
-    def _secure_manager(self, tenant: Tenant) -> manager_pb2.HttpConnectionManager:
+    def _secure_manager(self, tenant: Door) -> manager_pb2.HttpConnectionManager:
         table = names.table(self.name, tenant.listener)
         self.tables.add(table)
         manager = connection_manager(
@@ -238,7 +243,7 @@ class Socket:
         self.chains[names.PLAIN_CHAIN] = chain
 
     def _add_manager(
-        self, chain: FilterChain, manager: manager_pb2.HttpConnectionManager, tenant: Tenant
+        self, chain: FilterChain, manager: manager_pb2.HttpConnectionManager, tenant: Door
     ) -> None:
         if self.access_log is not None:
             manager.access_log.append(self.access_log(tenant))
@@ -246,17 +251,17 @@ class Socket:
             chain.filters.add(**one)
 
 
-def chain_name(tenant: Tenant, certificate_arns: tuple[str, ...]) -> str:
+def chain_name(tenant: Door, certificate_arns: tuple[str, ...]) -> str:
     """Return a name that begins with the ARN of the certificate that is preferred."""
     text = " ".join((tenant.listener.arn, *certificate_arns))
     return f"{certificate_arns[0]}{CERTIFICATE_END}{sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _dns_names(tenant: Tenant) -> list[str]:
+def _dns_names(tenant: Door) -> list[str]:
     return [sni.expression(tenant.balancer.dns_name)]
 
 
-def _hosts(tenant: Tenant) -> list[str]:
+def _hosts(tenant: Door) -> list[str]:
     named = hosts_named(tenant)
     return [] if named is None else [named.string_match.safe_regex.regex]
 

@@ -2,46 +2,33 @@
 
 Envoy tries the routes of a list one after the other. An index gives it, for each host and path that
 rules name literally, the whole list of the routes that may match there, in their order: a request
-takes the same route with and without. No list falls through to another one.
+takes the same route with and without. No list falls through to another one. Where that would be
+too many lists, hosts and paths have lists of their own (`apart.py`).
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from statistics import mean
 
-from envoy.config.route.v3.route_components_pb2 import Route, RouteList, VirtualHost
+from envoy.config.route.v3.route_components_pb2 import RouteList, VirtualHost
 from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
-from albatross.model.rule import Condition, HostHeader, PathPattern
+from albatross.xds.apart import apart
+from albatross.xds.entry import Entry, covers, hosts, may_match, starts
 from albatross.xds.packing import extension
 
 ROUTES_MIN = 24  # a shorter list costs less than a look into an index
 GROWTH_MAX = 20  # most routes in all lists of an index, for each route of the plain list
 GAIN_MIN = 2  # an index pays where its lists are, on average, by so much shorter
+APART_MIN = 8  # shorter lists than that cost less than a look at rules that are apart
 
 ANY_HOST = "*"
 ANYWHERE = ""
 
-_LITERAL_HOST = re.compile(r"[A-Za-z0-9._-]+")
-_WILDCARD = re.compile(r"[*?]")
 _PATH_INPUT = Matcher.MatcherTree(
     input=extension("path", HttpRequestHeaderMatchInput(header_name=":path"))
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """A route, which matches only where all of `conditions` hold.
-
-    `is_certain`: it does match wherever they hold.
-    """
-
-    route: Route
-    conditions: tuple[Condition, ...]
-    is_certain: bool = True
 
 
 Lists = dict[str, Sequence[Entry]]  # by start of the path: the longest that fits counts
@@ -71,7 +58,17 @@ def plan(entries: Sequence[Entry], *, taken: Collection[str] = ()) -> Plan:
     if len(by_host) > 1:
         plans.append({host: {ANYWHERE: chosen} for host, chosen in by_host.items()})
         plans.append({host: _by_path(chosen) for host, chosen in by_host.items()})
-    return _best(plans, entries)
+    found = _best(plans, entries)
+    if taken or _mean_length(found) < APART_MIN or (split := apart(entries)) is None:
+        return found
+    of_hosts, others = split
+    lists = {host: _by_path(own) for host, own in of_hosts.items()} | {ANY_HOST: _by_path(others)}
+    best = _best([lists], entries)
+    return best if _mean_length(best) * GAIN_MIN < _mean_length(found) else found
+
+
+def _mean_length(found: Plan) -> float:
+    return mean(len(chosen) for lists in found.values() for chosen in lists.values())
 
 
 def _best(plans: Iterable[Plan], entries: Sequence[Entry]) -> Plan:
@@ -95,11 +92,11 @@ def _by_host(entries: Sequence[Entry], taken: Collection[str]) -> dict[str, Sequ
     elsewhere: list[int] = []
     bound: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
-        hosts = _hosts(entry)
-        if hosts is None:
+        named = hosts(entry)
+        if named is None:
             elsewhere.append(number)
         else:
-            for host in hosts.difference(taken):
+            for host in named.difference(taken):
                 bound[host].append(number)
     if len(bound) * len(elsewhere) > GROWTH_MAX * len(entries):
         return {ANY_HOST: entries}
@@ -115,7 +112,7 @@ def _by_path(entries: Sequence[Entry]) -> Lists:
     """
     starting: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
-        for start in _starts(entry):
+        for start in starts(entry):
             starting[start].append(number)
     everywhere = starting.setdefault(ANYWHERE, [])
     if len(starting) * len(everywhere) > GROWTH_MAX * len(entries):
@@ -124,41 +121,17 @@ def _by_path(entries: Sequence[Entry]) -> Lists:
     for start in sorted(starting):
         shorter = (starting.get(start[:length], ()) for length in range(len(start) + 1))
         numbers = sorted({number for numbers in shorter for number in numbers})
-        lists[start] = _reached([entries[number] for number in numbers], start)
+        chosen = [entries[number] for number in numbers if may_match(entries[number], start)]
+        lists[start] = _reached(chosen, start)
     return lists
 
 
 def _reached(entries: Sequence[Entry], start: str) -> Sequence[Entry]:
     """Return `entries` up to the first that matches all paths with this start."""
     for number, entry in enumerate(entries, 1):
-        if entry.is_certain and all(_covers(one, start) for one in entry.conditions):
+        if entry.is_certain and all(covers(one, start) for one in entry.conditions):
             return entries[:number]
     return entries
-
-
-def _covers(condition: Condition, start: str) -> bool:
-    """Tell whether `condition` surely holds for every path with this start."""
-    return isinstance(condition, PathPattern) and any(
-        value.endswith("*") and not _WILDCARD.search(value[:-1]) and start.startswith(value[:-1])
-        for value in condition.values
-    )
-
-
-def _hosts(entry: Entry) -> set[str] | None:
-    """Return the only hosts for which `entry` may match, in lower case; None: not known."""
-    for condition in entry.conditions:
-        if isinstance(condition, HostHeader) and not condition.regex_values:
-            literal = all(map(_LITERAL_HOST.fullmatch, condition.values))
-            return {value.lower() for value in condition.values} if literal else None
-    return None
-
-
-def _starts(entry: Entry) -> set[str]:
-    """Return starts of paths, one of which each path has for which `entry` may match."""
-    for condition in entry.conditions:
-        if isinstance(condition, PathPattern) and not condition.regex_values:
-            return {_WILDCARD.split(value, maxsplit=1)[0] for value in condition.values}
-    return {ANYWHERE}
 
 
 def _virtual_host(name: str, host: str, lists: Lists) -> VirtualHost:

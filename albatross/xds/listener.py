@@ -166,24 +166,27 @@ def connection_manager(
 @cache
 def _filters() -> tuple[dict[str, object], ...]:
     script = Lua(default_source_code={"inline_string": _SCRIPT}, clear_route_cache={"value": False})
+    rewrite, transform = transform_filters()
     return (
-        response_headers_filter(),  # first, so that it is the last to see a response
+        _for_some(response_headers_filter()),  # first, so that it is the last to see a response
         extension(names.LUA_FILTER, script),
-        *transform_filters(),
+        _for_some(rewrite),
+        _for_some(transform),
         extension(names.BODY_LIMIT_FILTER, _body_size_limit()),
-        _script_of_some(names.STICKINESS_FILTER, "stickiness.lua"),
-        _script_of_some(names.GRPC_FILTER, "grpc.lua"),
-        extension(names.ERROR_FILTER, HeaderToMetadata()),
+        _for_some(_script_of_some(names.STICKINESS_FILTER, "stickiness.lua")),
+        _for_some(_script_of_some(names.GRPC_FILTER, "grpc.lua")),
+        _for_some(extension(names.ERROR_FILTER, HeaderToMetadata())),
         extension("envoy.filters.http.router", _ROUTER),
     )
 
 
-def _script_of_some(name: str, file: str) -> dict[str, object]:
-    """Return a script that runs on routes that ask for it by the filter's name.
+def _for_some(filter_: dict[str, object]) -> dict[str, object]:
+    """Return a filter that costs nothing but where `route.py` has enabled it for a table."""
+    return {**filter_, "disabled": True}
 
-    A filter that is `disabled` until a route enables it would go by the route that Envoy chooses
-    first, which need not be the one that it takes (`lua/request.lua`, choose).
-    """
+
+def _script_of_some(name: str, file: str) -> dict[str, object]:
+    """Return a script that runs on routes that ask for it by the filter's name."""
     source = (_SCRIPTS / file).read_text()
     script = Lua(source_codes={name: {"inline_string": source}}, clear_route_cache={"value": False})
     return extension(name, script)

@@ -27,6 +27,9 @@ _SERVER = header("server", pages.SERVER, OVERWRITE)
 # connection is closed after them where it was not yet complete.
 # differs from AWS: a server's response whose body is shorter than its Content-Length is handed on
 # as it comes and then cut off, where AWS waits for the rest and answers 504.
+# differs from AWS: HTTP/2 without TLS, from its first line, is refused with 400; AWS names 505.
+# differs from AWS: a server's 101 to a request without Upgrade is handed on.
+# AWS is silent: a server's status of 600 and above is handed on.
 _MALFORMED = (403, 404, 426, 431)
 _OWN_CLIENT_ERRORS = (400, 405, 408, 413, 414, 463, 464)
 _OWN_SERVER_ERRORS = (500, 501, 502, 503, 504, 505, 507)

@@ -1,28 +1,35 @@
 """Rules -> a route table. All that changes often is here: a new table drains no connection."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, Route, VirtualHost
+from envoy.config.route.v3.route_components_pb2 import (
+    FilterConfig,
+    HeaderMatcher,
+    Route,
+    VirtualHost,
+)
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from albatross.model import attributes
-from albatross.model.rule import Action, Forward, HostHeader, Rule
+from albatross.model.rule import Action, Forward, Rule
 from albatross.xds import client_certificates, conditions, index, names, target_group, weights
 from albatross.xds.access_log import note_choice
 from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
 from albatross.xds.index import Entry
 from albatross.xds.memo import Memo
+from albatross.xds.packing import packed
 from albatross.xds.response_headers import set_response_headers
-from albatross.xds.tenant import Tenant
+from albatross.xds.tenant import Door, Tenant
 from albatross.xds.transforms import transform
 
 _CLIENT_ADDRESS = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 _DEFAULT_PORTS = (80, 443)  # Host is sent to targets without these
 # Envoy adds these for a client of its own network.
 _ENVOY_HEADERS = ("x-envoy-external-address", "x-envoy-internal")
+_ENABLED = packed(FilterConfig(config={}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,15 @@ def to_route_table(
     """
     settings = _Settings(
         lambda_idle_timeout=lambda_idle_timeout,
-        bare_host=any(_has_host_regex(rule) for tenant in tenants for rule in tenant.rules),
+        bare_host=any(
+            memo.call((tenant.listener.arn, "bare"), _sees_bare_host, tenant) for tenant in tenants
+        ),
     )
-    routes = {tenant.listener.arn: to_routes(tenant, memo, settings) for tenant in tenants}
+    lists = {}
+    for tenant in tenants:
+        slot = (tenant.listener.arn, "routes")
+        inner = memo.inside((slot, "rules"))
+        lists[tenant.listener.arn] = memo.call(slot, to_routes, tenant, inner, settings)
     hosts: list[VirtualHost] = []
     everyone: list[Entry] = []
     # differs from AWS: load balancers with listeners on the same port share it, unless the setting
@@ -53,30 +66,55 @@ def to_route_table(
     # Host, else for the oldest one that has this host in a rule, else for the oldest.
     if len(tenants) > 1:
         for tenant in tenants:
-            dns_name = tenant.balancer.dns_name
-            own = routes[tenant.listener.arn]
-            hosts.append(index.virtual_host(dns_name, own))
-            everyone.extend(_for_hosts_named(tenant, own))
-    everyone.extend(routes[tenants[0].listener.arn])
+            arn = tenant.listener.arn
+            hosts.append(
+                memo.call((arn, "own"), index.virtual_host, tenant.balancer.dns_name, lists[arn])
+            )
+            everyone += memo.call((arn, "named"), _for_hosts_named, tenant, lists[arn])
+    everyone += lists[tenants[0].listener.arn]
+    hosts += memo.call(
+        "any", _other_hosts, everyone, [domain for host in hosts for domain in host.domains]
+    )
+    used = {
+        name
+        for arn, own in lists.items()
+        for name in memo.call((arn, "filters"), _filters_used, own)
+    }
     memo.forget_unused()
-    taken = {domain for host in hosts for domain in host.domains}
-    hosts += index.virtual_hosts("any", everyone, taken=taken)
     return RouteConfiguration(
         name=name,
         virtual_hosts=hosts,
         ignore_port_in_host_matching=True,
         request_headers_to_remove=(*_ENVOY_HEADERS, *names.ENVOYS_OWN_HEADERS),
+        # On all routes, or none: Envoy goes by the route that it chooses first, which need not be
+        # the one that a request takes (`lua/request.lua`, choose).
+        typed_per_filter_config={one: _ENABLED for one in sorted(used)},
     )
 
 
+def _filters_used(entries: Iterable[Entry]) -> set[str]:
+    """Return the filters that run only in tables in which a route has settings for them."""
+    used = {name for entry in entries for name in entry.route.typed_per_filter_config}
+    return used - {names.BODY_LIMIT_FILTER}
+
+
+def _other_hosts(entries: list[Entry], taken: Collection[str]) -> list[VirtualHost]:
+    return index.virtual_hosts("any", entries, taken=set(taken))
+
+
 def to_routes(tenant: Tenant, memo: Memo, settings: _Settings) -> list[Entry]:
-    """Return the routes in the order of the rules: Envoy takes the first that matches."""
+    """Return the routes in the order of the rules: Envoy takes the first that matches.
+
+    `memo` is of this tenant.
+    """
     about = replace(tenant, rules=())  # what routes of one rule depend on beside that rule
-    return [
+    entries = [
         entry
         for rule in tenant.rules
         for entry in memo.call(rule.arn, _to_routes_of, rule, about, settings)
     ]
+    memo.forget_unused()
+    return entries
 
 
 def _to_routes_of(rule: Rule, tenant: Tenant, settings: _Settings) -> list[Entry]:
@@ -122,18 +160,14 @@ def _to_route(
     return route, parameters
 
 
-def _has_host_regex(rule: Rule) -> bool:
-    return any(isinstance(one, HostHeader) and one.regex_values for one in rule.conditions)
+def _sees_bare_host(tenant: Tenant) -> bool:
+    """Tell whether rules have regular expressions for hosts, which see Host without its port."""
+    return any(one.regex_values for one in tenant.hosts)
 
 
-def hosts_named(tenant: Tenant) -> HeaderMatcher | None:
+def hosts_named(tenant: Tenant | Door) -> HeaderMatcher | None:
     """Return the matcher of the hosts that `tenant`'s rules name, None if they name none."""
-    hosts = {
-        condition: None
-        for rule in tenant.rules
-        for condition in rule.conditions
-        if isinstance(condition, HostHeader)
-    }
+    hosts = tenant.hosts
     return conditions.authority(hosts) if hosts else None
 
 
@@ -180,12 +214,21 @@ def _add_forwarded_headers(route: Route, parameters: Mapping[str, str]) -> None:
         route.request_headers_to_add.add(**forwarded_for)
 
 
-def _hand_to_script(
-    route: Route, parameters: Mapping[str, object], settings: _Settings
-) -> None:
-    """Put `parameters` on `route`. The script reads each set once: then it goes by the name."""
+def _hand_to_script(route: Route, parameters: Mapping[str, object], settings: _Settings) -> None:
+    """Put `parameters` on `route`. The script reads each set once: then it goes by the name.
+
+    What is text is one string, as Envoy takes its time for each field of each route.
+    """
     text = json.dumps(parameters, sort_keys=True)
     route.name += f" {sha256(text.encode()).hexdigest()[:16]}"
     if settings.bare_host:
         route.name += names.BARE_HOST_END
-    route.metadata.filter_metadata[names.LUA_FILTER].update(parameters)
+    texts = {name: value for name, value in parameters.items() if isinstance(value, str)}
+    metadata = {name: value for name, value in parameters.items() if name not in texts}
+    metadata["texts"] = "".join(map(_netstring, (part for item in texts.items() for part in item)))
+    route.metadata.filter_metadata[names.LUA_FILTER].update(metadata)
+
+
+def _netstring(text: str) -> str:
+    """Return `text` after its length in bytes, so that it may hold anything."""
+    return f"{len(text.encode())}:{text}"

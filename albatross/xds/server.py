@@ -54,6 +54,8 @@ class Subscription:
     nonce: str = ""  # of the last answer
     open: bool = False  # the last answer is neither accepted nor refused
     refusal: str | None = None  # Envoy's words about the last answer
+    # Of which resources it has been sent all that it asked for.
+    up_to: dict[str, PackedMessage] | None = field(default=None, repr=False)
 
     def wanted(self, resources: dict[str, PackedMessage]) -> dict[str, PackedMessage]:
         """Return those of `resources` that this Envoy has asked for."""
@@ -67,6 +69,8 @@ class Subscription:
         Of route tables and endpoints only those that differ. The other types are always whole,
         since a resource that is missing from an answer is deleted by it.
         """
+        if self.up_to is resources and self.refusal is None:
+            return None
         wanted = self.wanted(resources)
         if self.sent is None:
             return list(wanted.values())
@@ -86,6 +90,8 @@ class Subscription:
 
     def has_all(self, wanted: dict[str, PackedMessage]) -> bool:
         """Tell whether all of `wanted` have been sent as they are."""
+        if self.up_to is wanted and self.names is None:
+            return True
         return self.sent is not None and all(
             self.sent.get(name) is one for name, one in wanted.items()
         )
@@ -109,6 +115,7 @@ class Stream:
             if subscription.sent is not None:
                 # Envoy forgets what it no longer names, and needs it again when it names it again.
                 subscription.sent = subscription.wanted(subscription.sent)
+                subscription.up_to = None
         if request.response_nonce and subscription.open:
             subscription.open = False
             subscription.refusal = None
@@ -133,6 +140,7 @@ class Stream:
             if type_url == CLUSTERS:
                 self._resend_endpoints(subscription, resources)
             subscription.sent = subscription.wanted(resources)
+            subscription.up_to = resources
             self.answers += 1
             subscription.nonce = str(self.answers)
             subscription.open = True
@@ -178,6 +186,7 @@ class Stream:
             return
         changed = {name for name, one in resources.items() if clusters.sent.get(name) is not one}
         endpoints.sent = {name: one for name, one in endpoints.sent.items() if name not in changed}
+        endpoints.up_to = None
 
     def has_answered(self, published: Published) -> bool:
         """Tell whether this Envoy has accepted or refused all of `published`."""
@@ -323,7 +332,10 @@ def _pack(
     before: dict[str, Message],
     packed_before: dict[str, PackedMessage],
 ) -> dict[str, PackedMessage]:
-    """Return `resources` packed, with the very objects of before where nothing has changed."""
+    """Return `resources` packed, with the very objects of before where nothing has changed.
+
+    Where nothing at all has changed, that is the very dictionary of before.
+    """
     result = {}
     for name, message in resources.items():
         old = packed_before.get(name)
@@ -332,4 +344,7 @@ def _pack(
             continue
         new = packed(message)
         result[name] = old if old is not None and old.value == new.value else new
-    return result
+    is_same = result.keys() == packed_before.keys() and all(
+        packed_before[name] is one for name, one in result.items()
+    )
+    return packed_before if is_same else result

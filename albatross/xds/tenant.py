@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
-from albatross.model.rule import Forward, Rule
+from albatross.model.rule import HostHeader, Rule
 from albatross.model.target_group import TargetGroup
 
 
@@ -16,9 +16,19 @@ class Groups:
     by_arn: Mapping[str, TargetGroup]
     cookie_key: bytes = field(repr=False)
 
-    def only(self, arns: Iterable[str]) -> "Groups":
-        """Return those of `arns`."""
-        return Groups({arn: self.by_arn[arn] for arn in arns}, self.cookie_key)
+    @classmethod
+    def of(cls, groups: Iterable[TargetGroup], cookie_key: bytes) -> "Groups":
+        return cls({group.arn: group for group in groups}, cookie_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What of a tenant a connection meets before a request takes one of its rules."""
+
+    balancer: LoadBalancer
+    listener: Listener
+    has_servers: bool = False  # whether a rule forwards to instances or addresses
+    hosts: tuple[HostHeader, ...] = ()  # the conditions of its rules on the host, each once
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +39,13 @@ class Tenant:
     groups: Groups  # to which the rules forward
 
     @property
-    def has_servers(self) -> bool:
-        """Whether a rule forwards to instances or addresses."""
-        return any(
-            self.groups.by_arn[arn].target_type != "lambda"
-            for rule in self.rules
-            if isinstance(rule.action, Forward)
-            for arn in rule.action.target_group_arns
-        )
+    def hosts(self) -> tuple[HostHeader, ...]:
+        """The conditions of the rules on the host, each once."""
+        conditions = (condition for rule in self.rules for condition in rule.conditions)
+        return tuple(dict.fromkeys(one for one in conditions if isinstance(one, HostHeader)))
+
+    @property
+    def door(self) -> Door:
+        groups = self.groups.by_arn.values()
+        has_servers = any(group.target_type != "lambda" for group in groups)
+        return Door(self.balancer, self.listener, has_servers, self.hosts)

@@ -22,7 +22,7 @@ from albatross.model.ssl_policy import POLICIES
 from albatross.model.trust_store import TrustStore
 from albatross.xds.cluster import ADS
 from albatross.xds.packing import extension
-from albatross.xds.tenant import Tenant
+from albatross.xds.tenant import Door
 
 # AWS is silent: a chain of depth 4 has four certificates, those of the client and the root
 # included.
@@ -60,7 +60,7 @@ class Sealed:
 
 
 def transport_socket(
-    tenant: Tenant, certificate_arns: Sequence[str], trust_store: TrustStore | None
+    tenant: Door, certificate_arns: Sequence[str], trust_store: TrustStore | None
 ) -> dict[str, object]:
     """Return the TLS side of a filter chain of `tenant` that serves these certificates.
 
@@ -90,7 +90,7 @@ def transport_socket(
     return extension("envoy.transport_sockets.tls", context)
 
 
-def has_http2(tenant: Tenant) -> bool:
+def has_http2(tenant: Door) -> bool:
     return attributes.get(tenant.balancer, "routing.http2.enabled") == "true"
 
 
@@ -113,7 +113,7 @@ def of_trust_store(trust_store: TrustStore, files: TrustFiles) -> Sealed:
     return Sealed(secret)
 
 
-def _verify(common: CommonTlsContext, tenant: Tenant, trust_store: TrustStore) -> None:
+def _verify(common: CommonTlsContext, tenant: Door, trust_store: TrustStore) -> None:
     # differs from AWS: the names of a trust store's authorities are always sent to clients, also
     # without AdvertiseTrustStoreCaNames.
     # differs from AWS: once a trust store has a revocation list, clients are refused whose

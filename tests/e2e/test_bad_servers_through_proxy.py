@@ -28,6 +28,7 @@ ANSWERS = {
     "another transfer encoding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nab",
     "a space in a name": OK + b"A b: c\r\n\r\nab",
     "NUL in a value": OK + b"A: b\0c\r\n\r\nab",
+    "a status that is no number": b"HTTP/1.1 2xx OK\r\nContent-Length: 2\r\n\r\nab",
     "headers of more than 32 K": OK + b"X: " + b"a" * 33_000 + b"\r\n\r\nab",
 }
 GOOD = {

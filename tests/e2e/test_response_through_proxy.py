@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from albatross.model import pages
-from tests.support.stack import forward, request
+from tests.support.command import until
+from tests.support.stack import event, forward, request
 
 MIB = 1024 * 1024
 OK = {"statusCode": 200}
@@ -259,6 +260,12 @@ def test_no_content_has_no_body_and_the_connection_goes_on(single, status):
         assert client.read().body == b'"next"'
 
 
+@pytest.fixture(scope="module")
+def lenient(traffic):
+    """Serves further requests after a HEAD with a body."""
+    return traffic.front(routing__http__desync_mitigation_mode="monitor")
+
+
 @pytest.mark.parametrize(
     ("result", "length"),
     [
@@ -268,8 +275,8 @@ def test_no_content_has_no_body_and_the_connection_goes_on(single, status):
         pytest.param(None, "122", id="of an error page"),
     ],
 )
-def test_head_gets_headers_alone(single, result, length):
-    with single.connect() as client:
+def test_head_gets_headers_alone(lenient, result, length):
+    with lenient.connect() as client:
         client.write(
             request("HEAD /-/reply", body=json.dumps(result)) + request("GET /-/sleep/next/0")
         )
@@ -383,6 +390,31 @@ class TestFunctions:
             traffic.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": traffic.function}])
             client.write(request("GET /"))
             assert client.read().status == 200
+
+
+def test_a_function_that_is_deregistered_leaves_its_requests_with_a_502(traffic):
+    group = traffic.group()
+    front = traffic.front(forward(group))
+    target = [{"Id": traffic.function}]
+    with front.connect() as client:
+        client.write(request("GET /-/sleep/deregistered/0.5"))
+        until(lambda: traffic.noted("deregistered") == 1)
+        traffic.elb.deregister_targets(TargetGroupArn=group, Targets=target)
+        assert_page(client.read(), 502)
+        assert traffic.noted("deregistered") == 1  # the answer has not waited for the function
+        traffic.elb.register_targets(TargetGroupArn=group, Targets=target)
+        client.write(request("GET /next"))
+        assert event(client.read())["path"] == "/next"
+    until(lambda: traffic.noted("deregistered") == 2)
+
+
+def test_a_request_outlives_its_listener(traffic):
+    front = traffic.front()
+    with front.connect() as client:
+        client.write(request("GET /-/sleep/outlives/0.3"))
+        until(lambda: traffic.noted("outlives") == 1)
+        traffic.elb.delete_listener(ListenerArn=front.listener)
+        assert client.read().status == 200
 
 
 def json_of(size):

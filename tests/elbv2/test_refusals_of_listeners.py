@@ -5,8 +5,7 @@ What actions and conditions may say: test_actions.py, test_conditions.py, test_t
 
 import pytest
 
-from tests.elbv2.test_refusals_of_load_balancers import rows
-from tests.elbv2.world import OK, PATH
+from tests.elbv2.world import OK, PATH, rows
 
 NO_BALANCER = ("LoadBalancerNotFound", "One or more load balancers not found")
 NO_LISTENER = ("ListenerNotFound", "One or more listeners not found")

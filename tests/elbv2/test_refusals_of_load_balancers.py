@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.elbv2.world import rows
+
 SUBNETS = ["subnet-1", "subnet-2"]
 TWO_ZONES = "At least two subnets in two different Availability Zones must be specified"
 ONE_ZONE = "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
@@ -18,13 +20,6 @@ def of_type(member):
         "InvalidConfigurationRequest",
         f"'{member}' is not supported for load balancers of type 'application'",
     )
-
-
-def rows(operation, **cases):
-    return [
-        pytest.param(operation, *case, id=f"{operation}: {name.replace('_', ' ')}")
-        for name, case in cases.items()
-    ]
 
 
 def of_one(operation, params):

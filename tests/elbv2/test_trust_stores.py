@@ -1,7 +1,5 @@
 """Trust stores through the API. What S3 has is the fixture `objects`."""
 
-import re
-
 import pytest
 import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -155,7 +153,7 @@ def test_what_a_store_holds_can_be_fetched(elb, refused, upload, store, root, ur
     elb.add_trust_store_revocations(TrustStoreArn=store, RevocationContents=content("one.crl"))
     get = elb.get_trust_store_revocation_content
     assert fetch(url, get(TrustStoreArn=store, RevocationId=1)["Location"]) == (200, revoked)
-    assert fetch(url, re.sub("sha256=.", "sha256=f", location))[0] == 403
+    assert fetch(url, location.replace("sha256=", "sha256=0"))[0] == 403
     assert fetch(url, location.partition("&")[0])[0] == 403
     gone = f"{store[:-1]}{'0' if store[-1] != '0' else '1'}"
     code, _ = refused(elb.get_trust_store_ca_certificates_bundle, TrustStoreArn=gone)

@@ -1,4 +1,4 @@
-"""One account with a resource of every kind, and calls that are refused and so leave it as it is."""
+"""One account with a resource of every kind, for calls that are refused and so change nothing."""
 
 import io
 import zipfile
@@ -118,6 +118,14 @@ class World:
             CaCertificatesBundleS3Key="ca.pem",
         )
         names["trust_store"] = made["TrustStores"][0]["TrustStoreArn"]
+
+
+def rows(operation: str, **cases: tuple[Any, str, str]) -> list[Any]:
+    """Return a table of refusals, each of parameters, code and message, for `parametrize`."""
+    return [
+        pytest.param(operation, *case, id=f"{operation}: {name.replace('_', ' ')}")
+        for name, case in cases.items()
+    ]
 
 
 def _function(url: str) -> str:

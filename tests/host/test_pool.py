@@ -315,3 +315,109 @@ def test_concurrency_is_counted_back_whatever_the_end(scene: Scene) -> None:
     scene.pool.close()
     scene.engine.started[0].finish()
     assert (scene.pool.running, scene.account.running) == (0, 0)
+
+
+# Provisioned concurrency
+
+
+def provisioned(scene: Scene, count: int) -> list[FakeEnvironment]:
+    """Let the pool keep `count` environments ready, and be there."""
+    scene.pool.provision(count)
+    while starting := [each for each in scene.engine.started if each in scene.pool._starting]:
+        for environment in starting:
+            scene.pool.ready(environment)
+    return [each for each in scene.engine.started if each.provisioned]
+
+
+def ready_of(scene: Scene) -> tuple[int, int]:
+    found = scene.pool.statistics()
+    return found.provisioned, found.provisioned_ready
+
+
+def test_environments_are_started_ahead_a_few_at_once(scene: Scene) -> None:
+    scene.pool.provision(pools.STARTS_MAX + 3)
+    assert len(scene.engine.started) == pools.STARTS_MAX
+    assert ready_of(scene) == (pools.STARTS_MAX + 3, 0)
+    scene.ready(0)
+    assert len(scene.engine.started) == pools.STARTS_MAX + 1
+    assert ready_of(scene) == (pools.STARTS_MAX + 3, 1)
+
+
+def test_provisioned_environments_come_first_and_are_not_reaped(scene: Scene) -> None:
+    scene.submit()
+    scene.ready().finish()  # one on demand
+    first, second = provisioned(scene, 2)
+    scene.submit(2)
+    assert first.invocation is not None
+    assert second.invocation is not None
+    first.finish()
+    second.finish()
+    scene.clock.advance(1000)
+    scene.pool.stop_idle(scene.clock.now_s)
+    assert [each.stopped for each in scene.engine.started] == [True, False, False]
+    assert scene.pool.longest_idle() is None
+
+
+def test_more_than_what_is_provisioned_runs_on_demand_and_within_limits() -> None:
+    scene = Scene(reserved_concurrency=3)
+    scene.allowance.limit(3, 2)
+    provisioned(scene, 2)
+    scene.submit(4)
+    assert [outcome.api_error for outcome in scene.outcomes] == ["TooManyRequestsException"]
+    assert scene.pool.running == 3
+    scene.clock.advance(pools.STALL_S * 1.5)
+    assert scene.engine.started[-1].provisioned is False
+
+
+def test_an_environment_that_has_crashed_is_replaced_at_once(scene: Scene) -> None:
+    (first,) = provisioned(scene, 1)
+    scene.submit()
+    first.invocation = None
+    scene.pool.gone(first, None)
+    assert [each.provisioned for each in scene.engine.started] == [True, True]
+
+
+def test_one_that_cannot_start_is_tried_again_ever_later(scene: Scene) -> None:
+    scene.pool.provision(1)
+    for pause_s in (1, 2, 4):
+        scene.pool.gone(scene.engine.started[-1], InitFailure(b"no module"))
+        assert scene.pool.statistics().provisioned_failure == "FUNCTION_ERROR_INIT_FAILURE"
+        started = len(scene.engine.started)
+        scene.clock.advance(pause_s * 0.9)
+        assert len(scene.engine.started) == started
+        scene.clock.advance(pause_s * 0.2)
+        assert len(scene.engine.started) == started + 1
+    scene.ready()
+    assert scene.pool.statistics().provisioned_failure == ""
+    assert ready_of(scene) == (1, 1)
+
+
+def test_what_has_no_room_is_started_when_there_is(scene: Scene) -> None:
+    scene.engine.room = False
+    scene.pool.provision(1)
+    assert scene.engine.started == []
+    scene.engine.room = True
+    scene.clock.advance(2)
+    assert len(scene.engine.started) == 1
+
+
+def test_fewer_environments_are_kept_when_fewer_are_wanted(scene: Scene) -> None:
+    provisioned(scene, 3)
+    scene.submit()
+    scene.pool.provision(1)
+    assert sum(each.retired for each in scene.engine.started) == 2
+    assert ready_of(scene) == (1, 1)
+    scene.pool.provision(0)
+    assert all(each.retired for each in scene.engine.started)
+    busy = next(each for each in scene.engine.started if each.invocation)
+    busy.finish()
+    assert scene.outcomes == [Outcome(b"done")]
+    assert (scene.pool.running, scene.allowance.running) == (0, 0)
+
+
+def test_a_closed_pool_starts_nothing_more(scene: Scene) -> None:
+    (first,) = provisioned(scene, 1)
+    scene.pool.close()
+    scene.pool.gone(first, None)
+    scene.clock.advance(120)
+    assert len(scene.engine.started) == 1

@@ -26,6 +26,7 @@ from albatross.model.rule import (
     WeightedTargetGroup,
 )
 from albatross.model.target_group import HealthCheck, Target, TargetGroup
+from albatross.model.version import Alias, Provisioned, Version
 from albatross.store import codec
 
 NOW = datetime(2026, 7, 10, 12, 30, 1, 123456, tzinfo=UTC)
@@ -139,6 +140,27 @@ RESOURCES = [
     ),
     pytest.param(function(code=Directory(path="/srv/app")), id="function of a directory"),
     pytest.param(
+        Version(
+            arn="a:1",
+            function=function(environment=Secrets({"TOKEN": "hidden"})).snapshot("1"),
+            description="first",
+            provisioned=Provisioned(executions=2, last_modified=NOW),
+        ),
+        id="version",
+    ),
+    pytest.param(
+        Alias(
+            arn="a:live",
+            name="live",
+            function_arn="a",
+            version="1",
+            revision_id="r",
+            weights={"2": 0.25},
+            policy=(Statement(sid="s", action="lambda:InvokeFunction", principal="*"),),
+        ),
+        id="alias",
+    ),
+    pytest.param(
         Certificate(
             arn="a",
             type="AMAZON_ISSUED",
@@ -178,6 +200,13 @@ def test_a_forward_to_one_target_group_is_read_as_it_was_once_written():
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_a_resource_is_the_same_after_a_round_trip(resource):
     assert codec.decode(resource.kind, codec.encode(resource)) == resource
+
+
+def test_a_function_written_before_there_were_versions_is_read():
+    document = json.loads(codec.encode(function()))
+    for field in ("version", "code_signing_config_arn", "recursive_loop", "update_runtime_on"):
+        del document[field]
+    assert codec.decode("function", json.dumps(document)) == function()
 
 
 def test_environment_variables_are_still_hidden_after_a_round_trip():

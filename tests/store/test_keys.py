@@ -7,7 +7,14 @@ import pytest
 
 from albatross.model import arn
 from albatross.model.arn import Scope
-from albatross.model.certificate import Certificate, Facts, PrivateBytes, for_server
+from albatross.model.certificate import (
+    Certificate,
+    Facts,
+    PrivateBytes,
+    ServerCertificate,
+    for_server,
+)
+from albatross.model.snapshot import Snapshot, server_certificates
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
 from albatross.store.store import Store
@@ -84,13 +91,17 @@ def test_key_material_is_shown_by_nothing():
     assert key == b"PEM"
 
 
+def _served(snapshot: Snapshot) -> dict[str, ServerCertificate]:
+    return server_certificates(snapshot.certificates, snapshot.keys)
+
+
 def test_a_snapshot_has_the_keys_and_shows_none(run):
     async def scenario(store):
         await store.write(HERE, add(b"PEM"))
         return await store.snapshot()
 
     snapshot = run(scenario)
-    (served,) = snapshot.server_certificates().values()
+    (served,) = _served(snapshot).values()
     assert bytes(served.key_pem) == b"PEM"
     assert (served.names, served.key_type, served.key_bits) == (("www.example.com",), "EC", 384)
     assert served.chain_pem == "leaf\nroot\n"
@@ -140,7 +151,7 @@ def test_a_key_without_a_certificate_is_collected_at_the_start(run, files, tmp_p
     run(write)
     Keys(tmp_path).add(b"left by a crash")
     (tmp_path / "certificates" / "x.new").write_bytes(b"half")
-    assert len(run(look).server_certificates()) == 1
+    assert len(_served(run(look))) == 1
     assert files() == [b"kept"]
 
 
@@ -153,7 +164,7 @@ def test_a_certificate_whose_key_is_lost_is_not_served(run, tmp_path, caplog):
 
     snapshot = run(scenario)
     assert len(snapshot.certificates) == 1
-    assert snapshot.server_certificates() == {}
+    assert _served(snapshot) == {}
     assert "cannot be read" in caplog.text
 
 

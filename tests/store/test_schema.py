@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,3 +195,15 @@ def test_a_commit_is_flushed_before_it_returns(tmp_path):
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+def test_a_program_that_looks_into_the_file_of_a_running_server_takes_nothing_away(tmp_path):
+    """SQLite's log must survive when another program closes what it holds for the last connection.
+
+    It was removed once: opening the file a second time had released the server's locks.
+    """
+    store = open_store(f"sqlite:///{tmp_path}/state.db", tmp_path)
+    script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM state')"
+    subprocess.run([sys.executable, "-c", script, tmp_path / "state.db"], check=True)
+    assert (tmp_path / "state.db-wal").exists()
+    asyncio.run(store.close())

@@ -20,6 +20,7 @@ from albatross.model.arn import Scope
 from albatross.model.function import Function, Package
 from albatross.model.rule import FixedResponse, PathPattern, Rule
 from albatross.model.target_group import TargetGroup
+from albatross.model.version import Version
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
 from albatross.store.store import Store
@@ -413,6 +414,24 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
     found = asyncio.run(look())
     assert found[: len(acknowledged)] == [f"g{number}" for number in acknowledged]
     assert len(found) - len(acknowledged) in (0, 1), "at most the write under way is there as well"
+
+
+def test_the_package_of_a_published_version_stays(tmp_path):
+    packages = Packages(tmp_path)
+
+    async def publish() -> Package:
+        store = open_store(tmp_path)
+        old, new = function(packages.add(zipped("old"))), function(packages.add(zipped("new")))
+        version = Version(arn=f"{old.arn}:1", function=old.snapshot("1"))
+        for resource in (new, version):
+            await store.write(HERE, lambda tx, resource=resource: tx.put(resource))
+        await store.close()
+        assert isinstance(old.code, Package)
+        return old.code
+
+    published = asyncio.run(publish())
+    asyncio.run(open_store(tmp_path).close())
+    assert packages.archive(published).exists()
 
 
 def test_opening_removes_the_packages_of_no_function(tmp_path):

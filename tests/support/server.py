@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ import uvicorn
 from botocore.config import Config
 
 from albatross.aws.app import App, Operations
+from albatross.aws.connection import Connection
 from albatross.aws.http import Request, Response
 from albatross.model.health import HealthReader
 from albatross.store.keys import Keys
@@ -40,6 +42,7 @@ def serve(
     after_write: Callable[[], Awaitable[None]] = _nothing,
     extra_routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]] | None = None,
     more: Callable[[Store, Path], Operations] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[str]:
     """Serve `operations` and yield the URL. The state is in `directory`, else thrown away.
 
@@ -56,6 +59,7 @@ def serve(
             lenient=lenient,
             quotas=quotas,
             on_commit=lambda _: None,
+            clock=clock,
             health=health,
         )
         further = more(store, directory) if more else {}
@@ -67,7 +71,15 @@ def serve(
             after_write=after_write,
             extra_routes=extra_routes or {},
         )
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
+        config = uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            http=Connection,
+            ws="none",
+            log_config=None,
+            access_log=False,
+        )
         server = uvicorn.Server(config)
         socket = config.bind_socket()
         socket.listen()  # so that a client may come before the thread has started

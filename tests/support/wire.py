@@ -1,4 +1,4 @@
-"""Calls of the API as bytes: made by botocore's serialisers, changed at will, read by its parsers."""
+"""Calls of the API as bytes: botocore writes them, tests change them, botocore reads answers."""
 
 import http.client
 from collections.abc import Mapping
@@ -92,7 +92,9 @@ class Caller:
         shape = operation.output_shape
         if shape is not None and status < 300 and shape.serialization.get("payload"):
             return Reply(status, body, {})  # a stream is handed on, not parsed
-        return Reply(status, body, parser.parse(answer, shape))
+        result = parser.parse(answer, shape)
+        result.pop("ResponseMetadata", None)
+        return Reply(status, body, result)
 
     def exchange(self, sent: Message) -> tuple[int, HeadersDict, bytes]:
         try:

@@ -4,6 +4,7 @@ Parameters are made from the service models, so an operation that is new has som
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ _CODE = zipped("def handler(event, context): ...")
 
 # Values that must be right for an operation to get as far as looking something up.
 _SAMPLES: Mapping[str, Any] = {
+    "Action": "lambda:InvokeFunction",
     "Actions": [FIXED],
     "Code": {"ZipFile": _CODE},
     "Conditions": [_PATH],
@@ -54,6 +56,15 @@ _SAMPLES: Mapping[str, Any] = {
     "Subnets": ["subnet-00000001", "subnet-00000002"],
     "Targets": [{"Id": "10.0.0.1", "Port": 80}],
     "ZipFile": _CODE,
+}
+
+
+# Members that the model does not require and AWS does.
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "CreateFunction": ("Runtime", "Handler"),
+    "CreateListener": ("Protocol", "Port"),
+    "CreateLoadBalancer": ("Subnets",),
+    "UpdateFunctionCode": ("ZipFile",),
 }
 
 
@@ -121,10 +132,8 @@ class Worlds:
             if not stays:
                 raise _Undone
 
-        try:
+        with contextlib.suppress(_Undone):
             self._runner.run(self._store.write(scope, once))
-        except _Undone:
-            pass
         return results[0]
 
     def resources(self, scope: Scope) -> list[Any]:
@@ -192,7 +201,7 @@ def params(of: str, name: str) -> dict[str, Any]:
     """Return values for the required members of an operation's input."""
     shape = service(of).operation(name).input_shape
     filled: dict[str, Any] = {} if shape is None else _filled(shape, "")
-    return filled
+    return filled | {member: _SAMPLES[member] for member in _REQUIRED.get(name, ())}
 
 
 def members(of: str, name: str) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from albatross.model.rule import (
     PathPattern,
 )
 from albatross.xds import index
-from albatross.xds.index import ANY_HOST, ANYWHERE, Entry, Plan
+from albatross.xds.entry import Entry
+from albatross.xds.index import ANY_HOST, ANYWHERE, Plan
 from tests.support.envoy import Balancer, Proxy
 
 HOSTS = ["a.com", "b.com", "A.com", "c.b.com", "*.com", "?.com", "*", "d-e_f.com"]

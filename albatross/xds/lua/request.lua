@@ -8,7 +8,7 @@
 local byte, find, format, gsub, match, sub = string.byte, string.find, string.format, string.gsub, string.match, string.sub
 local random, time = math.random, os.time
 
--- AWS is silent: a request target of more than 16,384 bytes is answered 414; AWS names 400 too.
+-- AWS is silent: a request target of more than 16,384 bytes is answered 414, one whose request line has more, 400.
 local TARGET_BYTES_MAX = 16384
 local LINE_BYTES_MAX = 16383 -- `Name: value` without its line end
 -- AWS is silent: headers of more than 65,536 bytes, line ends included, or with a line of 16,384
@@ -99,12 +99,18 @@ local function normalised(target)
 end
 
 local configurations, configurations_count = {}, 0
-local PARAMETERS = {
-  "action", "protocol", "port", "host", "xff", "xff_port", "drop_invalid", "desync", "redirect_status", "redirect_protocol",
-  "redirect_host", "redirect_port", "redirect_path", "redirect_query", "redirect_page",
-  "sticky_s", "rewrites_host", "rewrites_url", "kind", "version",
-  "mtls_chain", "mtls_serial", "mtls_issuer", "mtls_subject", "mtls_validity", "mtls_leaf",
-}
+
+-- Names and values in turn, each after its length in bytes (albatross/xds/route.py), as a table.
+local function unpacked(text)
+  local found, from, name = {}, 1, nil
+  while from <= #text do
+    local _, colon, length = find(text, "^(%d+):", from)
+    from = colon + length + 1
+    local part = sub(text, colon + 1, from - 1)
+    if name then found[name], name = part, nil else name = part end
+  end
+  return found
+end
 
 -- The target groups to choose from, which have parameters of their own.
 local function choices(groups)
@@ -126,8 +132,7 @@ local function configuration(handle, name)
   if known then return known end
   if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
   local context = handle:metadata()
-  known = {}
-  for _, key in ipairs(PARAMETERS) do known[key] = context:get(key) end
+  known = unpacked(context:get("texts"))
   known.groups = choices(context:get("groups"))
   configurations[name] = known
   configurations_count = configurations_count + 1
@@ -352,6 +357,7 @@ function envoy_on_request(handle)
   if method == "TRACE" then return answer(handle, "405") end
   if method == "CONNECT" then return answer(handle, "400") end -- AWS is silent: CONNECT is refused with 400.
   if #target > TARGET_BYTES_MAX then return answer(handle, "414") end
+  if #method + #target + #"  HTTP/1.1" > TARGET_BYTES_MAX then return answer(handle, "400") end -- the request line
   local framing = headers:get("x-albatross-size") or "" -- size of the headers and, after a space, Transfer-Encoding
   if (tonumber(match(framing, "^%d+")) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
     local total, too_long = measured(headers, host)

@@ -8,6 +8,7 @@
 local find, format, gmatch, gsub, match, sub = string.find, string.format, string.gmatch, string.gsub, string.match, string.sub
 local xor = bit.bxor
 
+-- differs from AWS: an application's sticky session needs one cookie, AWSALBAPP-0; there is no -1 to -3.
 local COOKIE_DAYS = 7
 local TIME_DIGITS = 8
 local CHROMIUM_MIN = 80 -- from here on SameSite=None is known

@@ -1,0 +1,93 @@
+"""Lists of rules that name a host, apart from those of all other rules. Pure.
+
+The lists of a host would otherwise have, for each start of a path, the rules that look at paths: as
+many as there are hosts times paths. Each list of a host ends with a route that stands for the rules
+that look at no host, and names of routes say for which paths one of these may come first: then
+`lua/request.lua`, look_apart, has Envoy look there, and takes the route whose rule comes first.
+"""
+
+import os.path
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from envoy.config.route.v3.route_components_pb2 import Route
+
+from albatross.model.rule import HostHeader
+from albatross.xds import names, patterns, weights
+from albatross.xds.entry import Entry, hosts, starts
+
+STARTS_MAX = 8  # of paths, in one name
+_ALL_PATHS = "/"
+_IN_NAME = re.compile(r"/[^ ,]*")
+
+
+def apart(entries: Sequence[Entry]) -> tuple[Mapping[str, Sequence[Entry]], list[Entry]] | None:
+    """Return the entries of each host that is named, and those for all other hosts.
+
+    None where a rule cannot tell hosts from `names.NO_HOST`, which stands for none.
+    """
+    own: defaultdict[str, list[tuple[int, Entry]]] = defaultdict(list)
+    wild: list[tuple[re.Pattern[str], int, Entry]] = []
+    chosen, others = list[tuple[int, Entry]](), list[Entry]()
+    before = _Starts()
+    for number, entry in enumerate(entries):
+        named = hosts(entry)
+        conditions = [one for one in entry.conditions if isinstance(one, HostHeader)]
+        if weights.is_taken(entry.route):
+            chosen.append((number, entry))
+        elif not entry.is_certain:
+            return None
+        elif named is not None:
+            for host in named:
+                own[host].append((number, before.noted_on(entry)))
+        elif conditions:
+            expression = re.compile(patterns.any_host(conditions))
+            if conditions[0].regex_values or expression.fullmatch(names.NO_HOST):
+                return None
+            wild.append((expression, number, before.noted_on(entry)))
+        else:
+            for start in starts(entry):
+                before.add(start)
+        if named is None:
+            others.append(entry)
+    lists = {}
+    for host in sorted(own):
+        matching = [(n, entry) for expression, n, entry in wild if expression.fullmatch(host)]
+        found = sorted([*chosen, *own[host], *matching], key=lambda item: item[0])
+        lists[host] = [*(entry for _, entry in found), _LEADING_APART]
+    return lists, others
+
+
+class _Starts:
+    """Few starts of paths: every path with a start that was added has one of them."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, str] = {}  # by their first two characters
+
+    def add(self, start: str) -> None:
+        kind = start[:2]
+        self._kinds[kind] = os.path.commonprefix([self._kinds.get(kind, start), start])
+
+    def noted_on(self, entry: Entry) -> Entry:
+        """Return `entry`, whose route's name says so where others may come before it."""
+        if not self._kinds:
+            return entry
+        kinds = sorted(self._kinds.values())
+        if len(kinds) > STARTS_MAX or not all(map(_IN_NAME.fullmatch, kinds)):
+            kinds = [_ALL_PATHS]
+        route = Route()
+        route.CopyFrom(entry.route)
+        route.name = names.apart_route(route.name, kinds)
+        return replace(entry, route=route)
+
+
+_LEADING_APART = Entry(
+    Route(
+        name=names.apart_route(names.route("apart", None, "0"), [_ALL_PATHS]),
+        match={"prefix": ""},
+        direct_response={"status": 500},  # if the script failed
+    ),
+    (),
+)

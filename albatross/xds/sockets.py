@@ -1,0 +1,209 @@
+"""Who listens on which socket, and what Envoy needs for each: its listener, routes and secrets.
+
+What has been made is kept: a changed rule costs the sockets whose rules have changed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from google.protobuf.message import Message
+
+from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
+from albatross.model.snapshot import ListenerRules, Snapshot
+from albatross.model.target_group import TargetGroup
+from albatross.xds import names
+from albatross.xds.access_log import is_on, to_access_log
+from albatross.xds.https import Credentials, Socket
+from albatross.xds.memo import Memo
+from albatross.xds.route import to_route_table
+from albatross.xds.tenant import Door, Groups, Tenant
+from albatross.xds.tls import Sealed
+
+
+class DanglingName(Exception):
+    """A resource names another one that does not exist. Nothing of such a snapshot is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where a listener really listens."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A socket, and whose listeners share it, the oldest load balancer's first."""
+
+    binding: Binding
+    listeners: list[tuple[LoadBalancer, Listener]]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What Envoy needs for one socket."""
+
+    listener: Message
+    routes: Mapping[str, Message]
+    secrets: Mapping[str, Sealed]
+    is_logged: bool
+
+
+def places(
+    listeners: Iterable[Listener],
+    load_balancers: Sequence[LoadBalancer],
+    bindings: Mapping[str, Binding],
+) -> dict[str, Place]:
+    """Return the sockets by name, sorted. Raises DanglingName."""
+    age = {balancer.arn: n for n, balancer in enumerate(load_balancers)}
+    for listener in listeners:
+        if listener.load_balancer_arn not in age:
+            raise DanglingName(f"{listener.arn} has no load balancer")
+    found: dict[Binding, Place] = {}
+    for listener in sorted(listeners, key=lambda one: age[one.load_balancer_arn]):
+        if binding := bindings.get(listener.arn):
+            place = found.setdefault(binding, Place(binding, []))
+            place.listeners.append((load_balancers[age[listener.load_balancer_arn]], listener))
+    return {
+        names.socket(binding.address, binding.port): found[binding]
+        for binding in sorted(found, key=lambda one: (one.address, one.port))
+    }
+
+
+class Sockets:
+    """Serves snapshots that differ in their rules alone. `memo`: what was made for other ones."""
+
+    def __init__(
+        self,
+        places: Mapping[str, Place],
+        memo: Memo,
+        groups: Mapping[str, TargetGroup],
+        credentials: Credentials,
+        cookie_key: bytes,
+        request_log: str | None,
+        *,
+        lambda_idle_timeout: bool,
+    ) -> None:
+        self._places = places
+        self._memo = memo
+        self._groups = groups
+        self._credentials = credentials
+        self._cookie_key = cookie_key
+        self._request_log = request_log
+        self._lambda_idle_timeout = lambda_idle_timeout
+        self._place_of = {
+            listener.arn: name for name, place in places.items() for _, listener in place.listeners
+        }
+        self._by_listener: Mapping[str, ListenerRules] = {}  # of the last snapshot
+        self._served: dict[str, Served] = {}  # of that, by name
+
+    def serve(self, snapshot: Snapshot) -> Mapping[str, Served]:
+        """Return what each socket needs. Raises DanglingName."""
+        now, before = snapshot.by_listener, self._by_listener
+        changed = {arn for arn, tried in now.items() if before.get(arn) is not tried}
+        _refuse_dangling_names(snapshot, changed, self._groups)
+        is_first = not self._served
+        stale = {self._place_of[arn] for arn in changed if arn in self._place_of}
+        for name in self._places if is_first else stale:
+            self._served[name] = self._serve(name, self._places[name], now)
+        if is_first:
+            self._memo.forget_unused()
+        self._by_listener = now
+        return self._served
+
+    def _serve(self, name: str, place: Place, by_listener: Mapping[str, ListenerRules]) -> Served:
+        memo, tenants = self._memo, []
+        for balancer, listener in place.listeners:
+            tried = by_listener.get(listener.arn)
+            if tried is None or not tried.has_default:
+                raise DanglingName(f"{listener.arn} has no default rule")
+            groups = tuple(map(self._groups.__getitem__, tried.target_group_arns))
+            tenants.append(
+                memo.call(
+                    listener.arn, _tenant, balancer, listener, tried, groups, self._cookie_key
+                )
+            )
+        return memo.call(
+            name,
+            _serve,
+            *(name, place.binding, tenants, memo.inside((name, "parts"))),
+            credentials=memo.call((name, "credentials"), self._credentials.only, tenants),
+            request_log=self._request_log,
+            lambda_idle_timeout=self._lambda_idle_timeout,
+        )
+
+
+def _refuse_dangling_names(
+    snapshot: Snapshot, changed: Iterable[str], groups: Mapping[str, TargetGroup]
+) -> None:
+    """Raise DanglingName where the rules of the listeners `changed` name what does not exist."""
+    listeners = {listener.arn for listener in snapshot.listeners} if changed else ()
+    for arn in changed:
+        tried = snapshot.by_listener[arn]
+        if arn not in listeners:
+            raise DanglingName(f"{tried.rules[0].arn} has no listener")
+        for target_group_arn in tried.target_group_arns:
+            if target_group_arn not in groups:
+                raise DanglingName(f"a rule of {arn} forwards to {target_group_arn}")
+
+
+def _tenant(
+    balancer: LoadBalancer,
+    listener: Listener,
+    tried: ListenerRules,
+    groups: tuple[TargetGroup, ...],
+    cookie_key: bytes,
+) -> Tenant:
+    return Tenant(balancer, listener, tried.rules, Groups.of(groups, cookie_key))
+
+
+def _serve(
+    name: str,
+    binding: Binding,
+    tenants: list[Tenant],
+    memo: Memo,
+    *,
+    credentials: Credentials,
+    request_log: str | None,
+    lambda_idle_timeout: bool,
+) -> Served:
+    """Return the listener on a socket, its route tables and its secrets."""
+    doors = [tenant.door for tenant in tenants]
+    listener, socket = memo.call("listener", _open, name, binding, doors, credentials, request_log)
+    routes = {
+        table: memo.call(
+            table,
+            to_route_table,
+            *(table, group, memo.inside((table, "rules"))),
+            lambda_idle_timeout=lambda_idle_timeout,
+        )
+        for table, group in _by_table(socket, tenants).items()
+    }
+    memo.forget_unused()
+    return Served(listener, routes, socket.secrets, any(map(is_on, tenants)))
+
+
+def _open(
+    name: str,
+    binding: Binding,
+    doors: list[Door],
+    credentials: Credentials,
+    request_log: str | None,
+) -> tuple[Message, Socket]:
+    """Return the listener on a socket, and what was made for it."""
+    log = partial(to_access_log, request_log, name) if request_log else None
+    socket = Socket(name, binding.address, binding.port, doors, credentials, log)
+    return socket.listener(), socket
+
+
+def _by_table(socket: Socket, tenants: list[Tenant]) -> dict[str, list[Tenant]]:
+    """Return who is in which route table. What no connection can reach has none."""
+    tables: dict[str, list[Tenant]] = {}
+    for tenant in tenants:
+        table = names.table(socket.name, tenant.listener)
+        if table in socket.tables:
+            tables.setdefault(table, []).append(tenant)
+    return tables

@@ -1,0 +1,34 @@
+"""Scripts of examples/, run as a reader would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.command import free_port, place, serving
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run_walkthrough(example: str, *, seconds: float) -> str:
+    """Return what the script of an example prints, run against a server of its own.
+
+    It has the real `aws`, `albatross` and curl, and a port for its listener.
+    """
+    with place() as where, serving(where) as server:
+        done = subprocess.run(
+            ["bash", str(EXAMPLES / example / "walkthrough.sh")],
+            env={
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "HOME": str(where.folder),
+                "TMPDIR": str(where.folder),
+                "AWS_ENDPOINT_URL": server.url,
+                "PORT": str(free_port()),
+            },
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
