@@ -118,7 +118,19 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Logs in CloudWatch Logs": LATER,
         "Invoke: RequestResponse and DryRun": "e2e/test_serve.py",
         "Invoke: Event, with retries and destinations": LATER,
-        "Versions, aliases, function URLs": LATER,
+        "Published versions, which never change, and by which name they go": (
+            "lambda_/test_versions.py"
+        ),
+        "Aliases, of one version or two by weight": "lambda_/test_aliases.py",
+        "Versions and aliases as targets; an alias is moved without losing a request": (
+            "e2e/test_function_versions_through_proxy.py"
+        ),
+        "A policy of its own for each qualifier": "lambda_/test_versions.py",
+        "Reserved concurrency covers all versions": "host/test_concurrency.py",
+        "Provisioned concurrency: environments that are kept ready": (
+            "e2e/test_function_versions_through_proxy.py"
+        ),
+        "Function URLs": LATER,
         "Memory and ephemeral storage are enforced": LATER,
     },
     "Certificates": {

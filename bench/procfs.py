@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _ENDS_OF_LIFE = (FileNotFoundError, ProcessLookupError)
 
 
@@ -39,9 +38,12 @@ def rss_kb(pid: int) -> int:
 
 
 def cpu_s(pid: int) -> float:
-    """Return the processor time that `pid` has used, in user and kernel mode."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    """Return the processor time that `pid`'s living threads have used, in user and kernel mode."""
+    times_ns = (
+        int((task / "schedstat").read_text().split()[0])
+        for task in Path(f"/proc/{pid}/task").iterdir()
+    )
+    return sum(times_ns) / 1e9
 
 
 def descriptors(pid: int) -> int:

@@ -57,10 +57,10 @@ class Sent:
                 return None
         try:
             found = parsedate_to_datetime(self.date)
-        except ValueError:
+            # `-0000` is Universal Time too, of a place that is not told [RFC 5322, 3.3].
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # the latter at the ends of what a date can be
             return None
-        # `-0000` is Universal Time too, of a place that is not told [RFC 5322, 3.3].
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def caller(headers: Mapping[str, str], fields: Mapping[str, str], default: Scope) -> Caller:

@@ -267,7 +267,7 @@ def _to_sign(request: Request, digest: str, timestamp: str) -> "AWSRequest":
     from botocore.awsrequest import AWSRequest
 
     fields = [pair for pair in query.pairs(request.query) if pair[0] != "X-Amz-Signature"]
-    path = request.path.replace("#", "%23")
+    path = "/" + request.path.replace("#", "%23").removeprefix("/")  # `*` is a path, too
     made = AWSRequest(
         method=request.method,
         url=f"http://localhost{path}?{urlencode(fields, quote_via=quote)}",

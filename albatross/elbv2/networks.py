@@ -78,7 +78,7 @@ def set_ip_address_type(tx: "Transaction", params: Mapping[str, Any]) -> wire.Do
 
 
 def modify_ip_pools(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
-    """ModifyIpPools. Raises LoadBalancerNotFound, InvalidConfigurationRequest, ValidationError.
+    """ModifyIpPools. Raises LoadBalancerNotFound, ValidationError.
 
     The pool has no effect here.
     """
@@ -164,12 +164,12 @@ def ip_address_type(scheme: str, params: Mapping[str, Any], current: str = "ipv4
 
 
 def ipam_pool(scheme: str, params: Mapping[str, Any]) -> str | None:
-    """Return the IPAM pool that `params` ask for. Raises InvalidConfigurationRequest."""
+    """Return the IPAM pool that `params` ask for. Raises ValidationError."""
     pool: str | None = (params.get("IpamPools") or {}).get("Ipv4IpamPoolId")
     # differs from AWS: an IPAM pool need not exist, and has no effect.
     # AWS is silent: an internal load balancer, which has no public addresses, has no IPAM pool.
     if pool is not None and scheme != INTERNET_FACING:
-        raise InvalidConfigurationRequest(
+        raise ValidationError(
             f"IPAM pools are only supported for load balancers with scheme '{INTERNET_FACING}'"
         )
     return pool

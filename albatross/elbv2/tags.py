@@ -33,6 +33,8 @@ def from_params(params: Mapping[str, Any]) -> dict[str, str]:
     tags: dict[str, str] = {}
     for tag in params.get("Tags", ()):
         key = tag["Key"]
+        # AWS is silent: a key given twice is refused with DuplicateTagKeys by every operation with
+        # tags; the API reference names this error for some.
         if key in tags:
             raise DuplicateTagKeys(f"Tag key '{key}' was specified more than once")
         if key.lower().startswith("aws:"):

@@ -68,7 +68,8 @@ class _Starts:
 
     def add(self, start: str) -> None:
         kind = start[:2]
-        self._kinds[kind] = os.path.commonprefix([self._kinds.get(kind, start), start])
+        known = self._kinds.get(kind, start)
+        self._kinds[kind] = os.path.commonprefix([known, start])  # noqa: RUF071
 
     def noted_on(self, entry: Entry) -> Entry:
         """Return `entry`, whose route's name says so where others may come before it."""

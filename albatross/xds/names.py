@@ -1,5 +1,7 @@
 """The names by which Envoy's resources and our internal headers go. No other module makes one."""
 
+from collections.abc import Iterable
+
 from albatross.model.listener import Listener
 from albatross.model.request_record import ABSENT
 
@@ -28,7 +30,11 @@ ENVOYS_OWN_HEADERS = (
     HOST_HEADER,
     URL_HEADER,
 )
-BARE_HOST_END = "*"  # of routes' names, where rules see Host without its port
+# The last character of routes' names: where rules see Host without its port; where rules that look
+# at no host may come first; else.
+_BARE_HOST_END, _APART_END, _END = "*", "+", "-"
+_LAST_PRIORITY = 1_000_000  # the default rule's
+NO_HOST = "-"  # no host that a rule names
 CLIENT_ADDRESS_STATE = "albatross.client-address"
 
 ERROR_FILTER = "error-reason"
@@ -71,3 +77,17 @@ def table(socket_name: str, listener: Listener) -> str:
 def cluster(target_group_arn: str) -> str:
     """Return the name of the cluster of a target group of instances or addresses."""
     return target_group_arn
+
+
+def route(rule_arn: str, priority: int | None, digest: str, *, bare_host: bool = False) -> str:
+    """Return the name of a rule's route, by which the script knows its parameters.
+
+    `digest`: of the parameters, in 16 hexadecimal digits.
+    """
+    end = _BARE_HOST_END if bare_host else _END
+    return f"{rule_arn} {priority or _LAST_PRIORITY} {digest:>016}{end}"
+
+
+def apart_route(name: str, starts: Iterable[str]) -> str:
+    """Return the name of the route `name`, before which others may come for paths with `starts`."""
+    return f"{','.join(starts)} {name[:-1]}{_APART_END}"

@@ -26,6 +26,8 @@ def response_headers_filter() -> dict[str, object]:
 # not have the headers that the listener's attributes set, and has Server even where that is off.
 def set_response_headers(route: Route, listener: Listener) -> None:
     """Have the responses on `route` carry what `listener`'s attributes say."""
+    if not listener.attributes:  # by default they say nothing
+        return
     mutations = Mutations()
     if attributes.get(listener, "routing.http.response.server.enabled") == "false":
         mutations.response_mutations.add(remove="server")

@@ -18,7 +18,7 @@ from albatross.model.rule import Action, Forward, Rule
 from albatross.xds import client_certificates, conditions, index, names, target_group, weights
 from albatross.xds.access_log import note_choice
 from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
-from albatross.xds.index import Entry
+from albatross.xds.entry import Entry
 from albatross.xds.memo import Memo
 from albatross.xds.packing import packed
 from albatross.xds.response_headers import set_response_headers
@@ -131,7 +131,7 @@ def _to_routes_of(rule: Rule, tenant: Tenant, settings: _Settings) -> list[Entry
             entries.append(Entry(route, (), is_certain=False))  # the script has looked at them
         parameters = {"groups": choices}
     route, for_script = _to_route(rule, action, tenant, settings)
-    _hand_to_script(route, {**for_script, **parameters}, settings)
+    _hand_to_script(route, rule, {**for_script, **parameters}, settings)
     weights.prepare(route, [entry.route for entry in entries])
     return [*entries, Entry(route, rule.conditions)]
 
@@ -214,15 +214,15 @@ def _add_forwarded_headers(route: Route, parameters: Mapping[str, str]) -> None:
         route.request_headers_to_add.add(**forwarded_for)
 
 
-def _hand_to_script(route: Route, parameters: Mapping[str, object], settings: _Settings) -> None:
+def _hand_to_script(
+    route: Route, rule: Rule, parameters: Mapping[str, object], settings: _Settings
+) -> None:
     """Put `parameters` on `route`. The script reads each set once: then it goes by the name.
 
     What is text is one string, as Envoy takes its time for each field of each route.
     """
-    text = json.dumps(parameters, sort_keys=True)
-    route.name += f" {sha256(text.encode()).hexdigest()[:16]}"
-    if settings.bare_host:
-        route.name += names.BARE_HOST_END
+    digest = sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
+    route.name = names.route(rule.arn, rule.priority, digest, bare_host=settings.bare_host)
     texts = {name: value for name, value in parameters.items() if isinstance(value, str)}
     metadata = {name: value for name, value in parameters.items() if name not in texts}
     metadata["texts"] = "".join(map(_netstring, (part for item in texts.items() for part in item)))

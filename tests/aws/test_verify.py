@@ -407,8 +407,11 @@ def test_a_date_header_will_do():
     one = signed(headers={**FORM, "Date": "x"})
     assert "x-amz-date" not in one.headers
     verifier().verify(one, DEFAULT, None)
-    lost = with_lines(one, lambda n, v: (n, "yesterday" if n == "date" else v))
-    assert refusal(lost)[1].startswith("Date must be in ISO-8601 'basic format'. Got 'yesterday'.")
+    for date in ("yesterday", "Fri, 31 Dec 9999 23:59:59 -2300", "20261399T000000Z"):
+        lost = with_lines(one, lambda n, v, date=date: (n, date if n == "date" else v))
+        assert refusal(lost)[1].startswith(
+            f"Date must be in ISO-8601 'basic format'. Got '{date}'."
+        )
 
 
 def test_without_readable_keys_nobody_is_let_in():

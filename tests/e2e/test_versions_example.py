@@ -1,37 +1,16 @@
 """The script of examples/versions, with the real `aws` and curl."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.support.command import free_port, place, serving
-
-SCRIPT = Path(__file__).parents[2] / "examples" / "versions" / "walkthrough.sh"
+from tests.support.examples import run_walkthrough
 
 
 @pytest.mark.timeout(90)
 def test_a_new_version_gets_a_tenth_then_everything() -> None:
-    with place() as where, serving(where) as server:
-        done = subprocess.run(
-            ["bash", str(SCRIPT)],
-            env={
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "HOME": str(where.folder),
-                "TMPDIR": str(where.folder),
-                "AWS_ENDPOINT_URL": server.url,
-                "PORT": str(free_port()),
-            },
-            capture_output=True,
-            text=True,
-            timeout=80,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    found = re.findall(r"^ *(\d+) (hello|good day) from version (\d)$", done.stdout, re.MULTILINE)
+    printed = run_walkthrough("versions", seconds=80)
+    found = re.findall(r"^ *(\d+) (hello|good day) from version (\d)$", printed, re.MULTILINE)
     (first, tenth, most, last) = found
     assert first == ("200", "hello", "1")
     assert tenth[1:] == ("good day", "2")

@@ -85,7 +85,7 @@ CREATE = rows(
             "Scheme": "internal",
             "IpamPools": {"Ipv4IpamPoolId": "ipam-pool-1"},
         },
-        "InvalidConfigurationRequest",
+        "ValidationError",
         "IPAM pools are only supported for load balancers with scheme 'internet-facing'",
     ),
     no_pool=(
@@ -203,7 +203,7 @@ SETTINGS = [
         ),
         internal=(
             on({"IpamPools": {"Ipv4IpamPoolId": "ipam-pool-1"}}, "{internal}"),
-            "InvalidConfigurationRequest",
+            "ValidationError",
             "IPAM pools are only supported for load balancers with scheme 'internet-facing'",
         ),
     ),

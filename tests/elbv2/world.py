@@ -14,6 +14,8 @@ from tests.support.tls import authority
 ACCOUNT = "199999999999"
 OK = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}
 PATH = {"Field": "path-pattern", "Values": ["/x"]}
+# Any operation may answer with these. The model names DuplicateTagKeys for some with tags only.
+_COMMON = {"AccessDenied", "DuplicateTagKeys", "NotImplemented", "ValidationError"}
 _PREFIX = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}"
 
 
@@ -49,8 +51,15 @@ class World:
         with pytest.raises(ClientError) as raised:
             self.call(operation, **params)
         answer: Any = raised.value.response
-        status = answer["ResponseMetadata"]["HTTPStatusCode"]
-        return status, answer["Error"]["Code"], answer["Error"]["Message"]
+        code: str = answer["Error"]["Code"]
+        assert code in (_COMMON | self._codes(operation)), f"{operation} has no {code} in AWS"
+        return answer["ResponseMetadata"]["HTTPStatusCode"], code, answer["Error"]["Message"]
+
+    def _codes(self, operation: str) -> set[str]:
+        """Return the codes that the service model names for `operation`."""
+        model = self._elb.meta
+        name = model.method_to_api_mapping[operation]
+        return {shape.error_code for shape in model.service_model.operation_model(name).error_shapes}
 
     def text(self, text: str) -> str:
         """Return `text` with names of resources replaced by their ARNs."""

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from albatross.host import reload
-from albatross.model.function import Directory
-from tests.support.host import PYTHON, RunningHost, make_function, running_host
+from tests.support.host import PYTHON, RunningHost, running_host
 
 OK = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'ok'}\n"
 
@@ -327,78 +325,6 @@ def test_a_killed_environment_is_replaced(host: RunningHost) -> None:
     os.kill(first, signal.SIGKILL)
     time.sleep(0.1)
     assert int(host.request("victim").body) != first
-
-
-# Code that is a directory
-
-
-@pytest.fixture
-def directory(host: RunningHost, tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "app.py").write_text(answering("one"))
-    host.put(make_function("live", Directory(path=str(tmp_path))))
-    yield tmp_path
-    del host.functions["live"], host.groups["live"]
-    host.apply()
-
-
-def answering(text: str) -> str:
-    return f"def handler(event, context):\n    return {{'statusCode': 200, 'body': '{text}'}}\n"
-
-
-def test_the_next_request_after_a_change_runs_the_new_code(
-    host: RunningHost, directory: Path
-) -> None:
-    assert host.request("live").body == b"one"
-    for text in ("two", "six", "ten"):  # of the same length, within the same second
-        (directory / "app.py").write_text(answering(text))
-        assert host.request("live").body == text.encode()
-
-
-def test_no_request_is_answered_by_half_a_file(host: RunningHost, directory: Path) -> None:
-    assert host.request("live").body == b"one"
-    stop = threading.Event()
-    answers: list[tuple[int, bytes]] = []
-
-    def load() -> None:
-        while not stop.is_set():
-            answer = host.request("live")
-            answers.append((answer.status, answer.body))
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    for text in ("two", "three"):
-        whole = answering(text)
-        with (directory / "app.py").open("w") as file:
-            for half in (whole[: len(whole) // 2], whole[len(whole) // 2 :]):
-                file.write(half)
-                file.flush()
-                time.sleep(reload.SETTLE_S / 2)
-        assert host.request("live").body == text.encode()
-    stop.set()
-    thread.join()
-    assert {status for status, _ in answers} == {200}
-    assert {body for _, body in answers} <= {b"one", b"two", b"three"}
-
-
-def test_an_import_error_answers_502_until_it_is_mended(host: RunningHost, directory: Path) -> None:
-    (directory / "app.py").write_text("import nowhere\n")
-    assert host.request("live").status == 502
-    assert host.request("live").status == 502
-    (directory / "app.py").write_text(answering("mended"))
-    assert host.request("live").body == b"mended"
-
-
-def test_a_module_beside_the_handler_counts_and_no_byte_code_is_left(
-    host: RunningHost, directory: Path
-) -> None:
-    (directory / "other.py").write_text("TEXT = 'a'\n")
-    (directory / "app.py").write_text(
-        "import other\ndef handler(e, c):\n    return {'statusCode': 200, 'body': other.TEXT}\n"
-    )
-    assert host.request("live").body == b"a"
-    (directory / "other.py").write_text("TEXT = 'b'\n")
-    assert host.request("live").body == b"b"
-    assert not (directory / "__pycache__").exists()
 
 
 # The Runtime API, by a runtime of the test's own

@@ -30,7 +30,10 @@ local NOT_THE_CLIENTS = {
   ["x-albatross-size"] = true, ["x-forwarded-proto"] = true, ["x-envoy-internal"] = true, ["x-envoy-external-address"] = true,
 }
 local COLON = byte(":")
-local BARE_HOST = byte("*") -- the end of names of routes, where rules see Host without its port
+-- How names of routes end (albatross/xds/names.py): where rules see Host without its port; where others may come first.
+local BARE_HOST, APART = byte("*"), byte("+")
+local ID_LENGTH = 17 -- of a name's end, which stands for the route's parameters
+local NO_HOST = "-"
 local INTERNAL = "x-albatross-"
 
 -- Requests without a length come to the host without one only under these methods: to others Envoy
@@ -125,16 +128,17 @@ local function choices(groups)
   return known
 end
 
--- The parameters of the chosen route, whose name is `name`, as a table. The name stands for all of them: Envoy
+-- The parameters of the chosen route, whose name is `name`, as a table. The name tells which they are: Envoy
 -- copies them for each request that asks.
 local function configuration(handle, name)
-  local known = configurations[name]
+  local id = sub(name, -ID_LENGTH)
+  local known = configurations[id]
   if known then return known end
   if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
   local context = handle:metadata()
   known = unpacked(context:get("texts"))
   known.groups = choices(context:get("groups"))
-  configurations[name] = known
+  configurations[id] = known
   configurations_count = configurations_count + 1
   return known
 end
@@ -200,6 +204,42 @@ local function sticky_cookies(handle, group)
   note(handle, "sticky-cors-cookie", "AWSALBTGCORS" .. rest .. "; SameSite=None; Secure")
 end
 
+local function choose_anew(handle, info)
+  handle:clearRouteCache()
+  handle:filterContext() -- has Envoy choose
+  return info:routeName()
+end
+
+local bounds, bounds_count = {}, 0
+
+-- What the name of a host's route says: its rule's priority, and starts of paths for which others may come first.
+local function bound(name)
+  local known = bounds[name]
+  if known then return known end
+  if bounds_count >= CONFIGURATIONS_MAX then bounds, bounds_count = {}, 0 end
+  local starts, priority = match(name, "^(%S+) .* (%d+) %x+.$")
+  known = { priority = tonumber(priority) }
+  for start in starts:gmatch("[^,]+") do known[#known + 1] = start end
+  bounds[name], bounds_count = known, bounds_count + 1
+  return known
+end
+
+-- Looks for the request's route among those for no host in particular, where one may come before the host's route `name`
+-- (albatross/xds/apart.py). Returns the name of that which comes first, which is chosen then.
+local function look_apart(handle, headers, info, name, path)
+  local own, may_come_first = bound(name), false
+  for _, start in ipairs(own) do
+    if sub(path, 1, #start) == start then may_come_first = true end
+  end
+  if not may_come_first then return name end
+  local host = headers:get(":authority")
+  headers:replace(":authority", NO_HOST)
+  local other = choose_anew(handle, info)
+  headers:replace(":authority", host)
+  if tonumber(match(other, " (%d+) %x+.$")) <= own.priority then return other end
+  return choose_anew(handle, info)
+end
+
 -- Chooses the route as rules see the request, and the target group where the rule has several. Returns what is to
 -- be done. Rules see the normalised path, and where some have regular expressions for hosts, Host without its port.
 local function choose(handle, headers, host, target, matched, as_sent)
@@ -208,11 +248,8 @@ local function choose(handle, headers, host, target, matched, as_sent)
   local bare = byte(name, -1) == BARE_HOST and has_port(host)
   if matched ~= target then headers:replace(":path", matched) end
   if bare then headers:replace(":authority", without_port(host)) end
-  if bare or not as_sent then
-    handle:clearRouteCache()
-    handle:metadata() -- chooses the route anew
-    name = info:routeName()
-  end
+  if bare or not as_sent then name = choose_anew(handle, info) end
+  if byte(name, -1) == APART then name = look_apart(handle, headers, info, name, matched) end
   local to = configuration(handle, name)
   if bare then headers:replace(":authority", host) end
   local group = to.groups and (to.sticky_s and kept_group(handle, headers, to) or drawn_group(to.groups))
