@@ -176,7 +176,16 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Rates: calls of the API, new environments, requests a second": LATER,
     },
     "The server": {
-        "What was acknowledged survives a kill of every process": "e2e/test_serve.py",
+        "What was acknowledged survives a kill of every process": "e2e/test_crashes.py",
+        "State in SQLite or in PostgreSQL, with the same guarantees": "store/test_store.py",
+        "A lost connection to PostgreSQL loses no change and makes none twice": (
+            "store/test_postgresql.py"
+        ),
+        "Tables of older versions are brought up to date, newer ones refused": (
+            "store/test_schema.py"
+        ),
+        "Backups of a running server, restored as a whole or not at all": "e2e/test_backup.py",
+        "Packages that no function has any more are removed": "store/test_packages.py",
         "A process that dies is replaced": "test_supervisor.py",
         "Stopping lets requests in flight finish": "e2e/test_serve.py",
         "One command for one handler, reloaded when it changes": "e2e/test_run.py",
@@ -185,8 +194,16 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Signatures verified if wanted, presigned and in chunks too": "aws/test_verify.py",
         "Access keys in a file, which is read again when it changes": "aws/test_access_keys.py",
         "Not open to other machines by mistake": "test_access.py",
+        "The AWS CLI's own examples of elbv2": "clients/test_cli_examples.py",
+        "boto3's waiters": "clients/test_waiters.py",
+        "boto3's paginators, while resources come and go": "clients/test_paginators.py",
+        "Any call, sensible or broken, is answered and half done never": (
+            "clients/test_any_calls.py"
+        ),
+        "Many callers of the same names at once": "clients/test_concurrent_callers.py",
+        "Huge, slow, deep and malformed requests of the API": "clients/test_hostile_requests.py",
         "A web console": LATER,
-        "PostgreSQL, several proxies, several hosts": LATER,
+        "Several proxies, several hosts": LATER,
         "Other AWS services (S3, DynamoDB, IAM, ...)": LATER,
         "CloudFormation": LATER,
     },

@@ -7,6 +7,7 @@ cannot be wrong for long: a test compares the page with what this module makes.
 import sys
 from collections.abc import Collection
 
+from albatross import absences, coverage_peer
 from albatross.acm import OPERATIONS as ACM
 from albatross.aws.service import service
 from albatross.behaviours import BEHAVIOURS
@@ -16,7 +17,7 @@ from albatross.sts import OPERATIONS as STS
 from albatross.trust_material import OPERATIONS as TRUST_MATERIAL
 
 # Not operations on the store alone: Invoke goes to the Lambda host, others read S3 before.
-_SERVED: dict[str, Collection[str]] = {
+SERVED: dict[str, Collection[str]] = {
     "elasticloadbalancing": ELBV2.keys() | TRUST_MATERIAL,
     "lambda": LAMBDA.keys()
     | {"Invoke", "GetProvisionedConcurrencyConfig", "ListProvisionedConcurrencyConfigs"},
@@ -42,8 +43,9 @@ kept without effect.
 
 def page() -> str:
     """Return the page in Markdown."""
-    operations = [_section(name, done) for name, done in _SERVED.items()]
-    return "\n".join([_HEAD, *map(_behaviours, BEHAVIOURS), _OPERATIONS_HEAD, *operations])
+    operations = [_section(name, done) for name, done in SERVED.items()]
+    behaviours = map(_behaviours, BEHAVIOURS)
+    return "\n".join([_HEAD, *behaviours, _OPERATIONS_HEAD, *operations, coverage_peer.section()])
 
 
 def _behaviours(area: str) -> str:
@@ -58,10 +60,19 @@ def _section(signing_name: str, done: Collection[str]) -> str:
     model = service(signing_name).model
     operations = sorted(model.operation_names)
     assert set(done) <= set(operations), set(done) - set(operations)
-    rows = [f"| {name} | {'done' if name in done else 'not yet'} |" for name in operations]
+    rows = [f"| {name} | {_word(signing_name, name, done)} |" for name in operations]
     title = f"## {model.metadata['serviceFullName']} ({model.service_name} {model.api_version})"
     count = f"{len(done)} of {len(operations)} operations."
     return "\n".join([title, "", count, "", "| operation | |", "| --- | --- |", *rows, ""])
+
+
+def _word(signing_name: str, name: str, done: Collection[str]) -> str:
+    """Return `done`, `partly: ...` or `not yet: ...`."""
+    if name in done:
+        lacking = absences.missing(signing_name, service(signing_name).operation(name))
+        return f"partly: {lacking}" if lacking else "done"
+    why = absences.reason(signing_name, name)
+    return f"not yet: {why}" if why else "not yet"
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from albatross import log as log_format
 from albatross.aws.access_keys import KeyFile
 from albatross.aws.app import App
 from albatross.aws.connection import Connection
+from albatross.aws.http import own_url
 from albatross.aws.verify import Verifier
 from albatross.balance import Balance, CountsByAddress
 from albatross.config import EXIT_CANNOT_BOOT, Config
@@ -48,6 +49,7 @@ from albatross.draining import Draining
 from albatross.health.anomalies import Counts
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
+from albatross.model import leniency
 from albatross.model.arn import Scope
 from albatross.model.errors import AwsError, InvalidConfigurationRequest
 from albatross.model.listener import Listener
@@ -181,7 +183,7 @@ def _app(
     of_backups: endpoints.Routes,
 ) -> App:
     """Return what the API's port serves."""
-    links = Links(_api_url(config))
+    links = Links(partial(own_url, _api_url(config)))
     return App(
         operations(config, store, contents, links, host, publisher),
         store,
@@ -194,6 +196,7 @@ def _app(
             **of_backups,
         },
         is_loopback=config.is_loopback,
+        lenient=leniency.allowed(strict=config.strict, kept=config.lenient),
         verifier=Verifier(KeyFile(config.auth).keys) if config.auth else None,
         open_paths=OPEN_PATHS,
     )

@@ -14,12 +14,12 @@ LIFETIME_S = 600  # source: elbv2 API, `GetTrustStoreCaCertificatesBundle`
 
 
 class Links:
-    """Makes and checks links that begin with `url`, the server's, and a path.
+    """Makes and checks links that begin with what `url` returns, the server's, and a path.
 
     `clock` tells seconds since 1970.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: Callable[[], str], *, clock: Callable[[], float] = time.time) -> None:
         self._url = url
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -29,7 +29,7 @@ class Links:
         expires = str(int(self._clock()) + LIFETIME_S)
         fields = {"sha256": digest, "expires": expires}
         signature = self._sign(path, digest, expires)
-        return f"{self._url}{path}?{urlencode(fields)}&signature={signature}"
+        return f"{self._url()}{path}?{urlencode(fields)}&signature={signature}"
 
     def digest(self, path: str, query: str) -> str | None:
         """Return the SHA-256 that a link to `path` names; None where it is none or expired."""

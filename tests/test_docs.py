@@ -13,7 +13,7 @@ import pytest
 from botocore import xform_name
 
 import albatross.aws.errors  # noqa: F401  its errors count too
-from albatross import acm, cli, config, deviations, elbv2, lambda_, sts, trust_material
+from albatross import acm, cli, config, coverage, deviations, elbv2, sts, trust_material
 from albatross.behaviours import BEHAVIOURS, LATER
 from albatross.host.event import Request, to_event
 from albatross.host.response import ERROR_STATUS, from_result
@@ -91,7 +91,7 @@ def test_commands_of_aws_are_operations_that_are_there(path: Path) -> None:
     known = {
         "acm": acm.OPERATIONS,
         "elbv2": [*elbv2.OPERATIONS, *trust_material.OPERATIONS],
-        "lambda": [*lambda_.OPERATIONS, "Invoke"],
+        "lambda": coverage.SERVED["lambda"],
         "sts": sts.OPERATIONS,
     }
     session = botocore.session.get_session()

@@ -17,7 +17,7 @@ def now():
 
 @pytest.fixture
 def links(now):
-    return Links("http://api:1", clock=lambda: now[0])
+    return Links(lambda: "http://api:1", clock=lambda: now[0])
 
 
 def test_a_link_leads_to_its_content_until_it_expires(links, now):
@@ -46,4 +46,4 @@ def test_nothing_else_leads_anywhere(links, change):
     query = urlsplit(links.to("/content", DIGEST)).query
     assert links.digest("/content", change(query)) is None
     assert links.digest("/other", query) is None
-    assert Links("http://api:1", clock=lambda: NOW).digest("/content", query) is None
+    assert Links(lambda: "http://api:1", clock=lambda: NOW).digest("/content", query) is None

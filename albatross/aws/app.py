@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,14 @@ import orjson
 
 from albatross.aws import browser, protocol, query
 from albatross.aws.errors import STATUS, InternalFailure, MissingAction, Refused
-from albatross.aws.http import Request, Response
+from albatross.aws.http import HOST, Request, Response
 from albatross.aws.protocol import Call
 from albatross.aws.service import Service, service
 from albatross.aws.signature import Caller, caller, service_of
 from albatross.aws.verify import Verifier
 from albatross.model.arn import Scope
 from albatross.model.errors import AccessDenied, AwsError, NotImplementedHere
+from albatross.model.leniency import Leniency
 from albatross.model.operation import AsyncOperation, Operation
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class _NotAccepted(Exception):
 class App:
     """Serves the AWS APIs in `operations` (by signing name, then by operation) and `extra_routes`.
 
+    `lenient`: what is taken though AWS refuses it.
     `after_write` is awaited between a committed write and its answer. With a `verifier`, a call
     must be signed with a key it knows, one of an extra route too unless its path is in
     `open_paths`.
@@ -68,6 +70,7 @@ class App:
         after_write: Callable[[], Awaitable[None]],
         extra_routes: Mapping[tuple[str, str], Handler],
         is_loopback: bool = True,
+        lenient: Collection[Leniency] = frozenset(Leniency),
         verifier: Verifier | None = None,
         open_paths: frozenset[str] = frozenset(),
     ) -> None:
@@ -76,6 +79,7 @@ class App:
         self._verifier = verifier
         self._open_paths = open_paths
         self._operations = operations
+        self._lenient = lenient
         self._store = store
         self._default_scope = Scope(account, region)
         self._after_write = after_write
@@ -87,6 +91,7 @@ class App:
             return
         assert scope["type"] == "http", "the API speaks HTTP only"
         request = _request(scope)
+        HOST.set(request.headers.get("host", ""))
         request_id = str(uuid.uuid4())
         started = time.perf_counter()
         try:
@@ -123,7 +128,7 @@ class App:
         target = service(by.service)
         what = f"{target.name} call"
         try:
-            call = await _parse(target, request)
+            call = await self._parse(target, request)
             what = f"{target.name} {call.operation.name}"
             return await self._perform(target, by.scope, call, request_id), what
         except AwsError as error:
@@ -170,6 +175,11 @@ class App:
         if len(request.body) > INLINE_BYTES_MAX:
             return await asyncio.to_thread(verifier.verify, request, self._default_scope, expected)
         return verifier.verify(request, self._default_scope, expected)
+
+    async def _parse(self, target: Service, request: Request) -> Call:
+        if len(request.body) > INLINE_BYTES_MAX:
+            return await asyncio.to_thread(protocol.parse, target, request, self._lenient)
+        return protocol.parse(target, request, self._lenient)
 
     async def _perform(
         self, target: Service, scope: Scope, call: Call, request_id: str
@@ -241,12 +251,6 @@ async def _recognised(
         with suppress(AwsError):
             await _body(request, receive, 0)  # which most clients send before they read
         raise
-
-
-async def _parse(target: Service, request: Request) -> Call:
-    if len(request.body) > INLINE_BYTES_MAX:
-        return await asyncio.to_thread(protocol.parse, target, request)
-    return protocol.parse(target, request)
 
 
 def _request(scope: dict[str, Any]) -> Request:

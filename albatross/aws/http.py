@@ -1,7 +1,13 @@
 """An HTTP request and its answer, as far as the API needs them."""
 
+import re
 from collections.abc import Generator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+# Host of the request that is being answered; "" where it has none.
+HOST: ContextVar[str] = ContextVar("host", default="")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +39,9 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     chunks: Generator[bytes, None, None] | None = field(default=None, repr=False)
+
+
+def own_url(default: str) -> str:
+    """Return the server's URL as the client that is being answered calls it, else `default`."""
+    host = HOST.get()
+    return f"http://{host}" if _HOST.fullmatch(host) else default

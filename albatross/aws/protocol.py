@@ -4,7 +4,7 @@ All of it is driven by botocore's service models: what is named here is named fo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ from albatross.aws.http import Request, Response
 from albatross.aws.service import SERVICES, Service, service
 from albatross.aws.validate import validate
 from albatross.model.errors import AwsError
+from albatross.model.leniency import Leniency
 
 # AWS is silent: a request that uploads no code may have a body of at most 10 MiB.
 BODY_BYTES_MAX = 10 * 1024 * 1024
@@ -30,6 +31,7 @@ BODY_BYTES_MAX = 10 * 1024 * 1024
 UPLOAD_BYTES_MAX = 70_167_211
 _UPLOADS = frozenset({"CreateFunction", "UpdateFunctionCode", "PublishLayerVersion"})
 _REST_PATH = re.compile(r"/20[0-9]{2}-[0-9]{2}-[0-9]{2}/")
+_NO_VERSION = "NO_VERSION_SPECIFIED"  # as AWS's message calls it
 _FORM = "application/x-www-form-urlencoded"
 _TARGETS = {"CertificateManager": "acm"}  # prefix of X-Amz-Target -> signing name
 
@@ -93,14 +95,16 @@ def fields_of(request: Request) -> dict[str, str]:
     return fields
 
 
-def parse(target: Service, request: Request) -> Call:
-    """Return the checked call that `request` makes.
+def parse(
+    target: Service, request: Request, lenient: Collection[Leniency] = frozenset(Leniency)
+) -> Call:
+    """Return the checked call that `request` makes. `lenient`: what is taken though AWS refuses it.
 
     Raises an AwsError for whatever is wrong with it: nothing a client sends raises anything else.
     """
     match target.protocol:
         case "query":
-            operation = _action(target, request)
+            operation = _action(target, request, lenient)
             params = query.parse(operation, fields_of(request))
         case "json":
             operation = _targeted(target, request)
@@ -133,7 +137,7 @@ def _targeted(target: Service, request: Request) -> OperationModel:
     return target.operation(name)
 
 
-def _action(target: Service, request: Request) -> OperationModel:
+def _action(target: Service, request: Request, lenient: Collection[Leniency]) -> OperationModel:
     sent_as = _content_type(request)
     if request.body and sent_as not in ("", _FORM):
         raise UnsupportedMediaTypeException(
@@ -141,15 +145,14 @@ def _action(target: Service, request: Request) -> OperationModel:
         )
     fields = fields_of(request)
     action = fields.get("Action")
-    # differs from AWS: a Query request without Version is taken to be of the current one.
-    version = fields.get("Version", target.model.api_version)
+    # differs from AWS: a Query request without Version is taken to be of the current one, but with
+    # the setting `strict`.
+    is_lenient = Leniency.MISSING_VERSION in lenient
+    version = fields.get("Version", target.model.api_version if is_lenient else _NO_VERSION)
     if action is None:
         raise MissingAction("The request must contain the parameter Action")
     if version != target.model.api_version or action not in target.model.operation_names:
-        raise InvalidAction(
-            f"Could not find operation {action[:128]} for version {version[:32]} of the "
-            f"{target.model.service_name} API, whose version here is {target.model.api_version}"
-        )
+        raise InvalidAction(f"Could not find operation {action[:128]} for version {version[:32]}")
     return target.operation(action)
 
 

@@ -18,6 +18,7 @@ from albatross.model.errors import (
     TooManyUniqueTargetGroupsPerLoadBalancer,
 )
 from albatross.model.listener import Listener
+from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Action, Forward, Redirect, Rule
 from albatross.model.target_group import TargetGroup
 
@@ -52,7 +53,7 @@ def admit(
 
     `instead_of` is the ARN of the rule that has it from now on, None for a new rule.
     Raises TargetGroupNotFound, TargetGroupAssociationLimit, InvalidLoadBalancerAction,
-    TooManyUniqueTargetGroupsPerLoadBalancer, and as check_targets does.
+    TooManyUniqueTargetGroupsPerLoadBalancer, and as check_addresses and check_targets do.
     """
     if not isinstance(action, Forward):
         return
@@ -71,6 +72,9 @@ def admit(
                 "The following target groups cannot be associated with more than one load "
                 f"balancer: {arn}"
             )
+    balancer = tx.get(LoadBalancer, load_balancer_arn)
+    assert balancer is not None, "its listener is there"
+    check_addresses(tx, balancer.ip_address_type, action.target_group_arns)
     used = target_groups_of(tx, load_balancer_arn, but_for=instead_of)
     most = quota(tx, quotas.TARGET_GROUPS_OF_BALANCER)
     if len(used.union(action.target_group_arns)) > most:
@@ -80,6 +84,22 @@ def admit(
         )
     if new := set(action.target_group_arns) - used:
         check_targets(tx, [group for arn in used | new if (group := tx.get(TargetGroup, arn))])
+
+
+def check_addresses(tx: "Transaction", ip_address_type: str, groups: Iterable[str]) -> None:
+    """Check that a load balancer of that type reaches the targets of all `groups` (ARNs).
+
+    Raises InvalidConfigurationRequest.
+    """
+    if ip_address_type != "ipv4":
+        return
+    for arn in groups:
+        group = tx.get(TargetGroup, arn)
+        if group is not None and group.ip_address_type == "ipv6":
+            raise InvalidConfigurationRequest(
+                f"Target group '{arn}' with IP address type 'ipv6' cannot be used with a load "
+                "balancer with IP address type 'ipv4'"
+            )
 
 
 def check_targets(tx: "Transaction", groups: Iterable[TargetGroup]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from albatross.elbv2 import lookup, wire
+from albatross.elbv2 import associations, lookup, wire
 from albatross.model.errors import (
     InvalidConfigurationRequest,
     InvalidSecurityGroup,
@@ -42,7 +42,7 @@ def set_subnets(tx: "Transaction", params: Mapping[str, Any]) -> wire.Document:
     changed = replace(
         balancer,
         zones=zones(tx.scope.region, params, balancer.zones),
-        ip_address_type=ip_address_type(balancer.scheme, params, balancer.ip_address_type),
+        ip_address_type=_changed_type(tx, balancer, params),
     )
     tx.put(changed)
     return {
@@ -72,7 +72,7 @@ def set_ip_address_type(tx: "Transaction", params: Mapping[str, Any]) -> wire.Do
     """
     balancer = lookup.by_arn(tx, LoadBalancer, params["LoadBalancerArn"])
     # differs from AWS: the IP address type is kept and shown, but has no effect.
-    chosen = ip_address_type(balancer.scheme, params, balancer.ip_address_type)
+    chosen = _changed_type(tx, balancer, params)
     tx.put(replace(balancer, ip_address_type=chosen))
     return {"IpAddressType": chosen}
 
@@ -160,6 +160,15 @@ def ip_address_type(scheme: str, params: Mapping[str, Any], current: str = "ipv4
             f"The IP address type '{chosen}' is only supported for load balancers with scheme "
             f"'{INTERNET_FACING}'"
         )
+    return chosen
+
+
+def _changed_type(tx: "Transaction", balancer: LoadBalancer, params: Mapping[str, Any]) -> str:
+    """Return the IP address type that `balancer` has from now on. Raises as ip_address_type."""
+    chosen = ip_address_type(balancer.scheme, params, balancer.ip_address_type)
+    if chosen != balancer.ip_address_type:
+        groups = associations.target_groups_of(tx, balancer.arn)
+        associations.check_addresses(tx, chosen, groups)
     return chosen
 
 

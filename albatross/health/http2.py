@@ -72,7 +72,7 @@ class Http2Check(asyncio.Protocol):
         except StreamReset as error:
             self._fail(ConnectionResetError(str(error)))
             return
-        # AWS is silent: as in http1.py, after 1 MB the rest is not waited for.
+        # As in http1.py, after 1 MB the rest is not waited for.
         if response.is_complete or response.received > RESPONSE_BYTES_MAX:
             self._end()
         elif answers:

@@ -339,8 +339,10 @@ class Pool:
     def _top_up(self) -> None:
         """Start what is missing of the environments to be kept ready; what cannot be, later."""
         readiness = self._readiness
+        if not readiness.wanted or self._closed:
+            return
         missing = readiness.wanted - len(self._provisioned())
-        if missing <= 0 or self._closed:
+        if missing <= 0:
             return
         if not readiness.may_start():
             self._look_again(readiness.retry_s())

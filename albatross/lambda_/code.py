@@ -17,7 +17,7 @@ from albatross.store.transaction import Transaction
 
 ZIP_BYTES_MAX = 50 * 1024 * 1024
 _REQUEST_BYTES_MAX = 70_167_211  # the limit as AWS words it: of the request, the zip in Base64
-_ELSEWHERE = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
+ELSEWHERE = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 
 
 def update_function_code(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def package(tx: Transaction, code: Mapping[str, Any], *, operation: str) -> Pack
 
     Raises InvalidParameterValueException, RequestEntityTooLargeException, NotImplementedHere.
     """
-    elsewhere = [member for member in _ELSEWHERE if code.get(member)]
+    elsewhere = [member for member in ELSEWHERE if code.get(member)]
     if "ZipFile" not in code:
         if elsewhere:
             raise NotImplementedHere(

@@ -32,7 +32,7 @@ RESERVED_VARIABLES = frozenset(
     }
 )
 
-_UNSUPPORTED = (
+UNSUPPORTED = (
     *("AcceleratorConfig", "CapacityProviderConfig", "DurableConfig"),
     *("ImageConfig", "Layers", "PublishTo", "RuntimeConfig", "TenancyConfig"),
 )
@@ -54,7 +54,7 @@ def update_function_configuration(tx: Transaction, params: Mapping[str, Any]) ->
 
 def refuse_unsupported(params: Mapping[str, Any]) -> None:
     """Raise NotImplementedHere for a member that would have an effect on AWS and has none here."""
-    for member in _UNSUPPORTED:
+    for member in UNSUPPORTED:
         if params.get(member):
             raise NotImplementedHere(f"{member} is not supported here yet; see docs/coverage.md.")
 

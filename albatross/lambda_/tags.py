@@ -1,9 +1,13 @@
-"""Tags of functions. Source: Lambda API, `TagResource`; guide, "Using tags on functions"."""
+"""Tags of functions and code signing configurations.
+
+Source: Lambda API, `TagResource`; guide, "Using tags on functions".
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from albatross.lambda_ import lookup
+from albatross.model.code_signing import CodeSigningConfig
 from albatross.model.errors import InvalidParameterValueException
 from albatross.store.transaction import Transaction
 
@@ -15,8 +19,8 @@ def tag_resource(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ResourceNotFoundException, InvalidParameterValueException.
     """
-    function_arn = _function_arn(tx, params)
-    tx.put_tags(function_arn, check(tx.tags(function_arn) | params["Tags"]))
+    arn = _arn(tx, params)
+    tx.put_tags(arn, check(tx.tags(arn) | params["Tags"]))
     return {}
 
 
@@ -25,15 +29,15 @@ def untag_resource(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]
 
     Raises ResourceNotFoundException, InvalidParameterValueException.
     """
-    function_arn = _function_arn(tx, params)
-    tags = tx.tags(function_arn)
-    tx.put_tags(function_arn, {k: v for k, v in tags.items() if k not in params["TagKeys"]})
+    arn = _arn(tx, params)
+    tags = tx.tags(arn)
+    tx.put_tags(arn, {k: v for k, v in tags.items() if k not in params["TagKeys"]})
     return {}
 
 
 def list_tags(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     """ListTags. Raises ResourceNotFoundException, InvalidParameterValueException."""
-    return {"Tags": tx.tags(_function_arn(tx, params))}
+    return {"Tags": tx.tags(_arn(tx, params))}
 
 
 def check(tags: Mapping[str, str]) -> Mapping[str, str]:
@@ -43,7 +47,10 @@ def check(tags: Mapping[str, str]) -> Mapping[str, str]:
     return tags
 
 
-def _function_arn(tx: Transaction, params: Mapping[str, Any]) -> str:
+def _arn(tx: Transaction, params: Mapping[str, Any]) -> str:
+    """Return the ARN of the function, or code signing configuration, that has the tags."""
+    if tx.get(CodeSigningConfig, params["Resource"]) is not None:
+        return str(params["Resource"])
     called = {"FunctionName": params["Resource"]}
     if lookup.address(tx.scope, called).qualifier is not None:
         raise InvalidParameterValueException(

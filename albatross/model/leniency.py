@@ -12,6 +12,7 @@ class Leniency(StrEnum):
     LAMBDA_PROTOCOL = "lambda-protocol"  # CreateTargetGroup with Protocol, for functions
     LOOPBACK_TARGETS = "loopback-targets"  # addresses of this machine as targets
     CONDITION_VALUES = "condition-values"  # five values in one condition
+    MISSING_VERSION = "missing-version"  # a Query request without Version
     CAPACITY = "capacity"  # a reservation without a quota for it
 
 

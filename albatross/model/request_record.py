@@ -76,7 +76,6 @@ class Record(NamedTuple):
     certificate: str  # ARN; after CERTIFICATE_END it may go on
     trace_id: str
     location: str  # of the response
-    target_group: str  # ARN
     error: str  # an error reason of the access log, or NO_REASON
     original_host: str  # these two: before a rule's transforms
     original_path: str

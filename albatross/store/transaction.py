@@ -4,9 +4,10 @@ import builtins
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from albatross.model.arn import Scope
 from albatross.model.certificate import Certificate
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from albatross.store.packages import Packages
 
 R = TypeVar("R", bound=Resource)
+
+
+@cache
+def _documents(*columns: str) -> Select[tuple[str]]:
+    """Return the query for documents by these columns, in order of creation; made once each."""
+    where = (resources.c[column] == bindparam(column) for column in columns)
+    return select(resources.c.document).where(*where).order_by(resources.c.seq)
 
 
 class Transaction:
@@ -59,26 +67,22 @@ class Transaction:
 
     def get(self, cls: type[R], arn: str) -> R | None:
         """Return the resource with `arn`, or None where there is none of that class."""
-        rows = self._select(cls, resources.c.arn == arn)
+        rows = self._select(cls, arn=arn)
         return rows[0] if rows else None
 
     def list(
         self, cls: type[R], *, name: str | None = None, parent: str | None = None
     ) -> builtins.list[R]:
         """Return the resources of `cls`, of that name or parent if given, in order of creation."""
-        where: builtins.list[ColumnElement[bool]] = []
-        if name is not None:
-            where.append(resources.c.name == name)
-        if parent is not None:
-            where.append(resources.c.parent == parent)
-        return self._select(cls, *where)
+        where = {"name": name, "parent": parent}
+        return self._select(cls, **{key: to for key, to in where.items() if to is not None})
 
     def put(self, resource: Resource) -> None:
         """Insert `resource`, or replace what has its ARN and keep its place in the order."""
         assert self._within_scope(resource.arn), resource.arn
         document = codec.encode(resource)
-        by_arn = resources.c.arn == resource.arn
-        found = self._connection.execute(select(resources.c.document).where(by_arn)).first()
+        query = _documents("arn")
+        found = self._connection.execute(query, {"arn": resource.arn}).first()
         if found is not None and found.document == document:
             return
         values = {
@@ -92,6 +96,7 @@ class Transaction:
             values |= {"account": self.scope.account, "region": self.scope.region}
             self._connection.execute(resources.insert().values(values))
         else:
+            by_arn = resources.c.arn == resource.arn
             self._connection.execute(resources.update().where(by_arn).values(values))
         if isinstance(resource, Rule):
             self._note_uses(resource)
@@ -210,10 +215,12 @@ class Transaction:
     def _within_scope(self, arn: str) -> bool:
         return arn.split(":")[3:5] == [self.scope.region, self.scope.account]
 
-    def _select(self, cls: type[R], *where: ColumnElement[bool]) -> builtins.list[R]:
+    def _select(self, cls: type[R], **where: str) -> builtins.list[R]:
         kind: Any = cls.kind
-        query = select(resources.c.document).where(*self._of(cls), *where).order_by(resources.c.seq)
-        return [codec.decode(kind, row.document) for row in self._connection.execute(query)]
+        scope = {"account": self.scope.account, "region": self.scope.region}
+        values = {"kind": kind, **scope, **where}
+        rows = self._connection.execute(_documents(*values), values)
+        return [codec.decode(kind, row.document) for row in rows]
 
     def _of(self, cls: type[R]) -> tuple[ColumnElement[bool], ...]:
         """Return the conditions for the resources of `cls` in this scope."""

@@ -51,11 +51,11 @@ def line(record: Record) -> str:
     own = _has_failed(record) or record.details != "via_upstream"
     status = _status(record)
     target_status = ABSENT if own or status == CLIENT_CLOSED else status
-    target = ABSENT if record.target.startswith("/") else record.target
     error = ABSENT if record.error == NO_REASON else record.error
     if own and status == "413" and error == ABSENT:  # the proxy has seen it before the host
         error = "LambdaRequestTooLarge"
-    is_lambda = record.target_group != ABSENT and target == ABSENT
+    is_lambda = record.target.startswith("/")
+    target = ABSENT if is_lambda else record.target
     redirected = "redirect" in choice.actions and status[0] == "3"
     host, uri = _transformed(record)
     classification, reason = _classified(record)
@@ -75,7 +75,7 @@ def line(record: Record) -> str:
             _quoted(record.user_agent[:USER_AGENT_BYTES_MAX]),
             record.tls_cipher,
             record.tls_version,
-            record.target_group if record.target_group != ABSENT else choice.target_group,
+            choice.target_group,
             _quoted(_trace_id(record, is_seen)),
             _quoted(_domain_name(record)),
             _quoted(record.certificate.partition(CERTIFICATE_END)[0]),

@@ -21,6 +21,9 @@ from albatross.xds import names
 from albatross.xds.packing import extension
 from albatross.xds.tenant import Door, Tenant
 
+_OF_TLS = dict.fromkeys(
+    ("tls_cipher", "tls_version", "server_name", "certificate", "content_type"), ABSENT
+)
 _DAY = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -104,7 +107,7 @@ def _entrance(oldest: Door) -> Entrance:
 
 def _operators(entrance: Entrance) -> Record:
     """Return what Envoy puts in place of each field of a record."""
-    return Record(
+    record = Record(
         entrance=entrance.text(),
         choice=f"%METADATA(ROUTE:{names.METADATA}:{names.CHOICE})%",
         logged_at=f"%EMIT_TIME({_DAY}.%6fZ)%",
@@ -137,12 +140,13 @@ def _operators(entrance: Entrance) -> Record:
         certificate="%FILTER_CHAIN_NAME%",
         trace_id="%REQ(X-AMZN-TRACE-ID)%",
         location="%RESP(LOCATION)%",
-        target_group=f"%REQ({names.TARGET_GROUP_HEADER})%",
         error=_noted(names.ERROR),
         original_host=_noted(names.ORIGINAL_HOST),
         original_path=_noted(names.ORIGINAL_PATH),
         transform_status=_noted(names.TRANSFORM_STATUS),
     )
+    # What connections without TLS have not need not be looked for; nor what tells gRPC in HTTP/2.
+    return record if entrance.protocol == "https" else record._replace(**_OF_TLS)
 
 
 def _since_start(point: str) -> str:

@@ -5,7 +5,7 @@ What a route cannot say in Envoy's own terms it says in `parameters`, which `lua
 
 from typing import assert_never
 
-from envoy.config.route.v3.route_components_pb2 import Route
+from envoy.config.route.v3.route_components_pb2 import RetryPolicy, Route
 
 from albatross.model import pages
 from albatross.model.rule import Action, FixedResponse, Forward, Redirect
@@ -29,6 +29,16 @@ BACKSTOP_MS = 250
 # function timeout (900 s) and a cold start have passed.
 # AWS is silent: with `lambda_idle_timeout = "ignore"` a client may wait 960 s for its function.
 _SILENCE_S_MAX = 960
+# A Lambda host that has died is replaced within half a second: where it cannot be connected to,
+# nothing has been sent to it, and the request waits, for about two seconds at most.
+_UNTIL_REPLACED = RetryPolicy(
+    retry_on="connect-failure",
+    num_retries={"value": 20},
+    retry_back_off={
+        "base_interval": {"nanos": 25_000_000},
+        "max_interval": {"nanos": 200_000_000},
+    },
+)
 
 
 def perform(
@@ -68,6 +78,7 @@ def _invoke(route: Route, target_group_arn: str, idle_timeout_s: int | None) -> 
     # The host alone may tell an error reason: another target's header of this name is its own.
     route.typed_per_filter_config[names.ERROR_FILTER].CopyFrom(packed(error_reasons()))
     route.route.timeout.FromSeconds(0)  # none on the whole answer
+    route.route.retry_policy.CopyFrom(_UNTIL_REPLACED)
     if idle_timeout_s is None:
         route.route.idle_timeout.FromSeconds(_SILENCE_S_MAX)
     else:

@@ -3,7 +3,10 @@
 The lists of a host would otherwise have, for each start of a path, the rules that look at paths: as
 many as there are hosts times paths. Each list of a host ends with a route that stands for the rules
 that look at no host, and names of routes say for which paths one of these may come first: then
-`lua/request.lua`, look_apart, has Envoy look there, and takes the route whose rule comes first.
+`lua/request.lua`, own_or_other, has Envoy look there, and takes the route whose rule comes first.
+
+The script can have Envoy look but once. Where it must do so anyway, since rules see a request
+otherwise than it was sent, it looks into a third list, of all rules.
 """
 
 import os.path
@@ -51,7 +54,7 @@ def apart(entries: Sequence[Entry]) -> tuple[Mapping[str, Sequence[Entry]], list
             for start in starts(entry):
                 before.add(start)
         if named is None:
-            others.append(entry)
+            others.append(_renamed(entry, names.other_route(entry.route.name)))
     lists = {}
     for host in sorted(own):
         matching = [(n, entry) for expression, n, entry in wild if expression.fullmatch(host)]
@@ -73,15 +76,17 @@ class _Starts:
 
     def noted_on(self, entry: Entry) -> Entry:
         """Return `entry`, whose route's name says so where others may come before it."""
-        if not self._kinds:
-            return entry
         kinds = sorted(self._kinds.values())
         if len(kinds) > STARTS_MAX or not all(map(_IN_NAME.fullmatch, kinds)):
             kinds = [_ALL_PATHS]
-        route = Route()
-        route.CopyFrom(entry.route)
-        route.name = names.apart_route(route.name, kinds)
-        return replace(entry, route=route)
+        return _renamed(entry, names.apart_route(entry.route.name, kinds))
+
+
+def _renamed(entry: Entry, name: str) -> Entry:
+    route = Route()
+    route.CopyFrom(entry.route)
+    route.name = name
+    return replace(entry, route=route)
 
 
 _LEADING_APART = Entry(

@@ -53,7 +53,7 @@ PRESERVE_CASE = {
 
 
 def lambda_cluster() -> Cluster:
-    """Return the cluster of the Lambda host. Its connections are kept, nothing is sent twice."""
+    """Return the cluster of the Lambda host. Its connections are kept, no request is sent twice."""
     # AWS is silent: an invocation is never repeated, however it fails.
     protocol = HttpProtocolOptions(
         explicit_http_config={"http_protocol_options": {"header_key_format": PRESERVE_CASE}},
@@ -69,7 +69,7 @@ def lambda_cluster() -> Cluster:
         eds_cluster_config={"eds_config": ADS},
         connect_timeout={"seconds": _CONNECT_TIMEOUT_S},
         common_lb_config={"healthy_panic_threshold": {}},
-        circuit_breakers={"thresholds": [_THRESHOLDS]},
+        circuit_breakers={"thresholds": [_THRESHOLDS | {"max_retries": _UNLIMITED}]},
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packed(protocol)
         },

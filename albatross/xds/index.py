@@ -14,6 +14,7 @@ from envoy.config.route.v3.route_components_pb2 import RouteList, VirtualHost
 from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
+from albatross.xds import names
 from albatross.xds.apart import apart
 from albatross.xds.entry import Entry, covers, hosts, may_match, starts
 from albatross.xds.packing import extension
@@ -64,7 +65,9 @@ def plan(entries: Sequence[Entry], *, taken: Collection[str] = ()) -> Plan:
     of_hosts, others = split
     lists = {host: _by_path(own) for host, own in of_hosts.items()} | {ANY_HOST: _by_path(others)}
     best = _best([lists], entries)
-    return best if _mean_length(best) * GAIN_MIN < _mean_length(found) else found
+    if _mean_length(best) * GAIN_MIN >= _mean_length(found):
+        return found
+    return best | {f"*{names.ALL_RULES}": {ANYWHERE: entries}}
 
 
 def _mean_length(found: Plan) -> float:

@@ -30,11 +30,12 @@ ENVOYS_OWN_HEADERS = (
     HOST_HEADER,
     URL_HEADER,
 )
-# The last character of routes' names: where rules see Host without its port; where rules that look
-# at no host may come first; else.
-_BARE_HOST_END, _APART_END, _END = "*", "+", "-"
+# The last character of routes' names: where rules see Host without its port; where rules that name
+# a host are apart from others, which may come first; the same, but of those others; else.
+_BARE_HOST_END, _APART_END, _OTHERS_END, _END = "*", "+", "=", "-"
 _LAST_PRIORITY = 1_000_000  # the default rule's
 NO_HOST = "-"  # no host that a rule names
+ALL_RULES = ","  # behind a host: its rules and those for no host, in one list
 CLIENT_ADDRESS_STATE = "albatross.client-address"
 
 ERROR_FILTER = "error-reason"
@@ -89,5 +90,10 @@ def route(rule_arn: str, priority: int | None, digest: str, *, bare_host: bool =
 
 
 def apart_route(name: str, starts: Iterable[str]) -> str:
-    """Return the name of the route `name`, before which others may come for paths with `starts`."""
-    return f"{','.join(starts)} {name[:-1]}{_APART_END}"
+    """Return the name of a host's route, before which others may come for paths with `starts`."""
+    return f"{','.join(starts) or '-'} {name[:-1]}{_APART_END}"
+
+
+def other_route(name: str) -> str:
+    """Return the name of a route that is apart from those of hosts."""
+    return f"{name[:-1]}{_OTHERS_END}"

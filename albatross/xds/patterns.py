@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from albatross.model.rule import HostHeader, HttpHeader, PathPattern, QueryParameter
+from albatross.xds import names
 
 _KEY_ENDS, _VALUE_ENDS = "=&", "&"
 _WILD_OR_ESCAPED = re.compile(r"\\[*?]|.", re.DOTALL)
@@ -19,14 +20,14 @@ def any_host(conditions: Iterable[HostHeader]) -> str:
     """Return the expression of authorities for which one of `conditions` holds.
 
     Any case, any port; but a regular expression sees the end of an authority with a port only
-    where the script has taken the port away.
+    where the script has taken the port away. What may stand at the end is the script's.
     """
     # AWS is silent: host-header conditions do not look at a port in Host.
     choices = []
     for condition in conditions:
         choices += [wildcard(value, "[^:]") for value in condition.values]
         choices += [_found(expression) for expression in condition.regex_values]
-    return f"(?i)(?:{'|'.join(choices)})(?::[0-9]*)?"
+    return f"(?i)(?:{'|'.join(choices)})(?::[0-9]*)?{names.ALL_RULES}?"
 
 
 def any_path(paths: PathPattern) -> str:

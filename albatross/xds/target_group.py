@@ -45,6 +45,7 @@ def answer_grpc(route: Route) -> None:
     route.typed_per_filter_config[names.GRPC_FILTER].CopyFrom(script)
 
 
+# differs from AWS: cookies of applications work with weighted target groups, too.
 def _stick(route: Route, group: TargetGroup, cookie_key: bytes) -> None:
     """Have lua/stickiness.lua choose targets by cookies and set them."""
     route.response_headers_to_add.add(

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from albatross.aws.service import service
-from tests.support import any_call, tls
-from tests.support.api import DATABASE, INSTANCES, OPERATIONS, Api, api
-from tests.support.command import zipped
+from tests.support import any_call
+from tests.support.api import DATABASE, OPERATIONS, Api, api
+from tests.support.sense import AUTHORITY, SENSE
 from tests.support.wire import Caller, Message, Reply, message
 
 CALLS = int(os.environ.get("ALBATROSS_ANY_CALLS", "5"))
@@ -40,53 +40,6 @@ TRUST_STORES = (
 )
 ALL = sorted({(name, one) for name, of in OPERATIONS.items() for one in of if name != "sts"})
 ALL += [(ELB, name) for name in TRUST_STORES if (ELB, name) not in ALL]
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
-AUTHORITY = tls.authority()
-MADE = tls.make("a.example.com", signer=AUTHORITY)
-# Likely values, by member.
-KNOWN: dict[str, list[Any]] = {
-    "Name": ["a", "b", "c-1"],
-    "Names": ["a", "b"],
-    "Subnets": ["subnet-1", "subnet-2", "subnet-3"],
-    "Subnet": ["subnet-1", "subnet-2", "subnet-3"],
-    "SecurityGroup": ["sg-1"],
-    "VpcId": ["vpc-1"],
-    "Field": ["path-pattern", "host-header", "http-header", "query-string", "source-ip"],
-    "Value": ["true", "false", "30", "*", "/a/*", "*.example.com", "10.0.0.0/8", "GET"],
-    "Key": [
-        *("idle_timeout.timeout_seconds", "deletion_protection.enabled", "stickiness.enabled"),
-        *("routing.http.response.server.enabled", "lambda.multi_value_headers.enabled", "tag"),
-    ],
-    "StatusCode": ["200", "HTTP_301", "HTTP_302"],
-    "MessageBody": ["hello"],
-    "HttpCode": ["200", "200-299"],
-    "Protocol": ["HTTP", "HTTPS"],
-    "HealthCheckPath": ["/"],
-    "HealthCheckPort": ["traffic-port", "80"],
-    "Id": [*INSTANCES[:2], "10.0.0.1", "::1", FUNCTION],
-    "SslPolicy": ["ELBSecurityPolicy-2016-08"],
-    "CaCertificatesBundleS3Bucket": ["trust"],
-    "CaCertificatesBundleS3Key": ["ca.pem", "crl.pem"],
-    "S3Bucket": ["trust"],
-    "S3Key": ["crl.pem", "ca.pem"],
-    "Mode": ["verify", "off", "passthrough"],
-    "FunctionName": ["f", "g"],
-    "Runtime": ["python3.13", "nodejs22.x"],
-    "Handler": ["app.handler"],
-    "Role": ["arn:aws:iam::123456789012:role/r"],
-    "ZipFile": [zipped("def handler(event, context): ...")],
-    "Action": ["lambda:InvokeFunction"],
-    "Principal": ["elasticloadbalancing.amazonaws.com"],
-    "StatementId": ["s"],
-    "Qualifier": ["$LATEST", "live", "1"],
-    "FunctionVersion": ["$LATEST", "1"],
-    "DomainName": ["a.example.com", "*.example.com"],
-    "Certificate": [MADE.pem],
-    "PrivateKey": [MADE.key_pem],
-    "CertificateChain": [AUTHORITY.pem],
-    "KeyAlgorithm": ["EC_prime256v1"],
-    "Type": ["forward", "fixed-response", "redirect"],
-}
 # AWS's own answers are shorter than their shapes allow, an empty list of tags for one; a function
 # without code signing is answered without its required member.
 LOOSE = ("Invalid length", 'Missing required parameter in input: "CodeSigningConfigArn"')
@@ -117,7 +70,7 @@ class World:
                 for item in value:
                     self.learn(item if isinstance(item, dict) else {name.removesuffix("s"): item})
             elif any_call.REFERRED.search(name):
-                for key in (name, *(["ResourceArn"] if name.endswith("Arn") else [])):
+                for key in (name, *_also_called(name, value)):
                     if value not in self.pool[key]:
                         self.pool[key] = [*self.pool[key], value][-20:]
 
@@ -165,9 +118,18 @@ class World:
             FunctionName="f",
             Runtime="python3.13",
             Handler="app.handler",
-            Role=KNOWN["Role"][0],
-            Code={"ZipFile": KNOWN["ZipFile"][0]},
+            Role=SENSE.values["Role"][0],
+            Code=SENSE.structures["FunctionCode"][0],
         )
+
+
+def _also_called(name: str, value: str) -> list[str]:
+    """Return the other members that an answer's member may be meant by."""
+    if name == "FunctionArn":
+        return ["Resource"]
+    if name.endswith("Arn") and ELB in value:
+        return ["ResourceArn"]
+    return []
 
 
 class State:
@@ -221,7 +183,7 @@ def world_of(caller: Caller) -> Callable[[bool], World]:
     return world_of
 
 
-CALLS_OF = cache(lambda operation: any_call.parameters(operation, KNOWN))
+CALLS_OF = cache(lambda operation: any_call.parameters(operation, SENSE))
 
 
 def draw_call(draw: Any, name: str, operation: OperationModel, world: World) -> Message:

@@ -6,7 +6,8 @@ Source: ALB user guide, "Troubleshoot your load balancers" (HTTP 502 and 504).
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -135,6 +136,39 @@ def test_a_content_length_longer_than_the_body_ends_the_connection_early(front: 
 def test_a_tls_handshake_error_is_a_502(traffic: Stack, server: RawServer) -> None:
     front = traffic.front(forward(make_group(traffic, server.port, "HTTPS")))
     assert front.get("/").status == 502
+
+
+@pytest.fixture
+def unreachable() -> Iterator[int]:
+    """A port that lets no connection in: what its queue has room for waits there already."""
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+@pytest.fixture
+def mute() -> Iterator[int]:
+    """A port on which connections are taken, and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.timeout(40)
+def test_a_connection_or_tls_handshake_that_takes_10_s_is_a_504(
+    traffic: Stack, unreachable: int, mute: int
+) -> None:
+    fronts = [
+        traffic.front(forward(make_group(traffic, unreachable))),
+        traffic.front(forward(make_group(traffic, mute, "HTTPS"))),
+    ]
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda front: front.get("/"), fronts))
+    assert [(one.status, one.body.decode()) for one in answers] == [(504, pages.page(504))] * 2
 
 
 @pytest.mark.parametrize(

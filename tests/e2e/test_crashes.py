@@ -110,7 +110,7 @@ def crash_again_and_again(database: Postgresql | None) -> None:
             for writer in writers:
                 writer.set_up()
             revision = 0
-            for _ in range(CRASHES):
+            for number in range(1, CRASHES + 1):
                 with writing(writers):
                     ended = crash(server, database, chance)
                 if ended:
@@ -119,9 +119,11 @@ def crash_again_and_again(database: Postgresql | None) -> None:
                 examine(server, writers, url, chance)
                 before, revision = revision, server.status()["revision"]
                 assert revision >= before
-            acknowledged = sum(writer.acknowledged for writer in writers)
+                acknowledged = sum(writer.acknowledged for writer in writers)
+                if number % 50 == 0:
+                    told = f"{number} crashes, {acknowledged} writes acknowledged, seed {SEED}"
+                    print(told, flush=True)  # noqa: T201
             assert acknowledged > CRASHES, "they did write"
-            print(f"{acknowledged} writes were acknowledged, seed {SEED}")  # noqa: T201
         finally:
             if server.process.poll() is None:
                 kill(server)

@@ -3,16 +3,19 @@
 import asyncio
 import base64
 import json
+import os
+import signal
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from albatross.host.client import HostClient
-from tests.support.command import until, zipped
+from tests.support.command import make_function, place, serving, until, zipped
 from tests.support.stack import Front, Stack, forward
 
 SOURCE = """
@@ -170,6 +173,20 @@ def test_moving_an_alias_is_hitless_and_the_old_version_finishes(function: Funct
         assert [one.result()["code"] for one in slow] == ["a", "a"]
 
 
+def test_no_request_is_lost_while_an_alias_moves(function: Function) -> None:
+    front = function.front(function.alias("restless", "1"))
+    with ThreadPoolExecutor(3) as threads:
+        counts = [threads.submit(served, front, 60) for _ in range(3)]
+        for version in "231231231":
+            function.api.update_alias(
+                FunctionName=function.name, Name="restless", FunctionVersion=version
+            )
+            assert ask(front)["version"] == version
+        total = sum((each.result() for each in counts), Counter[str]())
+    assert total.total() == 180
+    assert total.keys() <= {"a", "b", "c"}
+
+
 def test_the_policy_that_counts_is_that_of_the_qualifier(function: Function) -> None:
     unallowed = function.api.create_alias(
         FunctionName=function.name, Name="unallowed", FunctionVersion="1"
@@ -312,6 +329,27 @@ def test_environments_that_cannot_start_are_told_of(traffic: Stack) -> None:
     get = function.api.get_provisioned_concurrency_config
     until(lambda: get(**named)["Status"] == "FAILED")
     assert get(**named)["StatusReason"] == "FUNCTION_ERROR_INIT_FAILURE"
+
+
+def test_versions_and_what_is_kept_ready_survive_a_kill() -> None:
+    with place() as where:
+        with serving(where) as server:
+            make_function(server, "f", SOURCE % "a", Publish=True)
+            named = {"FunctionName": "f", "Qualifier": "1"}
+            api = server.client("lambda")
+            api.put_provisioned_concurrency_config(**named, ProvisionedConcurrentExecutions=1)
+            api.update_function_code(FunctionName="f", ZipFile=zipped(SOURCE % "b"))
+            api.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+            for pid in (*server.pids().values(), server.process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            server.process.wait()
+        with serving(where) as server:
+            api = server.client("lambda")
+            until(lambda: api.get_provisioned_concurrency_config(**named)["Status"] == "READY")
+            answer = api.invoke(FunctionName="f:live", Payload=json.dumps({"path": "/"}))
+            found = json.loads(json.load(answer["Payload"])["body"])
+            assert (found["code"], found["started"]) == ("a", "provisioned-concurrency")
 
 
 def pool(function: Function, suffix: str) -> dict[str, Any]:

@@ -341,6 +341,8 @@ def test_a_stored_listener_whose_port_is_in_use_is_said_and_served_once_it_is_fr
 def test_reset_forgets_every_account_and_region(own_place):
     with serving(own_place) as server:
         port = serve_function(server, "gone")
+        functions = server.client("lambda")
+        assert functions.publish_version(FunctionName="gone")["Version"] == "1"
         server.client("elbv2", "210987654321").create_target_group(Name="x", TargetType="lambda")
         assert _post(server, "/_albatross/reset", Origin="http://example.com") == 403
         assert get(port)[0] == 200
@@ -349,7 +351,9 @@ def test_reset_forgets_every_account_and_region(own_place):
         for account in ("123456789012", "210987654321"):
             elb = server.client("elbv2", account)
             assert elb.describe_target_groups()["TargetGroups"] == []
-        assert server.client("lambda").list_functions()["Functions"] == []
+        assert functions.list_functions()["Functions"] == []
+        make_function(server, "gone")
+        assert functions.publish_version(FunctionName="gone")["Version"] == "1"
 
 
 def _post(server: Server, path: str, **headers: str) -> int:

@@ -4,6 +4,7 @@ import io
 import itertools
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from albatross import acm, elbv2, lambda_, s3, trust_material
 from albatross.aws.app import Operations
+from albatross.aws.http import own_url
 from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.store import Store
@@ -36,7 +38,10 @@ def objects() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def url(objects: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    contents, links = Contents(tmp_path_factory.mktemp("contents")), Links("http://api")
+    contents, links = (
+        Contents(tmp_path_factory.mktemp("contents")),
+        Links(partial(own_url, "http://nobody")),
+    )
 
     def read(location: s3.Location, bytes_max: int) -> bytes:
         if location.bucket == "no-endpoint":

@@ -1,8 +1,11 @@
 """What is taken although AWS refuses it, and `strict` and `lenient`, which change that."""
 
+import re
 from pathlib import Path
 
 import pytest
+import urllib3
+from botocore.exceptions import ClientError
 
 from albatross.model import quotas
 from albatross.model.leniency import Leniency, allowed
@@ -59,6 +62,13 @@ def protocol(elb):
     elb.create_target_group(Name="functions", TargetType="lambda", Protocol="HTTP")
 
 
+def no_version(elb):
+    answer = urllib3.request("GET", f"{elb.meta.endpoint_url}/?Action=DescribeLoadBalancers")
+    if answer.status != 200:
+        code, message = re.findall("<(?:Code|Message)>([^<]*)", answer.data.decode())
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "DescribeLoadBalancers")
+
+
 CASES = {
     Leniency.LAMBDA_PROTOCOL: (
         protocol,
@@ -74,6 +84,11 @@ CASES = {
         values,
         "ValidationError",
         "A condition can only have '3' condition values",
+    ),
+    Leniency.MISSING_VERSION: (
+        no_version,
+        "InvalidAction",
+        "Could not find operation DescribeLoadBalancers for version NO_VERSION_SPECIFIED",
     ),
     Leniency.CAPACITY: (
         capacity,

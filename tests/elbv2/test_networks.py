@@ -62,3 +62,32 @@ def test_an_ipam_pool_is_chosen_replaced_and_removed(elb, refused, make_balancer
     assert described() == pools[1]
     assert elb.modify_ip_pools(LoadBalancerArn=arn, RemoveIpamPools=["ipv4"])["IpamPools"] == {}
     assert described() is None
+
+
+def test_a_group_of_ipv6_needs_a_load_balancer_that_has_ipv6(
+    elb, refused, make_balancer, make_listener, forward
+):
+    group = elb.create_target_group(
+        Name="six",
+        Protocol="HTTP",
+        Port=80,
+        VpcId="vpc-1",
+        TargetType="ip",
+        IpAddressType="ipv6",
+    )["TargetGroups"][0]["TargetGroupArn"]
+    arn = make_balancer()
+    expected = (
+        "InvalidConfigurationRequest",
+        f"Target group '{group}' with IP address type 'ipv6' cannot be used with a load balancer "
+        "with IP address type 'ipv4'",
+    )
+    assert refused(lambda: make_listener(arn, 80, forward(group))) == expected
+    elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType="dualstack")
+    make_listener(arn, 80, forward(group))
+    set_type = elb.set_ip_address_type
+    assert refused(set_type, LoadBalancerArn=arn, IpAddressType="ipv4") == expected
+    subnets = ["subnet-1", "subnet-2"]
+    assert (
+        refused(elb.set_subnets, LoadBalancerArn=arn, Subnets=subnets, IpAddressType="ipv4")
+        == expected
+    )

@@ -59,7 +59,9 @@ class World:
         """Return the codes that the service model names for `operation`."""
         model = self._elb.meta
         name = model.method_to_api_mapping[operation]
-        return {shape.error_code for shape in model.service_model.operation_model(name).error_shapes}
+        return {
+            shape.error_code for shape in model.service_model.operation_model(name).error_shapes
+        }
 
     def text(self, text: str) -> str:
         """Return `text` with names of resources replaced by their ARNs."""

@@ -78,7 +78,7 @@ def make(api, **params):
 
 
 def test_a_code_signing_configuration_is_kept(api):
-    made = make(api, Description="mine")
+    made = make(api, Description="mine", Tags={"stage": "prod"})
     named = {"CodeSigningConfigArn": made["CodeSigningConfigArn"]}
     assert made["AllowedPublishers"] == PUBLISHERS
     assert made["CodeSigningPolicies"] == {"UntrustedArtifactOnDeployment": "Warn"}
@@ -92,6 +92,9 @@ def test_a_code_signing_configuration_is_kept(api):
     assert updated["CodeSigningPolicies"] == {"UntrustedArtifactOnDeployment": "Enforce"}
     assert (updated["Description"], updated["AllowedPublishers"]) == ("mine", PUBLISHERS)
     assert api.list_code_signing_configs()["CodeSigningConfigs"] == [updated]
+    resource = {"Resource": made["CodeSigningConfigArn"]}
+    api.tag_resource(**resource, Tags={"team": "b"})
+    assert api.list_tags(**resource)["Tags"] == {"stage": "prod", "team": "b"}
     api.delete_code_signing_config(**named)
     assert api.list_code_signing_configs()["CodeSigningConfigs"] == []
 

@@ -13,7 +13,7 @@ import pytest
 from albatross.model.errors import InvalidParameterValueException
 from albatross.model.function import Package
 from albatross.store import packages as module
-from albatross.store.packages import Packages
+from albatross.store.packages import UNUSED_S, Packages
 
 NOT_A_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
@@ -256,3 +256,47 @@ def test_collect_removes_what_a_crash_left_but_not_work_in_progress(tmp_path):
     (tmp_path / "tmp" / "new").mkdir()
     packages.remove(packages.collect(set()))
     assert [path.name for path in (tmp_path / "tmp").iterdir()] == ["new"]
+
+
+def test_collect_leaves_what_an_invocation_may_still_run_on(tmp_path):
+    """Replaced code stays for longer than the longest invocation, from when that is first seen."""
+    now_s = [1000.0]
+    packages = Packages(tmp_path, clock=lambda: now_s[0])
+    kept, dropped = packages.add(GOOD), packages.add(archive(("other.py", "x")))
+
+    def collect() -> bool:
+        """Return whether the package is still there, whole or not at all."""
+        packages.remove(packages.collect({kept.digest}))
+        there = packages.archive(dropped).exists()
+        assert (tmp_path / "code" / dropped.digest).exists() is there
+        return there
+
+    assert collect()
+    now_s[0] += UNUSED_S - 1
+    assert collect()
+    now_s[0] += 1
+    assert not collect()
+    assert packages.archive(kept).exists()
+
+
+def test_a_package_that_is_used_again_has_all_its_time_again(tmp_path):
+    now_s = [1000.0]
+    packages = Packages(tmp_path, clock=lambda: now_s[0])
+    package = packages.add(GOOD)
+    packages.remove(packages.collect(set()))
+    now_s[0] += UNUSED_S / 2
+    packages.remove(packages.collect({package.digest}))
+    now_s[0] += UNUSED_S - 1
+    packages.remove(packages.collect(set()))
+    assert packages.archive(package).exists()
+
+
+def test_what_is_put_aside_can_be_added_again_at_once(tmp_path):
+    packages = Packages(tmp_path)
+    packages.add(GOOD)
+    aside = packages.collect(set(), at_once=True)
+    package = packages.add(GOOD)
+    packages.remove(aside)
+    assert packages.archive(package).is_file()
+    assert packages.directory(package).is_dir()
+    assert list((tmp_path / "tmp").iterdir()) == []

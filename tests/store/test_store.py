@@ -22,7 +22,7 @@ from albatross.model.rule import FixedResponse, PathPattern, Rule
 from albatross.model.target_group import TargetGroup
 from albatross.model.version import Version
 from albatross.store.keys import Keys
-from albatross.store.packages import Packages
+from albatross.store.packages import UNUSED_S, Packages
 from albatross.store.store import Store
 
 HERE = Scope("123456789012", "us-east-1")
@@ -450,3 +450,31 @@ def test_opening_removes_the_packages_of_no_function(tmp_path):
     asyncio.run(open_store(tmp_path).close())
     assert not packages.archive(old).exists()
     assert packages.archive(new).exists()
+
+
+def test_while_it_runs_packages_of_no_function_are_removed_after_a_while(tmp_path):
+    """Also when the control plane is replaced: then functions may be running on them."""
+    now_s = [0.0]
+    packages = Packages(tmp_path, clock=lambda: now_s[0])
+
+    async def scenario() -> list[bool]:
+        old, new = packages.add(zipped("old")), packages.add(zipped("new"))
+        store = Store(
+            url_of(tmp_path),
+            packages,
+            Keys(tmp_path),
+            strict=False,
+            on_commit=lambda _: None,
+            is_fresh=False,
+        )
+        await store.write(HERE, lambda tx: tx.put(function(new)))
+        there = []
+        for pause_s in (0, UNUSED_S - 1, 1):
+            now_s[0] += pause_s
+            await store.collect_packages()
+            there.append(packages.archive(old).exists())
+        assert packages.archive(new).exists()
+        await store.close()
+        return there
+
+    assert asyncio.run(scenario()) == [True, True, False]

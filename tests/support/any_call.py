@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from tests.support.wire import Message, with_body
 
 DEPTH_MAX = 6
-REFERRED = re.compile("(Arn|Id|Name|Marker|Version|Token)s?$")  # members of answers
+REFERRED = re.compile("(Arn|Id|Name|Marker|Version|Token|Resource)s?$")  # members of answers
 Pool = Mapping[str, Sequence[Any]]
 
-ODD = [
+ODD: list[Any] = [
     *(
         "",
         " ",
@@ -66,66 +66,92 @@ def resolve(value: Any, pool: Pool) -> Any:
             return value
 
 
-def parameters(operation: OperationModel, known: Pool) -> st.SearchStrategy[Any]:
-    """Return parameters of `operation` with references, `known` values by member, and odd ones."""
-    if operation.input_shape is None:
+@dataclass(frozen=True)
+class Sense:
+    """What makes calls sensible: `values` by member, whole `structures` by shape, whole `calls`."""
+
+    values: Pool
+    structures: Pool
+    calls: Pool
+
+
+def parameters(operation: OperationModel, sense: Sense) -> st.SearchStrategy[Any]:
+    """Return parameters of `operation`, with references: two of three calls make some sense."""
+    shape = operation.input_shape
+    if shape is None:
         return st.just({})
-    return _structure(operation.input_shape, known, 0)
+    tame, wild = (_Maker(sense, tame=tame).structure(shape, 0) for tame in (True, False))
+    whole = sense.calls.get(operation.name)
+    return st.one_of(st.sampled_from(whole) if whole else tame, tame, wild)
 
 
-def _structure(shape: StructureShape, known: Pool, depth: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Required members are left out rarely, others are there now and then."""
+@dataclass(frozen=True)
+class _Maker:
+    """Makes strategies of shapes. A tame one keeps to what makes sense, another need not."""
 
-    @st.composite
-    def build(draw: st.DrawFn) -> dict[str, Any]:
-        made = {}
-        for name, member in shape.members.items():
-            wanted = name in shape.required_members or name in known
-            dice = draw(st.integers(0, 19))
-            in_path = member.serialization.get("location") == "uri"
-            if in_path or (wanted and dice) or dice > 16:
-                made[name] = draw(_value(name, member, known, depth + 1))
-        return made
+    sense: Sense
+    tame: bool
 
-    return build()
+    def structure(self, shape: StructureShape, depth: int) -> st.SearchStrategy[dict[str, Any]]:
+        @st.composite
+        def build(draw: st.DrawFn) -> dict[str, Any]:
+            made = {}
+            for name, member in shape.members.items():
+                if draw(st.integers(0, 19)) < self._chances(shape, name, member):
+                    made[name] = draw(self._value(name, member, depth + 1))
+            return made
 
+        return build()
 
-def _value(name: str, shape: Shape, known: Pool, depth: int) -> st.SearchStrategy[Any]:
-    match shape:
-        case StructureShape():
-            return _structure(shape, known, depth) if depth < DEPTH_MAX else st.just({})
-        case ListShape():
-            item = _value(name.removesuffix("s"), shape.member, known, depth + 1)
-            many = st.integers(1, 3).flatmap(lambda n: st.lists(item, min_size=n, max_size=n))
-            return st.one_of(many, many, st.just([]))
-        case MapShape():
-            key = _value(name, shape.key, known, depth)
-            return st.dictionaries(key, _value(name, shape.value, known, depth), max_size=3)
-        case _:
-            return _scalar(name, shape, known)
+    def _chances(self, shape: StructureShape, name: str, member: Shape) -> int:
+        """Return in how many of 20 cases a member is there."""
+        if member.serialization.get("location") == "uri":
+            return 20
+        if name in shape.required_members:
+            return 20 if self.tame else 18
+        if self.tame:
+            return 13 if name in self.sense.values else 1
+        return 12 if name in self.sense.values else 3
 
+    def _value(self, name: str, shape: Shape, depth: int) -> st.SearchStrategy[Any]:
+        match shape:
+            case StructureShape():
+                whole = self.sense.structures.get(shape.name)
+                if whole and self.tame:
+                    return st.sampled_from(whole)
+                return self.structure(shape, depth) if depth < DEPTH_MAX else st.just({})
+            case ListShape():
+                item = self._value(name.removesuffix("s"), shape.member, depth + 1)
+                sizes = st.sampled_from([1, 1, 2, 3] if self.tame else [0, 1, 2, 3])
+                return sizes.flatmap(lambda n: st.lists(item, min_size=n, max_size=n))
+            case MapShape():
+                key = self._value(name, shape.key, depth)
+                return st.dictionaries(key, self._value(name, shape.value, depth), max_size=3)
+            case _:
+                return self._scalar(name, shape)
 
-def _scalar(name: str, shape: Shape, known: Pool) -> st.SearchStrategy[Any]:
-    likely = [st.sampled_from(known[name])] * 4 if name in known else []
-    match shape.type_name:
-        case "integer" | "long":
-            low, high = shape.metadata.get("min", 1), shape.metadata.get("max", 1_000)
-            return st.one_of(*likely, st.integers(low, high), st.sampled_from(NUMBERS))
-        case "float" | "double":
-            return st.floats(allow_nan=False, allow_infinity=False)
-        case "boolean":
-            return st.booleans()
-        case "timestamp":
-            return st.datetimes().map(lambda moment: moment.replace(microsecond=0))
-        case "blob":
-            return st.one_of(*likely, st.binary(max_size=50))
-        case _:
-            if REFERRED.search(name):
-                likely += [st.builds(Reference, st.just(name), st.integers(0, 99))] * 4
-            values = list(shape.enum) if isinstance(shape, StringShape) else []
-            listed = [st.sampled_from(values)] * 8 if values else []
-            odd = st.one_of(st.sampled_from(ODD), st.text(st.characters(codec="utf-8")))
-            return st.one_of(*likely, *listed, odd)
+    def _scalar(self, name: str, shape: Shape) -> st.SearchStrategy[Any]:
+        known = self.sense.values.get(name)
+        likely = [st.sampled_from(known)] * 4 if known else []
+        match shape.type_name:
+            case "integer" | "long":
+                low, high = shape.metadata.get("min", 1), shape.metadata.get("max", 1_000)
+                odd = [st.integers(low, high), *([] if self.tame else [st.sampled_from(NUMBERS)])]
+            case "float" | "double":
+                odd = [st.floats(allow_nan=False, allow_infinity=False)]
+            case "boolean":
+                odd = [st.booleans()]
+            case "timestamp":
+                odd = [st.datetimes().map(lambda moment: moment.replace(microsecond=0))]
+            case "blob":
+                odd = [st.binary(max_size=50)]
+            case _:
+                if REFERRED.search(name):
+                    likely += [st.builds(Reference, st.just(name), st.integers(0, 99))] * 4
+                if isinstance(shape, StringShape) and shape.enum:
+                    likely += [st.sampled_from(list(shape.enum))] * 4
+                odd = [st.sampled_from(ODD), st.text(st.characters(codec="utf-8"))]
+        return st.one_of(*likely) if self.tame and likely else st.one_of(*likely, *odd)
 
 
 JSON = st.recursive(

@@ -78,7 +78,7 @@ def api(directory: Path) -> Iterator[Api]:
 
     def more(store: Store, directory: Path) -> Operations:
         contents = Contents(directory)
-        links = Links("http://127.0.0.1")
+        links = Links(lambda: "http://127.0.0.1")
         elb = trust_material.operations(store, contents, read, after_write=_nothing, links=links)
         register = instances.operation(known, store, _nothing)
         return {"elasticloadbalancing": {**elb, "RegisterTargets": register}}

@@ -17,6 +17,7 @@ from botocore.config import Config
 from albatross.aws.app import App, Operations
 from albatross.aws.connection import Connection
 from albatross.aws.http import Request, Response
+from albatross.model import leniency
 from albatross.model.health import HealthReader
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages
@@ -70,6 +71,7 @@ def serve(
             account=ACCOUNT,
             after_write=after_write,
             extra_routes=extra_routes or {},
+            lenient=leniency.allowed(strict=strict, kept=lenient),
         )
         config = uvicorn.Config(
             app,

@@ -106,7 +106,7 @@ class Worlds:
         host, publisher = HostClient(str(folder / "no-host")), cast(Publisher, _Publisher())
         self._operations = main.operations(
             Config(data_dir=str(folder)),
-            *(self._store, Contents(folder), Links("http://api"), host, publisher),
+            *(self._store, Contents(folder), Links(lambda: "http://api"), host, publisher),
         )
         self.known = {scope: self._build(scope) for scope in (HOME, *ABROAD)}
 

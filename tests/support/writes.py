@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
 from tests.support.command import (
@@ -28,6 +28,8 @@ from tests.support.command import (
 SOURCE = 'def handler(event, context):\n    return {{"statusCode": 200, "body": "{}"}}\n'
 RULES_MAX = 12
 AWAY = (500, 503)  # statuses of a server that has lost its database: nothing is acknowledged
+
+NO_ANSWER = (ConnectionError, HTTPClientError, ResponseParserError)  # or a part of one
 
 State = Any  # of a resource; None where there is none
 
@@ -77,7 +79,7 @@ class Writer:
             write = self.random.choice(writes)
             try:
                 write()
-            except (HTTPClientError, ResponseParserError):  # no answer, or a part of one
+            except NO_ANSWER:
                 return
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] not in AWAY:

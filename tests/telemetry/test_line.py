@@ -61,7 +61,6 @@ FUNCTION = Record(
     certificate="-",
     trace_id=TRACE,
     location="-",
-    target_group=GROUP,
     error="-",
     original_host="-",
     original_path="-",
@@ -72,7 +71,6 @@ UNSENT = {
     "sent_us": "-",
     "sent_all_us": "-",
     "answered_us": "-",
-    "target_group": "-",
     "answering_us": "200",
 }
 # A target that is a server, over TLS.

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Iterable
 
 import pytest
 from envoy.config.route.v3.route_components_pb2 import Route
@@ -13,7 +14,7 @@ from albatross.model.rule import (
     HttpRequestMethod,
     PathPattern,
 )
-from albatross.xds import index
+from albatross.xds import index, names
 from albatross.xds.entry import Entry
 from albatross.xds.index import ANY_HOST, ANYWHERE, Plan
 from tests.support.envoy import Balancer, Proxy
@@ -63,7 +64,7 @@ def holds(condition: Condition, host: str, path: str) -> bool:
     return False  # another method
 
 
-def first(entries: list[Entry], host: str, path: str) -> str:
+def first(entries: Iterable[Entry], host: str, path: str) -> str:
     return next(
         entry.route.name
         for entry in entries
@@ -71,17 +72,40 @@ def first(entries: list[Entry], host: str, path: str) -> str:
     )
 
 
-def looked_up(plan: Plan, host: str, path: str) -> str:
+def order(name: str) -> int:
+    """Return the priority in a route's name."""
+    return int(name.split(" ")[-2])
+
+
+def chosen(plan: Plan, host: str, path: str) -> str:
     """Find a route as Envoy does: the host, then the longest start of the path, then in turn."""
     lists = plan.get(host.partition(":")[0].lower(), plan[ANY_HOST])
     start = max((one for one in lists if path.startswith(one)), key=len, default=ANYWHERE)
-    return first(list(lists[start]), host, path)
+    return first(lists[start], host, path)
+
+
+def looked_up(plan: Plan, host: str, path: str) -> int:
+    """Find a route as Envoy and the script do, and return its priority."""
+    name = chosen(plan, host, path)
+    if name.endswith("+"):
+        starts = name.split(" ")[0].split(",")
+        if any(path.startswith(start) for start in starts):
+            return min(order(name), order(chosen(plan, names.NO_HOST, path)))
+        assert order(name) < 1_000_000  # not the one that stands for others
+    return order(name)
+
+
+def entries_of(rules: Iterable[tuple[Condition, ...]]) -> list[Entry]:
+    """Return routes for `rules` and a default rule, with the names that the product gives them."""
+    entries = [
+        Entry(Route(name=names.route("rule", n, "0")), one) for n, one in enumerate(rules, 1)
+    ]
+    return [*entries, Entry(Route(name=names.route("rule", None, "0")), ())]
 
 
 @pytest.mark.parametrize("seed", range(150))
 def test_the_same_route_is_taken_with_and_without(seed: int) -> None:
-    rules = some_rules(seed, 120)
-    entries = [Entry(Route(name=str(n)), conditions) for n, conditions in enumerate(rules)]
+    entries = entries_of(some_rules(seed, 120)[:-1])
     by_path = {ANY_HOST: index._by_path(entries)}
     by_host = index._by_host(entries, ())
     plans: list[Plan] = [
@@ -92,7 +116,7 @@ def test_the_same_route_is_taken_with_and_without(seed: int) -> None:
     ]
     for host in ASKED_HOSTS:
         for path in ASKED_PATHS:
-            expected = first(entries, host, path)
+            expected = order(first(entries, host, path))
             for plan in plans:
                 assert looked_up(plan, host, path) == expected, (host, path)
 
@@ -106,10 +130,9 @@ def test_the_proxy_takes_the_same_route(proxy: Proxy, seed: int) -> None:
     rules = [*some_rules(seed, index.ROUTES_MIN)[:8], *literal]
     random_.shuffle(rules)
     rules = [conditions for conditions in rules if conditions]
-    entries = [Entry(Route(name=str(n)), one) for n, one in enumerate([*rules, ()])]
+    entries = entries_of(rules)
     assert index.plan(entries) != {ANY_HOST: {ANYWHERE: entries}}
-    answers = [FixedResponse(status_code=200, message_body=str(n)) for n in range(len(entries))]
-    proxy.serve(Balancer(rules=list(zip(rules, answers, strict=False)), default=answers[-1]))
+    serve(proxy, entries)
     for host in [*ASKED_HOSTS, "h3.com", "H4.com:8080"]:
         for path in [*ASKED_PATHS, "/svc1/../svc2/x", "/%61/b/c"]:
             plain = {"/svc1/../svc2/x": "/svc2/x", "/%61/b/c": "/a/b/c"}.get(path, path)
@@ -117,26 +140,92 @@ def test_the_proxy_takes_the_same_route(proxy: Proxy, seed: int) -> None:
             assert answer.body.decode() == first(entries, host, plain), (host, path)
 
 
-def entries_of(*conditions: tuple[Condition, ...]) -> list[Entry]:
-    return [Entry(Route(name=str(n)), one) for n, one in enumerate([*conditions, ()])]
+def serve(proxy: Proxy, entries: list[Entry]) -> None:
+    """Have each of `entries` answer with its name."""
+    answers = [FixedResponse(status_code=200, message_body=one.route.name) for one in entries]
+    rules = [entry.conditions for entry in entries[:-1]]
+    proxy.serve(Balancer(rules=list(zip(rules, answers, strict=False)), default=answers[-1]))
+
+
+def mixture(seed: int, most: int) -> list[tuple[Condition, ...]]:
+    """Return rules of hosts, of paths, of both and of neither, in any order."""
+    random_ = random.Random(seed)
+    host = [HostHeader(values=(f"h{n}.com",)) for n in range(random_.randint(30, most))]
+    prefix = [PathPattern(values=(f"/svc{n}/*",)) for n in range(random_.randint(30, most))]
+    exact = [PathPattern(values=(f"/svc{n}/x",)) for n in range(random_.randint(0, most))]
+    rules: list[tuple[Condition, ...]] = [(one,) for one in (*host, *prefix, *exact)]
+    rules += [(one, random_.choice([*prefix, *exact])) for one in random_.sample(host, 20)]
+    rules += [
+        (HostHeader(values=("*.com",)), random_.choice(prefix)),
+        (HostHeader(values=("H1.com", "h?.com")), PathPattern(values=("/any*",))),
+        (HttpRequestMethod(values=("PUT",)),),
+        (PathPattern(values=("*/z",)),),
+        *(some_conditions(random_) for _ in range(random_.randint(0, 8))),
+    ]
+    random_.shuffle(rules)
+    return [one for one in rules if one]
+
+
+MIXED_HOSTS = ["h0.com", "H1.com:80", "h7.com", "h29.com", "h99.com", "other.com", "a.com", "x"]
+MIXED_PATHS = ["/", "/svc0/x", "/svc7/x", "/svc7/y", "/svc29/x?a", "/svc29/z", "/any", "/a/b/c"]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_mixture_of_hosts_and_paths_takes_the_same_route_with_and_without(seed: int) -> None:
+    entries = entries_of(mixture(seed, 80))
+    plan = index.plan(entries)
+    for host in MIXED_HOSTS:
+        for path in MIXED_PATHS:
+            assert looked_up(plan, host, path) == order(first(entries, host, path)), (host, path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_proxy_takes_the_same_route_of_a_mixture(proxy: Proxy, seed: int) -> None:
+    entries = entries_of(mixture(seed, 80))
+    assert f"*{names.ALL_RULES}" in index.plan(entries)
+    unescaped = {"/x/../svc7/x": "/svc7/x", "/svc7/%79": "/svc7/y", "/svc%37/y%2f": "/svc7/y%2f"}
+    serve(proxy, entries)
+    for host in MIXED_HOSTS:
+        for path in [*MIXED_PATHS, "/x/../svc7/x", "/svc7/%79", "/svc%37/y%2f"]:
+            plain = unescaped.get(path, path)
+            answer = proxy.get(path, host=host)
+            expected = first(entries, host, plain)
+            assert answer.body.decode() == expected, (host, path)
+
+
+@pytest.mark.parametrize("host", ["h7.com,other", "other,h7.com", "h7.com:80,h8.com"])
+def test_the_first_of_several_hosts_counts_in_a_mixture(proxy: Proxy, host: str) -> None:
+    entries = entries_of(mixture(1, 80))
+    serve(proxy, entries)
+    for path in MIXED_PATHS:
+        answer = proxy.get(path, host=host)
+        assert answer.body.decode() == first(entries, host.partition(",")[0], path), path
+
+
+def test_a_mixture_grows_by_no_more_than_its_rules() -> None:
+    hosts = [(HostHeader(values=(f"h{n}.com",)),) for n in range(500)]
+    paths = [(PathPattern(values=(f"/{n}/*",)),) for n in range(500)]
+    entries = entries_of(rule for pair in zip(hosts, paths, strict=True) for rule in pair)
+    lengths = [len(one) for lists in index.plan(entries).values() for one in lists.values()]
+    assert sum(lengths) < 4 * len(entries)
 
 
 def test_a_short_list_stays_as_it_is() -> None:
-    entries = entries_of(*[(PathPattern(values=(f"/{n}/*",)),) for n in range(5)])
+    entries = entries_of([(PathPattern(values=(f"/{n}/*",)),) for n in range(5)])
     assert index.plan(entries) == {ANY_HOST: {ANYWHERE: entries}}
 
 
 def test_an_index_that_would_grow_too_large_is_not_made() -> None:
-    hosts = [(HostHeader(values=(f"h{n}.com",)),) for n in range(300)]
-    paths = [(PathPattern(values=(f"/{n}/*",)),) for n in range(300)]
-    entries = entries_of(*hosts, *paths)
+    some = [(PathPattern(values=(f"/{n}/*",)),) for n in range(300)]
+    none = [(HttpRequestMethod(values=(f"M{n}",)),) for n in range(300)]
+    entries = entries_of([*some, *none])
     assert index.plan(entries) == {ANY_HOST: {ANYWHERE: entries}}
 
 
 def test_a_route_that_may_not_match_ends_no_list() -> None:
     rules = [(PathPattern(values=(f"/{n}/*",)),) for n in range(30)]
-    entries = entries_of(*rules)
+    entries = entries_of(rules)
     entries[3] = Entry(entries[3].route, entries[3].conditions, is_certain=False)
     lists = index.plan(entries)[ANY_HOST]
-    assert [entry.route.name for entry in lists["/3/"]] == ["3", "30"]
-    assert [entry.route.name for entry in lists["/4/"]] == ["4"]
+    assert list(lists["/3/"]) == [entries[3], entries[30]]
+    assert list(lists["/4/"]) == [entries[4]]

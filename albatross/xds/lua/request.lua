@@ -30,10 +30,12 @@ local NOT_THE_CLIENTS = {
   ["x-albatross-size"] = true, ["x-forwarded-proto"] = true, ["x-envoy-internal"] = true, ["x-envoy-external-address"] = true,
 }
 local COLON = byte(":")
--- How names of routes end (albatross/xds/names.py): where rules see Host without its port; where others may come first.
-local BARE_HOST, APART = byte("*"), byte("+")
+-- How names of routes end (albatross/xds/names.py): where rules see Host without its port; where rules that name a host
+-- are apart from others, which may come first; the same, but of those others.
+local BARE_HOST, APART, APART_OTHERS = byte("*"), byte("+"), byte("=")
 local ID_LENGTH = 17 -- of a name's end, which stands for the route's parameters
 local NO_HOST = "-"
+local ALL_RULES = "," -- behind a host: its rules and those for no host, in one list
 local INTERNAL = "x-albatross-"
 
 -- Requests without a length come to the host without one only under these methods: to others Envoy
@@ -129,14 +131,14 @@ local function choices(groups)
 end
 
 -- The parameters of the chosen route, whose name is `name`, as a table. The name tells which they are: Envoy
--- copies them for each request that asks.
-local function configuration(handle, name)
+-- copies all of a route's metadata for each request that asks. `context`: where they are, else the handle's own.
+local function configuration(handle, name, context)
   local id = sub(name, -ID_LENGTH)
   local known = configurations[id]
   if known then return known end
   if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
-  local context = handle:metadata()
-  known = unpacked(context:get("texts"))
+  context = context or handle:metadata()
+  known = unpacked(context:get("texts") or "")
   known.groups = choices(context:get("groups"))
   configurations[id] = known
   configurations_count = configurations_count + 1
@@ -204,10 +206,15 @@ local function sticky_cookies(handle, group)
   note(handle, "sticky-cors-cookie", "AWSALBTGCORS" .. rest .. "; SameSite=None; Secure")
 end
 
-local function choose_anew(handle, info)
+-- Has Envoy choose the route for `host`, or what stands for others. Returns its parameters, and its name. This works
+-- once in a request, as Envoy keeps the metadata that it has once given.
+local function choose_for(handle, headers, info, host, sent)
+  headers:replace(":authority", host)
   handle:clearRouteCache()
-  handle:filterContext() -- has Envoy choose
-  return info:routeName()
+  local context = handle:metadata()
+  local name = info:routeName()
+  headers:replace(":authority", sent)
+  return configuration(handle, name, context), name
 end
 
 local bounds, bounds_count = {}, 0
@@ -224,20 +231,23 @@ local function bound(name)
   return known
 end
 
--- Looks for the request's route among those for no host in particular, where one may come before the host's route `name`
--- (albatross/xds/apart.py). Returns the name of that which comes first, which is chosen then.
-local function look_apart(handle, headers, info, name, path)
+local function priority(name)
+  return tonumber(match(name, " (%d+) %x+.$"))
+end
+
+-- The parameters of the chosen route of a host, whose name is `name`, or of one for no host in particular, which is
+-- looked for where it may come first (albatross/xds/apart.py), and chosen where it does.
+local function own_or_other(handle, headers, info, name, path, sent)
   local own, may_come_first = bound(name), false
   for _, start in ipairs(own) do
     if sub(path, 1, #start) == start then may_come_first = true end
   end
-  if not may_come_first then return name end
-  local host = headers:get(":authority")
-  headers:replace(":authority", NO_HOST)
-  local other = choose_anew(handle, info)
-  headers:replace(":authority", host)
-  if tonumber(match(other, " (%d+) %x+.$")) <= own.priority then return other end
-  return choose_anew(handle, info)
+  if not may_come_first then return configuration(handle, name) end
+  local to = configuration(handle, name, handle:route():metadata())
+  local other, other_name = choose_for(handle, headers, info, NO_HOST, sent)
+  if priority(other_name) <= own.priority then return other end
+  handle:clearRouteCache() -- the next filter chooses the host's route again
+  return to
 end
 
 -- Chooses the route as rules see the request, and the target group where the rule has several. Returns what is to
@@ -245,13 +255,16 @@ end
 local function choose(handle, headers, host, target, matched, as_sent)
   local info = handle:streamInfo()
   local name = info:routeName() -- of the route for the request as it was sent
-  local bare = byte(name, -1) == BARE_HOST and has_port(host)
+  local kind, to = byte(name, -1), nil
   if matched ~= target then headers:replace(":path", matched) end
-  if bare then headers:replace(":authority", without_port(host)) end
-  if bare or not as_sent then name = choose_anew(handle, info) end
-  if byte(name, -1) == APART then name = look_apart(handle, headers, info, name, matched) end
-  local to = configuration(handle, name)
-  if bare then headers:replace(":authority", host) end
+  if kind == BARE_HOST and has_port(host) then
+    to = choose_for(handle, headers, info, without_port(host), host)
+  elseif as_sent then
+    to = kind == APART and own_or_other(handle, headers, info, name, matched, host) or configuration(handle, name)
+  else
+    local is_apart = kind == APART or kind == APART_OTHERS
+    to = choose_for(handle, headers, info, is_apart and without_port(host) .. ALL_RULES or host, host)
+  end
   local group = to.groups and (to.sticky_s and kept_group(handle, headers, to) or drawn_group(to.groups))
   if group then
     if to.sticky_s then sticky_cookies(handle, group) end

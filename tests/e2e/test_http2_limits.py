@@ -1,0 +1,39 @@
+"""How long a connection of HTTP/2 lasts. Source: ALB user guide, "Listeners" (HTTP/2 requests)."""
+
+import pytest
+from hyperframe.frame import GoAwayFrame, HeadersFrame
+
+from albatross.xds.https import REQUESTS_PER_CONNECTION_MAX
+from tests.e2e.test_http2_conformance import GET, PREFACE, SETTINGS, block, connect, received
+from tests.support.stack import Front, Stack, fixed
+
+AT_ONCE = 50
+
+
+@pytest.fixture(scope="module")
+def front(traffic: Stack) -> Front:
+    made = traffic.server.client("acm").request_certificate(DomainName="www.example.com")
+    return traffic.front(fixed(204), port=443, certificate=made["CertificateArn"])
+
+
+def test_a_connection_has_10_000_requests_and_then_goes_away(front: Front) -> None:
+    get = block(*GET)
+    answered, sent, goodbye = 0, 0, None
+    with connect(front) as client:
+        client.write(PREFACE + SETTINGS.serialize())
+        for frame in received(client):
+            if isinstance(frame, HeadersFrame):
+                answered += 1
+            if isinstance(frame, GoAwayFrame):
+                goodbye = frame
+            if answered == sent and goodbye is None:
+                streams = range(2 * sent + 1, 2 * (sent + AT_ONCE), 2)
+                frames = (
+                    HeadersFrame(n, get, flags=["END_HEADERS", "END_STREAM"]) for n in streams
+                )
+                client.write(b"".join(one.serialize() for one in frames))
+                sent += AT_ONCE
+    assert goodbye is not None
+    assert goodbye.error_code == 0
+    assert answered == sent  # nothing that was sent before is lost
+    assert REQUESTS_PER_CONNECTION_MAX <= answered <= REQUESTS_PER_CONNECTION_MAX + AT_ONCE
