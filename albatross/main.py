@@ -72,6 +72,7 @@ from albatross.xds import admin, names
 from albatross.xds.bootstrap import XDS_SOCKET
 from albatross.xds.server import XdsServer
 
+STORE_LOOK_S = 2.0  # how often to try a database that cannot be used
 COLLECT_S = 60.0  # how often to look for packages out of use
 # Whoever may know that there is a server may ask whether it is ready; the URLs of contents are
 # answers to signed calls, and name what they lead to by its hash.
@@ -106,18 +107,23 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     )
     draining = Draining(lambda: store)
     keys, packages = Keys(data_dir), Packages(data_dir)
-    store = Store(
-        config.database_url,
-        packages,
-        keys,
-        name=session_name(config.data_dir),
-        check=partial(directory.bind, data_dir),
-        is_fresh=_is_first(run_dir),
-        strict=config.strict,
-        lenient=config.lenient,
-        quotas=config.quotas,
-        on_commit=lambda revision: _tell(revision, publisher.changed, draining.changed),
-        health=balance,
+    is_first = _is_first(run_dir)
+    store = await _open(
+        partial(
+            Store,
+            config.database_url,
+            packages,
+            keys,
+            name=session_name(config.data_dir),
+            check=partial(directory.bind, data_dir),
+            is_fresh=is_first,
+            strict=config.strict,
+            lenient=config.lenient,
+            quotas=config.quotas,
+            on_commit=lambda revision: _tell(revision, publisher.changed, draining.changed),
+            health=balance,
+        ),
+        may_wait=not is_first,
     )
     access_log = _access_log(config, run_dir)
     contents = Contents(data_dir)
@@ -209,6 +215,21 @@ def _is_first(run_dir: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+async def _open(make: Callable[[], Store], *, may_wait: bool) -> Store:
+    """Return the store. Raises UnusableData; unless `may_wait`: then try until it can be used.
+
+    At the start of a server whoever starts it learns why. Later it must go on: requests are served.
+    """
+    while True:
+        try:
+            return make()
+        except UnusableData as error:
+            if not may_wait:
+                raise
+            log.error("%s", error)
+            await asyncio.sleep(STORE_LOOK_S)
 
 
 async def _collect(store: Store) -> None:

@@ -15,6 +15,7 @@ import lambda_path
 import proxy
 import report
 import rules
+import storage
 import times
 import wrk
 
@@ -35,8 +36,9 @@ def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Secti
     return {
         "lambda": lambda: lambda_path.measure(rounds, duration_s),
         "proxy": lambda: proxy.measure(rounds, duration_s),
-        "rules": lambda: rules.measure(rounds, duration_s),
+        "rules": lambda: rules.measure(rounds),
         "changes": changes.measure,
+        "store": storage.measure,
         "times": times.measure,
         "memory": footprint.measure,
         "health": health.measure,
@@ -46,7 +48,7 @@ def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Secti
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of load, each time")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of load, each time")
     parser.add_argument("--only", action="append", choices=list(parts(0, 0)), metavar="PART")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     arguments = parser.parse_args()

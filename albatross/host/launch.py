@@ -1,8 +1,8 @@
-"""Start an execution environment's process, cut off from the host's environment, descriptors and
-/tmp.
+"""Start a process of an execution environment, cut off from the host's environment, descriptors,
+files and, as far as wanted, user.
 
 The child dies with the host (Linux: PR_SET_PDEATHSIG), leads a session of its own so that all it
-started can be ended with it, and has a /tmp of its own where the kernel lets us (mount namespace);
+started can be ended with it, and has a /tmp of its own where the kernel lets us (host/mounts.py);
 elsewhere TMPDIR names a directory of its own.
 """
 
@@ -16,16 +16,18 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from albatross.host import bwrap, mounts
 
 log = logging.getLogger(__name__)
 
-# differs from AWS: a function has at most 1,024 open files, as in AWS, but any number of processes.
 OPEN_FILES_MAX = 1024  # Lambda quotas: file descriptors
+# differs from AWS: processes and threads are limited to 1,024, as in AWS, only where each
+# environment has a user of its own (the setting `isolation`).
+PROCESSES_MAX = 1024  # Lambda quotas: execution processes and threads
 _PR_SET_PDEATHSIG = 1
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
-_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 _LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
@@ -38,8 +40,14 @@ class Launch:
     environment: Mapping[str, str]
     directory: Path
     tmp: Path
+    tmp_mb: int | None = None  # size of a /tmp in memory; None: /tmp is the directory `tmp`
+    opt: Path | None = None  # what is to be /opt
     reads: Sequence[Path] = ()
+    hidden: Sequence[Path] = ()  # directories that it must not see
+    user: int | None = None  # run as this user and group
+    sandbox: bool = False  # in bubblewrap, too
     private_tmp: bool = False
+    joins: mounts.Namespace | None = None  # of a process whose /tmp it shares
     descriptors: Sequence[int] = ()  # kept open in the process, under the same numbers
 
 
@@ -49,28 +57,35 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     Call it from a thread that lives as long as the process should: the kernel ties PDEATHSIG to the
     thread. Raises OSError when the command cannot be run.
     """
-    exposed = _below_tmp([launch.directory, *launch.reads]) if launch.private_tmp else []
-    for path in exposed:
-        Path(launch.tmp, path.relative_to("/tmp")).mkdir(parents=True, exist_ok=True)
+    sight = _sight(launch) if launch.private_tmp and launch.joins is None else None
     tmp = Path("/tmp") if launch.private_tmp else launch.tmp
     # differs from AWS: functions also have HOME and TMPDIR. Where the kernel does not give each
     # environment a /tmp of its own (macOS, some containers), TMPDIR is its own directory.
     environment = {"HOME": str(tmp), "TMPDIR": str(tmp), **launch.environment}
+    command = bwrap.command(launch.command, launch, tmp) if launch.sandbox else launch.command
     host = os.getpid()
 
     def in_child() -> None:
         if _LINUX:
-            _die_with(host)
             _yield_to_load_balancer()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _lower_limit(resource.RLIMIT_NOFILE, OPEN_FILES_MAX)
-        if launch.private_tmp:
-            _mount_tmp(launch.tmp, exposed)
+        if launch.joins is not None:
+            mounts.join(launch.joins)
+        elif sight is not None:
+            mounts.enter(sight)
+        os.chdir(launch.directory)
+        if launch.user is not None:
+            os.setgroups([])
+            os.setgid(launch.user)
+            os.setuid(launch.user)
+            _lower_limit(resource.RLIMIT_NPROC, PROCESSES_MAX)
+        if _LINUX:  # last: a change of user clears it
+            _die_with(host)
 
     process = subprocess.Popen(
-        launch.command,
+        command,
         env=environment,
-        cwd=launch.directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -83,45 +98,74 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     return process
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and all of its session's first group."""
+def _sight(launch: Launch) -> mounts.Sight:
+    """Return what the process is to see; makes ready the directory that becomes its /tmp."""
+    needed = [launch.directory, *launch.reads, *([launch.opt] if launch.opt else [])]
+    if launch.user is None and not launch.hidden:
+        covered, below = mounts.below_tmp(tuple(needed))
+    else:
+        covered, below = mounts.plan(tuple(needed), tuple(launch.hidden))
+    if launch.tmp_mb is None:
+        for path in below:
+            if path.is_relative_to("/tmp"):
+                Path(launch.tmp, path.relative_to("/tmp")).mkdir(parents=True, exist_ok=True)
+    return mounts.Sight(
+        tmp=launch.tmp, tmp_mb=launch.tmp_mb, covered=covered, needed=below, opt=launch.opt
+    )
+
+
+def kill(process: subprocess.Popen[bytes], signum: int = signal.SIGKILL) -> None:
+    """Send the process and all of its session's first group a signal."""
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signum)
     except ProcessLookupError:
         return
     except PermissionError:  # macOS answers so for a group of zombies
         process.kill()
 
 
-def private_tmp_works() -> bool:
-    """Tell whether a child can be given a /tmp of its own, by trying it once."""
+def kill_all_of(user: int) -> None:
+    """Kill every process of a user who has none but those of one environment. May take a while."""
+    for _ in range(100):
+        found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _runs(pid, user)]
+        if not found:
+            return
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    log.warning("processes of user %d will not end", user)
+
+
+def _runs(pid: int, user: int) -> bool:
+    """Tell whether `pid` is a process of `user` that has not ended."""
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != user:
+            return False
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+def private_tmp_works(probe: Launch) -> bool:
+    """Tell whether a child can be given a /tmp of its own, by trying `probe` once."""
     if not _LINUX:
         return False
     with tempfile.TemporaryDirectory(prefix="albatross-probe-") as tmp:
-        probe = Launch(
-            command=["/bin/sh", "-c", "test -d /tmp && ! test -e /tmp/outside"],
-            environment={},
-            directory=Path("/"),
-            tmp=Path(tmp, "inside"),
-            private_tmp=True,
-        )
-        probe.tmp.mkdir()
+        os.chmod(tmp, 0o711)
+        inside = Path(tmp, "inside")
+        inside.mkdir()
+        if probe.user is not None:
+            os.chown(inside, probe.user, probe.user)
         try:
-            process = start(probe)
+            process = start(replace(probe, tmp=inside, private_tmp=True))
         except (OSError, subprocess.SubprocessError) as error:
-            log.info("environments share /tmp; each has a TMPDIR of its own: %s", error)
+            log.info("an environment as user %s: %s", probe.user or "of the server", error)
             return False
-        process.communicate()
+        output, _ = process.communicate()
+        if process.returncode:
+            log.info("an environment as user %s: %s", probe.user, output.decode(errors="replace"))
         return process.returncode == 0
-
-
-def _below_tmp(paths: Sequence[Path]) -> list[Path]:
-    """Return those of `paths` that a mount over /tmp would hide, outermost first, each once."""
-    found: list[Path] = []
-    for path in sorted({Path(os.path.realpath(p)) for p in paths}):
-        if path.is_relative_to("/tmp") and not any(path.is_relative_to(f) for f in found):
-            found.append(path)
-    return found
 
 
 def _die_with(host: int) -> None:
@@ -144,30 +188,3 @@ def _lower_limit(kind: int, limit: int) -> None:
     _, hard = resource.getrlimit(kind)
     if hard == resource.RLIM_INFINITY or hard > limit:
         resource.setrlimit(kind, (limit, limit))
-
-
-def _mount_tmp(tmp: Path, exposed: Sequence[Path]) -> None:
-    """Give this process a mount namespace where /tmp is `tmp`; `exposed` stay visible."""
-    uid, gid = os.getuid(), os.getgid()
-    _call("unshare", _CLONE_NEWNS | (_CLONE_NEWUSER if uid else 0))
-    if uid:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    _mount(None, "/", _MS_REC | _MS_PRIVATE)
-    handles = [(os.open(path, os.O_PATH), path) for path in exposed]
-    _mount(str(tmp), "/tmp", _MS_BIND)
-    for handle, path in handles:
-        _mount(f"/proc/self/fd/{handle}", str(path), _MS_BIND)
-        os.close(handle)
-
-
-def _mount(source: str | None, target: str, flags: int) -> None:
-    _call("mount", source.encode() if source else None, target.encode(), None, flags, None)
-
-
-def _call(name: str, *arguments: object) -> None:
-    assert _libc is not None
-    if getattr(_libc, name)(*arguments) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"{name}: {os.strerror(error)}")

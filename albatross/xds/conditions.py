@@ -33,9 +33,9 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
                 _match_path(match, condition)
             case HttpHeader(header_name=name):
                 name = _KEPT_HEADERS.get(name.lower(), name)
-                match.headers.append(_header(name, patterns.any_header(condition)))
+                match.headers.append(_value(name, condition))
             case HttpRequestMethod(values=methods):
-                match.headers.append(_method(methods))
+                match.headers.insert(0, _method(methods))  # the cheapest look
             case QueryString(values=parameters):
                 match.headers.append(_header(":path", patterns.any_query(parameters)))
             case SourceIp(values=blocks):
@@ -53,6 +53,22 @@ def authority(hosts: Iterable[HostHeader]) -> HeaderMatcher:
 def _header(name: str, regex: str) -> HeaderMatcher:
     """Return the matcher of requests in which one line of the header matches `regex`."""
     return HeaderMatcher(name=name, string_match={"safe_regex": {"regex": regex}})
+
+
+def _value(name: str, condition: HttpHeader) -> HeaderMatcher:
+    """Return the matcher of a header. Literals, `x*` and `*x` cost Envoy less than an expression."""
+    if len(condition.values) == 1 and not condition.regex_values:
+        value = condition.values[0]
+        literal = value.strip("*")
+        if literal and not set(literal) & set("*?"):
+            kind = {
+                literal: "exact",
+                f"{literal}*": "prefix",
+                f"*{literal}": "suffix",
+            }.get(value)
+            if kind:
+                return HeaderMatcher(name=name, string_match={kind: literal, "ignore_case": True})
+    return _header(name, patterns.any_header(condition))
 
 
 def _method(methods: tuple[str, ...]) -> HeaderMatcher:

@@ -10,6 +10,7 @@ export AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-us-east-1}
 export AWS_PAGER=
 
 PORT=${PORT:-8080}
+RUNTIME=${RUNTIME:-python3.12}
 URL=http://127.0.0.1:$PORT/
 FOLDER=$(mktemp -d)
 trap 'rm -r "$FOLDER"' EXIT
@@ -30,7 +31,7 @@ count() { # send 200 requests and print how many each version has answered
 
 # 1. A function, its first version, and an alias for it
 run python3 -m zipfile -c "$FOLDER/one.zip" app.py
-run aws lambda create-function --function-name greeter --runtime python3.12 \
+run aws lambda create-function --function-name greeter --runtime "$RUNTIME" \
   --handler app.handler --zip-file "fileb://$FOLDER/one.zip" --publish \
   --role arn:aws:iam::123456789012:role/lambda-role --query Version --output text
 LIVE=$(run aws lambda create-alias --function-name greeter --name live --function-version 1 \

@@ -24,7 +24,7 @@ from tests.support.api import DATABASE, OPERATIONS, Api, api
 from tests.support.sense import AUTHORITY, SENSE
 from tests.support.wire import Caller, Message, Reply, message
 
-CALLS = int(os.environ.get("ALBATROSS_ANY_CALLS", "5"))
+CALLS = int(os.environ.get("ALBATROSS_ANY_CALLS", "3"))
 ANY = settings(
     max_examples=CALLS,
     derandomize="ALBATROSS_ANY_CALLS" not in os.environ,

@@ -16,7 +16,7 @@ from tests.support.wire import Caller, Reply
 
 ELB = "elasticloadbalancing"
 CALLERS = 32
-ROUNDS = int(os.environ.get("ALBATROSS_CONCURRENT_ROUNDS", "12"))  # calls of each caller
+ROUNDS = int(os.environ.get("ALBATROSS_CONCURRENT_ROUNDS", "8"))  # calls of each caller
 OK = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}
 PATH = [{"Field": "path-pattern", "Values": ["/a"]}]
 SUBNETS = ["subnet-1", "subnet-2"]

@@ -1,0 +1,121 @@
+"""Who a function's processes are, and what they are kept from: the setting `isolation`.
+
+none    the user who runs the server
+user    a user of its own for each execution environment (the server must be root, on Linux)
+bwrap   a sandbox of bubblewrap, and a user of its own where the server is root
+auto    user where that works, else none. Code that runs where it lies (`albatross run`) is the
+        user's own and runs as the server's user.
+"""
+
+import logging
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from albatross.host import bwrap, launch
+from albatross.model.function import Directory, Function
+
+log = logging.getLogger(__name__)
+
+USERS = 20_000  # as many user ids are used, from the setting `first_uid` on
+
+
+class Impossible(Exception):
+    """This machine cannot do what the setting says. The message names the remedy."""
+
+
+class Users:
+    """User ids, each of one environment at a time."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._end = first + USERS
+        self._free: list[int] = []
+
+    def take(self) -> int:
+        """Return a user id that no environment has. Raises OSError when all are taken."""
+        if self._next < self._end:
+            self._next += 1
+            return self._next - 1
+        if self._free:
+            return self._free.pop(0)
+        raise OSError("every user id for execution environments is taken")
+
+    def give_back(self, user: int) -> None:
+        self._free.append(user)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """How environments are kept apart on this machine."""
+
+    users: Users | None = None  # None: they run as the server's user
+    own_too: bool = False  # code that runs where it lies is kept apart as well
+    sandbox: bool = False
+    private_tmp: bool = False
+    hidden: tuple[Path, ...] = ()
+
+    def user_for(self, function: Function) -> int | None:
+        """Return the user id for a new environment of `function`, None: the server's."""
+        return self.users.take() if self.users and self._apart(function) else None
+
+    def hidden_from(self, function: Function) -> tuple[Path, ...]:
+        return self.hidden if self._apart(function) else ()
+
+    def sandboxed(self, function: Function) -> bool:
+        return self.sandbox and self._apart(function)
+
+    def _apart(self, function: Function) -> bool:
+        return self.own_too or not isinstance(function.code, Directory)
+
+
+def choose(level: str, first_uid: int, hidden: tuple[Path, ...]) -> Isolation:
+    """Return what `level` means here; tries it once. Raises Impossible.
+
+    Call it from the thread that starts processes.
+    """
+    is_root = sys.platform == "linux" and os.getuid() == 0
+    probe = launch.Launch(
+        command=[sys.executable, "-c", "import os, sys; sys.exit(os.path.exists('/tmp/outside'))"],
+        environment={},
+        directory=Path("/"),
+        tmp=Path("/"),
+        reads=(Path(sys.prefix), Path(sys.base_prefix)),
+    )
+    as_user = replace(probe, user=first_uid, hidden=hidden)
+    own_too = level != "auto"
+    match level:
+        case "none":
+            return Isolation(private_tmp=launch.private_tmp_works(probe))
+        case "auto" | "user":
+            if is_root and launch.private_tmp_works(as_user):
+                return Isolation(
+                    users=Users(first_uid), private_tmp=True, own_too=own_too, hidden=hidden
+                )
+            if level == "user":
+                raise Impossible(
+                    "isolation = user needs Linux, root, and mount namespaces (CAP_SYS_ADMIN). "
+                    "Start the server so, or set isolation to bwrap or none."
+                )
+            return Isolation(private_tmp=launch.private_tmp_works(probe))
+        case _:
+            return _sandbox(as_user if is_root else replace(probe, hidden=hidden), first_uid)
+
+
+def _sandbox(probe: launch.Launch, first_uid: int) -> Isolation:
+    if bwrap.find() is None:
+        raise Impossible(
+            "isolation = bwrap needs bubblewrap: install the package `bubblewrap`, or set "
+            "isolation to user or none."
+        )
+    if not launch.private_tmp_works(replace(probe, sandbox=True)):
+        raise Impossible(
+            "isolation = bwrap: the kernel refuses it. bubblewrap needs user namespaces "
+            "(sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile for bwrap); "
+            "the line before this says more at log level info. Else set isolation to user or none."
+        )
+    users = Users(first_uid) if probe.user is not None else None
+    return Isolation(
+        users=users, private_tmp=True, own_too=True, sandbox=True, hidden=probe.hidden
+    )

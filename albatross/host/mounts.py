@@ -1,0 +1,168 @@
+"""What a function's process sees of the file system: a mount namespace of its own (Linux).
+
+/tmp is its own there, directories that are none of its business are covered, and what it needs of
+them is put back where it was. A process that joins an environment (after a reset, or beside an
+extension) enters the same namespace and so finds the same /tmp.
+"""
+
+import ctypes
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_BIND = 1, 2, 4, 32, 4096
+_MS_REC, _MS_PRIVATE = 16384, 1 << 18
+_TMP = Path("/tmp")
+_OPT = Path("/opt")
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """Open descriptors of a process's mount namespace, and of its user namespace if it has one."""
+
+    mounts: int
+    users: int | None
+
+    def close(self) -> None:
+        os.close(self.mounts)
+        if self.users is not None:
+            os.close(self.users)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What to make visible.
+
+    `tmp_mb`: /tmp is a file system in memory of that size; else it is the directory `tmp`.
+    `covered`: directories that are to be empty but for what is in `needed`.
+    """
+
+    tmp: Path
+    tmp_mb: int | None
+    covered: tuple[Path, ...] = ()
+    needed: tuple[Path, ...] = ()
+    opt: Path | None = None
+
+
+@lru_cache(maxsize=256)
+def plan(needed: tuple[Path, ...], hidden: tuple[Path, ...]) -> tuple[tuple[Path, ...], ...]:
+    """Return the directories to cover, and the real paths of `needed` below them, outermost first.
+
+    Covered are /tmp, `hidden`, and what another user could not pass through on the way to `needed`.
+    """
+    real = [Path(os.path.realpath(path)) for path in needed]
+    closed = [parent for path in real for parent in path.parents if not _is_passable(parent)]
+    covered = _outermost([_TMP, *map(_real, hidden), *closed])
+    below = [path for path in real if any(path.is_relative_to(cover) for cover in covered)]
+    return covered, _outermost(below)
+
+
+@lru_cache(maxsize=256)
+def below_tmp(needed: tuple[Path, ...]) -> tuple[tuple[Path, ...], ...]:
+    """Like `plan`, where the process runs as the user of the host and may see what that one sees."""
+    real = [path for path in map(_real, needed) if path.is_relative_to(_TMP)]
+    return (_TMP,), _outermost(real)
+
+
+def enter(sight: Sight) -> None:
+    """Give this process, a fresh child, a mount namespace as `sight` says. Raises OSError."""
+    uid, gid = os.getuid(), os.getgid()
+    _call("unshare", _CLONE_NEWNS | (_CLONE_NEWUSER if uid else 0))
+    if uid:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    _mount(None, "/", _MS_REC | _MS_PRIVATE)
+    handles = [(os.open(path, os.O_PATH), path) for path in sight.needed]
+    opt = os.open(sight.opt, os.O_PATH) if sight.opt and _OPT.is_dir() else None
+    tmp = os.open(sight.tmp, os.O_PATH)
+    for cover in sight.covered:
+        if cover == _TMP and sight.tmp_mb is None:
+            _bind(tmp, _TMP)
+        elif cover == _TMP:
+            _tmpfs(_TMP, f"mode=1777,size={sight.tmp_mb}m")
+        elif cover.is_dir():
+            _tmpfs(cover, "mode=0755,size=1m")
+    if opt is not None:
+        _bind(opt, _OPT)
+    for handle, path in handles:
+        path.mkdir(parents=True, exist_ok=True)
+        _bind(handle, path)
+    for cover in sight.covered:
+        if cover != _TMP and cover.is_dir():
+            flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
+            _mount("tmpfs", str(cover), flags, "tmpfs")
+    for handle in (tmp, opt, *(handle for handle, _ in handles)):
+        if handle is not None:
+            os.close(handle)
+
+
+def join(namespace: Namespace) -> None:
+    """Enter the namespace of another process. Raises OSError."""
+    if namespace.users is not None:
+        _call("setns", namespace.users, _CLONE_NEWUSER)
+    _call("setns", namespace.mounts, _CLONE_NEWNS)
+
+
+def of(pid: int) -> Namespace | None:
+    """Return the namespace of a process that has entered one, None when it has ended already."""
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    try:
+        mounts = os.open(f"/proc/{pid}/ns/mnt", flags)
+    except OSError:
+        return None
+    users = None
+    try:
+        if os.getuid():
+            users = os.open(f"/proc/{pid}/ns/user", flags)
+    except OSError:
+        os.close(mounts)
+        return None
+    return Namespace(mounts=mounts, users=users)
+
+
+def _is_passable(directory: Path) -> bool:
+    try:
+        return bool(directory.stat().st_mode & stat.S_IXOTH)
+    except OSError:
+        return False
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for path in sorted(set(paths)):
+        if not any(path.is_relative_to(other) for other in found):
+            found.append(path)
+    return tuple(found)
+
+
+def _tmpfs(target: Path, options: str) -> None:
+    _mount("tmpfs", str(target), _MS_NOSUID | _MS_NODEV, "tmpfs", options)
+
+
+def _bind(handle: int, target: Path) -> None:
+    _mount(f"/proc/self/fd/{handle}", str(target), _MS_BIND | _MS_REC)
+
+
+def _mount(
+    source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None
+) -> None:
+    texts = [text.encode() if text else None for text in (source, target, kind, options)]
+    _call("mount", texts[0], texts[1], texts[2], flags, texts[3])
+
+
+def _call(name: str, *arguments: object) -> None:
+    assert _libc is not None
+    if getattr(_libc, name)(*arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}")
