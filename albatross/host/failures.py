@@ -1,0 +1,63 @@
+"""How Lambda says that a function failed: error documents, reasons, names of errors.
+
+Sources: Lambda guide, execution environment life cycle and Runtime API; the runtime interface
+emulator.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+EXIT_ERROR = "Runtime.ExitError"
+OUT_OF_MEMORY = "Runtime.OutOfMemory"
+_KNOWN_KIND = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class InitFailure:
+    """Why an environment never became ready. `document` is the error as Invoke shows it.
+
+    `within_invoke`: it was started, or started again, at the expense of an invocation.
+    """
+
+    document: bytes
+    timed_out: bool = False
+    within_invoke: bool = False
+
+
+def error_document(error_type: str, message: str) -> bytes:
+    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+
+
+def timeout_document(request_id: str, timeout_s: float) -> bytes:
+    """Return the payload of an invocation that outlived the function's timeout."""
+    # AWS is silent: of two known forms, the error of a function that timed out has the newer one.
+    message = f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
+    return error_document("Sandbox.Timedout", message)
+
+
+def exit_reason(returncode: int | None) -> str:
+    """Say how a runtime ended, in Lambda's words."""
+    if not returncode:
+        return "Runtime exited without providing a reason"
+    if returncode > 0:
+        return f"Runtime exited with error: exit status {returncode}"
+    # AWS is silent: how a function ended is said in the words that are known from Lambda's logs.
+    names = {9: "killed", 11: "segmentation fault", 6: "aborted", 15: "terminated"}
+    return f"Runtime exited with error: signal: {names.get(-returncode, str(-returncode))}"
+
+
+def kind_of(error_type: str) -> str:
+    """Return how Lambda's own records name an error that a runtime calls `error_type`."""
+    if _KNOWN_KIND.match(error_type):
+        return error_type
+    return "Function.Unknown" if error_type.startswith("Function.") else "Runtime.Unknown"
+
+
+def type_in(document: bytes) -> str:
+    """Return the `errorType` of an error document, empty when there is none."""
+    try:
+        found = json.loads(document)["errorType"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
