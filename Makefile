@@ -56,8 +56,9 @@ docs: $(DONE) ## Rewrite the generated pages of docs/
 bench: $(DONE) ## Measure throughput and latency
 	$(BIN)/python bench/bench.py
 
-soak: $(DONE) ## Run under load for a while: look for leaks, and change everything meanwhile
+soak: $(DONE) ## Run under load for a while: look for leaks, change everything, kill everything
 	ALBATROSS_TEST_CHANGES=500 $(BIN)/python -m pytest -q tests/e2e/test_hitless.py
+	ALBATROSS_TEST_CRASHES=500 $(BIN)/python -m pytest -q -s tests/e2e/test_crashes.py
 	$(BIN)/python bench/soak.py
 
 lock: $(DONE) ## Rewrite requirements.txt with the newest versions that fit

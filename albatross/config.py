@@ -269,6 +269,34 @@ class Config:
         "Seconds after which an execution environment without work is stopped.",
         check=_number(1, 86_400),
     )
+    isolation: str = _setting(
+        "auto",
+        "What keeps functions apart (docs/security.md): `none`; `user`, a user id of its own for "
+        "each environment; `bwrap`, a sandbox of bubblewrap; `auto`, `user` if the server is root.",
+        check=_one_of("auto", "none", "user", "bwrap"),
+        flag=True,
+        metavar="LEVEL",
+    )
+    first_uid: int = _setting(
+        100_000,
+        "First of the 20,000 user ids that environments run as, one each.",
+        check=_number(1_000, 2**31),
+    )
+    memory_unlimited: str = _setting(
+        "",
+        "Names of functions, separated by commas and with `*` for any text, that are not ended "
+        "when they use more memory than they have.",
+    )
+    freeze: bool = _setting(
+        False,
+        "Stop the processes of a function between invocations, as AWS does.",
+    )
+    opt_dir: str = _setting(
+        "",
+        "Directory that functions find as /opt. Programs in its `extensions` are started with "
+        "each environment.",
+        metavar="DIRECTORY",
+    )
     runtime_transport: str = _setting(
         "channel",
         "How events reach runtimes that AWS publishes: `channel`, by a socket of their own, or "
@@ -346,7 +374,7 @@ def load(
     for setting in settings():
         if (given := flags.get(setting.name)) is not None:
             values[setting.name] = _value(setting, given, "--" + setting.name.replace("_", "-"))
-    for key in ("auth", "data_dir", "hosts_file", "logs_dir"):
+    for key in ("auth", "data_dir", "hosts_file", "logs_dir", "opt_dir"):
         if values.get(key):
             values[key] = os.path.abspath(os.path.expanduser(values[key]))
     return Config(**values)

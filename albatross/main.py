@@ -107,28 +107,18 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     )
     draining = Draining(lambda: store)
     keys, packages = Keys(data_dir), Packages(data_dir)
-    is_first = _is_first(run_dir)
-    store = await _open(
-        partial(
-            Store,
-            config.database_url,
-            packages,
-            keys,
-            name=session_name(config.data_dir),
-            check=partial(directory.bind, data_dir),
-            is_fresh=is_first,
-            strict=config.strict,
-            lenient=config.lenient,
-            quotas=config.quotas,
-            on_commit=lambda revision: _tell(revision, publisher.changed, draining.changed),
-            health=balance,
-        ),
-        may_wait=not is_first,
+    store: Store = await _open_store(
+        config,
+        run_dir,
+        packages,
+        keys,
+        on_commit=lambda revision: _tell(revision, publisher.changed, draining.changed),
+        health=balance,
     )
     access_log = _access_log(config, run_dir)
     contents = Contents(data_dir)
     contents.collect(trust_material.in_use(await store.snapshot()))
-    publisher = Publisher(
+    publisher: Publisher = Publisher(
         *(config, run_dir, store, xds, host, health, balance, access_log, contents),
         keys.cookie_key(),
     )
@@ -217,16 +207,31 @@ def _is_first(run_dir: Path) -> bool:
     return True
 
 
-async def _open(make: Callable[[], Store], *, may_wait: bool) -> Store:
-    """Return the store. Raises UnusableData; unless `may_wait`: then try until it can be used.
+async def _open_store(
+    config: Config, run_dir: Path, packages: Packages, keys: Keys, **options: Any
+) -> Store:
+    """Return the store, with `options` of its own. Raises UnusableData at the start of a server.
 
-    At the start of a server whoever starts it learns why. Later it must go on: requests are served.
+    A control plane that replaces another tries until the database can be used: meanwhile requests
+    are served by what the proxy has.
     """
+    is_first = _is_first(run_dir)
     while True:
         try:
-            return make()
+            return Store(
+                config.database_url,
+                packages,
+                keys,
+                name=session_name(config.data_dir),
+                check=partial(directory.bind, Path(config.data_dir)),
+                is_fresh=is_first,
+                strict=config.strict,
+                lenient=config.lenient,
+                quotas=config.quotas,
+                **options,
+            )
         except UnusableData as error:
-            if not may_wait:
+            if is_first:
                 raise
             log.error("%s", error)
             await asyncio.sleep(STORE_LOOK_S)

@@ -145,6 +145,7 @@ SIGNATURE_CODES = frozenset(
 # Codes that are in no service model of ours. Any other code that no model lists is a 400.
 STATUS = {
     "AccessDenied": 403,
+    "AccessDeniedException": 403,
     "IncompleteSignature": 400,
     "IncompleteSignatureException": 403,
     "InternalFailure": 500,

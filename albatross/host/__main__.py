@@ -12,10 +12,12 @@ from typing import Any
 
 import uvloop
 
+from albatross.config import EXIT_CANNOT_BOOT
 from albatross.host.app import LambdaConnection
 from albatross.host.control import ControlConnection
 from albatross.host.host import Host
-from albatross.host.processes import Processes
+from albatross.host.isolation import Impossible
+from albatross.host.processes import Options, Processes
 
 log = logging.getLogger("albatross.host")
 
@@ -27,9 +29,20 @@ async def serve(run_dir: Path, config: Mapping[str, Any]) -> None:
         Path(config["data_dir"]),
         run_dir,
         environments_max=config["environments_max"],
-        channels=config["runtime_transport"] == "channel",
+        options=Options(
+            isolation=config["isolation"],
+            first_uid=config["first_uid"],
+            freeze=config["freeze"],
+            memory_unlimited=config["memory_unlimited"],
+            channels=config["runtime_transport"] == "channel",
+            opt=Path(config["opt_dir"]) if config["opt_dir"] else None,
+        ),
     )
-    await engine.open()
+    try:
+        await engine.open()
+    except Impossible as error:
+        log.error("%s", error)
+        raise SystemExit(EXIT_CANNOT_BOOT) from error
     host = Host(engine, environment_idle_s=config["environment_idle_s"])
     lambda_socket, control_socket = run_dir / "lambda.sock", run_dir / "control.sock"
     servers: list[asyncio.AbstractServer] = []

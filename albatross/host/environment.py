@@ -5,18 +5,28 @@ runtime's and answered 403. Source: Lambda guide, Lambda runtime API and executi
 """
 
 import asyncio
-import json
 import logging
-import shutil
+import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from albatross.host import launch, logs
+from albatross.host import launch, logs, mounts
+from albatross.host.extensions import Extension, Extensions, Listener
+from albatross.host.failures import (
+    EXIT_ERROR,
+    OUT_OF_MEMORY,
+    InitFailure,
+    error_document,
+    exit_reason,
+    kind_of,
+    timeout_document,
+    type_in,
+)
 from albatross.host.invocation import Invocation, Outcome
+from albatross.host.output import Output
 from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
@@ -45,8 +55,6 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     State.INIT: {Event.NEXT: State.IDLE, Event.INIT_ERROR: State.EXITED},
     State.IDLE: {Event.ASSIGN: State.BUSY},
     State.BUSY: {Event.RESPONSE: State.ANSWERED},
-    # differs from AWS: a function is not frozen between invocations: what it does in the background
-    # goes on.
     State.ANSWERED: {Event.NEXT: State.IDLE},
     State.EXITED: {},
 }
@@ -54,14 +62,6 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 class InvalidTransition(Exception):
     """The runtime asked for something that its state does not allow."""
-
-
-@dataclass(frozen=True, slots=True)
-class InitFailure:
-    """Why an environment never became ready. `document` is the error as Invoke shows it."""
-
-    document: bytes
-    timed_out: bool = False
 
 
 class Runtime(Protocol):
@@ -88,7 +88,11 @@ class Owner(Protocol):
 
 
 class Environment:
-    """One process, its Runtime API server and its output."""
+    """One process, its Runtime API server, its output, and the extensions beside it.
+
+    `within_invoke`: its init phase is part of the invocation for which it is started, because it
+    takes the place of one that was reset, or whose own init phase took too long.
+    """
 
     def __init__(
         self,
@@ -99,6 +103,8 @@ class Environment:
         tmp: Path,
         function_log: logs.FunctionLog,
         provisioned: bool = False,
+        within_invoke: bool = False,
+        freezes: bool = False,
     ) -> None:
         self.id = id_
         self.provisioned = provisioned  # kept ready, not started for a request
@@ -114,6 +120,18 @@ class Environment:
         self.invocation: Invocation | None = None
         self.server: asyncio.Server | None = None
         self.process: subprocess.Popen[bytes] | None = None
+        self.user: int | None = None  # whose processes these are; None: the server's user
+        self.namespace: mounts.Namespace | None = None  # which holds its /tmp
+        self.extensions: Extensions | None = None
+        self.attempt: str | None = None  # Lambda-Runtime-Invocation-Id of what runs
+        self.ended = asyncio.Event()
+        self.shutting_down: asyncio.Task[None] | None = None
+        self._within_invoke = within_invoke
+        self._is_new = True  # until its first invocation
+        self._freezes = freezes
+        self._is_frozen = False
+        self._is_out_of_memory = False
+        self._output: Output | None = None
         self._log = function_log
         self._parked: Runtime | None = None
         self._deadline_s = 0.0
@@ -126,25 +144,24 @@ class Environment:
 
     def run(self, process: subprocess.Popen[bytes], init_limit_s: float) -> None:
         """Take over a new process, which has `init_limit_s` to ask for its first event."""
-        assert process.stdout is not None
         self.process = process
-        self._loop.add_reader(process.stdout.fileno(), self._read_output)
+        self._output = Output(process, self.printed)
         self._set_deadline(self.started_s + init_limit_s)
         if self.state is State.EXITED:  # stopped while it was being started
             launch.kill(process)
 
     def not_started(self, reason: str) -> None:
         """The process could not be started: `reason` names what is missing."""
-        self._failure = InitFailure(error_document("Runtime.InvalidEntrypoint", reason))
+        if self._failure is None:
+            self._failure = InitFailure(error_document("Runtime.InvalidEntrypoint", reason))
         self.exited(None)
 
     def stop(self) -> None:
-        """End the process now. `gone` follows when it has ended."""
+        """End the process: at once, or with the time that extensions get. `gone` follows."""
         self.retired = True
-        if self.process is not None:
-            launch.kill(self.process)
-        elif self.state is not State.EXITED:
+        if self.process is None:
             self.state = State.EXITED
+        self._end("spindown")
 
     def retire(self) -> None:
         """End the process as soon as no invocation runs in it."""
@@ -152,41 +169,99 @@ class Environment:
         if self.state in (State.IDLE, State.INIT):
             self.stop()
 
+    def need_extensions(self) -> Extensions:
+        """Return its extensions, of which there may be none yet."""
+        if self.extensions is None:
+            self.extensions = Extensions(self._extensions_ready)
+            if self.state is not State.INIT:
+                self.extensions.close()
+        return self.extensions
+
+    def extension_failed(self, extension: Extension, reason: str) -> None:
+        """An extension has reported an error, or ended without being told to."""
+        kind = extension.error_type or "Extension.Crash"
+        if self._failure is not None or self.shutting_down is not None:
+            return
+        self._log.write(self._extension_line(extension, kind_of(reason)))
+        document = self._error(kind, f"{extension.name}: {reason}")
+        if self.state is State.INIT:
+            self._init_failed(kind, document)
+        elif self.invocation is not None:
+            self.state = State.EXITED
+            status = f"Status: error\tError Type: {kind}"
+            self._finish(Outcome(document, function_error="Unhandled"), status)
+        self._end("failure")
+
+    def over_memory(self) -> None:
+        """The environment uses more memory than the function has: end it, as Lambda does."""
+        if self.process is None or self._is_out_of_memory:
+            return
+        self._is_out_of_memory = True
+        launch.kill(self.process)
+
     # From the pool
 
     def assign(self, invocation: Invocation) -> None:
         """Hand the idle environment an invocation."""
         self._move(Event.ASSIGN)
-        now_s = time.monotonic()
-        invocation.started_s = now_s
-        invocation.cold = self.init_ms is not None
-        self.invocation = invocation
+        started_s = time.monotonic()
         timeout_s = self.function.timeout_s
-        self._set_deadline(now_s + timeout_s)
+        deadline_ms = int((time.time() + timeout_s) * 1000)
+        if self._is_new:
+            self._is_new, invocation.cold = False, True
+            if self._within_invoke:
+                spent_s = started_s - max(self.started_s, invocation.queued_s)
+                started_s -= spent_s
+                deadline_ms -= int(spent_s * 1000)
+        invocation.started_s = started_s
+        self.invocation = invocation
+        self._set_deadline(started_s + timeout_s)
         start = logs.start_line(invocation.id, self.function.version)
         self._log.write(start)
         invocation.log.append(start)
         parked, self._parked = self._parked, None
         assert parked is not None
         arn = invocation.invoked_arn or self.function.version_arn
-        parked.send_event(invocation, arn, int((time.time() + timeout_s) * 1000))
+        if self._is_frozen:
+            self._freeze(False)
+        parked.send_event(invocation, arn, deadline_ms)
+        if self.extensions is not None:
+            self.extensions.invoke(invocation.id, deadline_ms, arn, invocation.trace_id)
 
     # From the Runtime API
 
     def park(self, connection: Runtime) -> None:
         """The runtime asks for its next event. Raises InvalidTransition."""
-        first = self.state is State.INIT
         self._move(Event.NEXT)
         self._parked = connection
+        if self.extensions is None or self.extensions.are_ready():
+            self._ready()
+
+    def _extensions_ready(self) -> None:
+        if self.state is State.IDLE and self._parked is not None and self._deadline_s:
+            self._ready()
+
+    def _ready(self) -> None:
+        """The runtime and the extensions wait for the next event."""
         self._deadline_s = 0.0
         self.freed_s = time.monotonic()
-        if first:
-            self.init_ms = (self.freed_s - self.started_s) * 1000
-            self._read_output()
+        if self._is_new and self._output is not None:
+            self._output.read()
+            self._initialized()
         if self.retired:
             self.stop()
-        else:
-            self.owner.ready(self)
+            return
+        self.owner.ready(self)
+        if self._freezes and self.state is State.IDLE:
+            self._freeze(True)
+
+    def _initialized(self) -> None:
+        if not self._within_invoke:
+            self.init_ms = (self.freed_s - self.started_s) * 1000
+        if self.extensions is not None:
+            self.extensions.close()
+            for extension in self.extensions.all:
+                self._log.write(self._extension_line(extension, ""))
 
     def answer(self, invocation_id: str, outcome: Outcome) -> bool:
         """Take the runtime's answer; False when it is not for the invocation that runs.
@@ -202,10 +277,10 @@ class Environment:
         self._finish(outcome)
         return True
 
-    def init_failed(self, document: bytes) -> None:
+    def init_failed(self, document: bytes, error_type: str = "") -> None:
         """The runtime cannot start. Raises InvalidTransition once it has been ready."""
         self._move(Event.INIT_ERROR)
-        self._failure = InitFailure(document)
+        self._init_failed(kind_of(error_type or type_in(document)), document)
         self._set_deadline(time.monotonic() + 1.0)  # to exit by itself
 
     def disconnected(self, connection: Runtime) -> None:
@@ -214,35 +289,90 @@ class Environment:
             self._parked = None
             self.stop()
 
+    def extension_disconnected(self, connection: Listener) -> None:
+        if self.extensions is not None:
+            self.extensions.lost(connection)
+
     # From the reaper
 
     def exited(self, returncode: int | None) -> None:
         """The process has ended: what it was working on has failed."""
         was_init = self.state is State.INIT
         self.state = State.EXITED
+        self.ended.set()
         self._deadline_s = 0.0
         if self._timer is not None:
             self._timer.cancel()
-        self._read_rest()
-        if self.server is not None:
+        if self._output is not None:
+            self._output.close()
+        if self.extensions is not None:
+            self._end("failure")
+        if self.server is not None and self.shutting_down is None:
             self.server.close()
+        reason = exit_reason(returncode)
+        kind = OUT_OF_MEMORY if self._is_out_of_memory else EXIT_ERROR
         if self.invocation is not None:
-            document = error_document(
-                "Runtime.ExitError",
-                f"RequestId: {self.invocation.id} Error: {exit_reason(returncode)}",
-            )
-            status = "Status: error\tError Type: Runtime.ExitError"
+            document = self._error(EXIT_ERROR, reason)
+            status = f"Status: error\tError Type: {kind}"
             self._finish(Outcome(document, function_error="Unhandled"), status)
         if was_init and self._failure is None and not self.retired:
-            self._failure = InitFailure(
-                error_document("Runtime.ExitError", f"Error: {exit_reason(returncode)}")
-            )
+            self._init_failed(kind, error_document(EXIT_ERROR, f"Error: {reason}"))
         self.owner.gone(self, self._failure)
 
-    def remove_tmp(self) -> None:
-        shutil.rmtree(self.tmp, ignore_errors=True)
+    @property
+    def works(self) -> bool:
+        """It is starting, or runs an invocation."""
+        return self.state in (State.INIT, State.BUSY)
+
+    @property
+    def never_ready(self) -> bool:
+        """It has failed before it was ready for an invocation."""
+        return self._failure is not None
 
     # Within
+
+    def _end(self, reason: str) -> None:
+        """End all processes; extensions are told the `reason` and get their time."""
+        if self.extensions is None:
+            if self.process is not None:
+                launch.kill(self.process)
+        elif self.shutting_down is None:
+            if self._is_frozen:
+                self._freeze(False)
+            self.shutting_down = self._loop.create_task(
+                self.extensions.shut_down(reason, self.process, self.ended, _in_ms)
+            )
+            self.shutting_down.add_done_callback(lambda _: self.server and self.server.close())
+
+    def _freeze(self, frozen: bool) -> None:
+        """Stop all processes of the environment, or let them go on."""
+        self._is_frozen = frozen
+        signum = signal.SIGSTOP if frozen else signal.SIGCONT
+        extensions = self.extensions.external if self.extensions is not None else []
+        for process in [self.process, *(each.process for each in extensions)]:
+            if process is not None:
+                launch.kill(process, signum)
+
+    def _error(self, kind: str, reason: str) -> bytes:
+        """Return an error document that names the invocation, if one runs."""
+        which = f"RequestId: {self.invocation.id} " if self.invocation is not None else ""
+        return error_document(kind, f"{which}Error: {reason}")
+
+    def _init_failed(self, kind: str, document: bytes, *, timed_out: bool = False) -> None:
+        taken_ms = (time.monotonic() - self.started_s) * 1000
+        status = "timeout" if timed_out else f"error\tError Type: {kind}"
+        phase = "invoke" if self._within_invoke else "init"
+        self._log.write(
+            f"INIT_REPORT Init Duration: {taken_ms:.2f} ms\t"
+            f"Phase: {phase}\tStatus: {status}\n".encode()
+        )
+        self._failure = InitFailure(document, timed_out, self._within_invoke)
+
+    def _extension_line(self, extension: Extension, error_type: str) -> bytes:
+        state = extension.error_type or ("Ready" if not error_type else "Exited")
+        line = f"EXTENSION\tName: {extension.name}\tState: {state}\t"
+        line += f"Events: [{','.join(sorted(extension.events))}]"
+        return (f"{line}\tError Type: {error_type}\n" if error_type else f"{line}\n").encode()
 
     def _move(self, event: Event) -> None:
         after = TRANSITIONS[self.state].get(event)
@@ -253,14 +383,17 @@ class Environment:
     def _finish(self, outcome: Outcome, status: str = "") -> None:
         invocation = self.invocation
         assert invocation is not None
-        self._read_output()  # what it printed before it answered belongs to this invocation
+        if self._output is not None:
+            self._output.read()  # what it printed before it answered belongs to this invocation
         self.invocation = None
         now_s = time.monotonic()
         report = logs.end_lines(
             invocation.id,
             duration_ms=(now_s - invocation.started_s) * 1000,
             memory_mb=self.function.memory_mb,
-            memory_used_mb=self._memory(now_s),
+            memory_used_mb=(
+                self.function.memory_mb if self._is_out_of_memory else self._memory(now_s)
+            ),
             init_ms=self.init_ms,
             status=status,
         )
@@ -289,28 +422,25 @@ class Environment:
             self._overdue()
 
     def _overdue(self) -> None:
-        assert self.process is not None
+        timeout_s = self.function.timeout_s
         if self.invocation is not None:
-            document = timeout_document(self.invocation.id, self.function.timeout_s)
+            document = timeout_document(self.invocation.id, timeout_s)
             self.state = State.EXITED
-            self._log.write(
-                f"{_timestamp()} {self.invocation.id} Task timed out after "
-                f"{self.function.timeout_s:.2f} seconds\n".encode()
-            )
+            self._timed_out(self.invocation.id)
             self._finish(Outcome(document, function_error="Unhandled"), "Status: timeout")
+        elif not self._is_new and self._failure is None:  # an extension is not ready
+            self._timed_out(self.id)
+            self.state = State.EXITED
         elif self._failure is None:
-            limit_ms = (time.monotonic() - self.started_s) * 1000
-            self._log.write(
-                f"INIT_REPORT Init Duration: {limit_ms:.2f} ms\t"
-                "Phase: init\tStatus: timeout\n".encode()
-            )
-            self._failure = InitFailure(
-                error_document(
-                    "Sandbox.Timedout", f"Error: init took {limit_ms / 1000:.2f} seconds"
-                ),
-                timed_out=True,
-            )
-        launch.kill(self.process)
+            taken_s = time.monotonic() - self.started_s
+            document = error_document("Sandbox.Timedout", f"Error: init took {taken_s:.2f} seconds")
+            self._init_failed("Sandbox.Timedout", document, timed_out=True)
+        self._end("timeout")
+
+    def _timed_out(self, id_: str) -> None:
+        timeout_s = self.function.timeout_s
+        line = f"{_timestamp()} {id_} Task timed out after {timeout_s:.2f} seconds\n"
+        self._log.write(line.encode())
 
     def _memory(self, now_s: float) -> int:
         if self.process is not None and now_s - self._memory_read_s > _MEMORY_SAMPLE_S:
@@ -318,27 +448,8 @@ class Environment:
             self._memory_mb = logs.memory_used_mb(self.process.pid) or self._memory_mb
         return self._memory_mb
 
-    def _read_output(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        if self.process.stdout.closed:
-            return
-        if data := logs.read_available(self.process.stdout.fileno()):
-            self._printed(data)
-
-    def _read_rest(self) -> None:
-        """Read what the ended process has left in the pipe, and close it."""
-        if self.process is None or self.process.stdout is None:
-            return
-        self._loop.remove_reader(self.process.stdout.fileno())
-        for _ in range(16):  # a pipe holds 64 KB; a grandchild may keep writing
-            data = logs.read_available(self.process.stdout.fileno())
-            if not data:
-                break
-            self._printed(data)
-        self.process.stdout.close()
-
-    def _printed(self, data: bytes) -> None:
+    def printed(self, data: bytes) -> None:
+        """One of its processes has written `data`."""
         self._log.write(data)
         if self.invocation is not None:
             kept = self.invocation.log
@@ -348,26 +459,9 @@ class Environment:
         self.owner.printed(self, data)
 
 
-def exit_reason(returncode: int | None) -> str:
-    """Say how a runtime ended, in Lambda's words."""
-    if not returncode:
-        return "Runtime exited without providing a reason"
-    if returncode > 0:
-        return f"Runtime exited with error: exit status {returncode}"
-    # AWS is silent: how a function ended is said in the words that are known from Lambda's logs.
-    names = {9: "killed", 11: "segmentation fault", 6: "aborted", 15: "terminated"}
-    return f"Runtime exited with error: signal: {names.get(-returncode, str(-returncode))}"
-
-
-def error_document(error_type: str, message: str) -> bytes:
-    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
-
-
-def timeout_document(request_id: str, timeout_s: float) -> bytes:
-    """Return the payload of an invocation that outlived the function's timeout."""
-    # AWS is silent: of two known forms, the error of a function that timed out has the newer one.
-    message = f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
-    return error_document("Sandbox.Timedout", message)
+def _in_ms(delay_s: float) -> int:
+    """Return the time in `delay_s`, in milliseconds of the epoch."""
+    return int((time.time() + delay_s) * 1000)
 
 
 def _timestamp() -> str:

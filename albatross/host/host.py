@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import orjson
 
 from albatross.host.concurrency import Account, Allowance
-from albatross.host.environment import Environment, InitFailure
+from albatross.host.environment import Environment
+from albatross.host.failures import InitFailure
 from albatross.host.hub import Hub
 from albatross.host.pool import Pool
 from albatross.host.processes import Processes

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from albatross.host.concurrency import Allowance
-from albatross.host.environment import Environment, InitFailure, timeout_document
+from albatross.host.environment import Environment
+from albatross.host.failures import InitFailure, timeout_document
 from albatross.host.invocation import Invocation, Outcome
 from albatross.host.provisioned import RETRY_S, Readiness
 from albatross.model.function import Function
@@ -256,7 +257,7 @@ class Pool:
         Where none other lives, each waiting invocation would have met the same error. Else only the
         oldest, which made it start, fails: the others may still be run.
         """
-        if failure.timed_out and self._init_limit_s is None:
+        if failure.timed_out and not failure.within_invoke:
             # Lambda guide: an init phase over 10 s is run again, within the function's timeout.
             self._init_limit_s = float(self.function.timeout_s)
             return
@@ -320,8 +321,9 @@ class Pool:
         return stalled or len(self.waiting) * self._freed_every_s > self._init_s
 
     def _start(self, *, provisioned: bool = False) -> None:
+        limit_s, self._init_limit_s = self._init_limit_s, None
         environment = self._engine.start(
-            self.function, self, init_limit_s=self._init_limit_s, provisioned=provisioned
+            self.function, self, init_limit_s=limit_s, provisioned=provisioned
         )
         self.environments.add(environment)
         self._starting.add(environment)

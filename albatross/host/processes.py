@@ -7,18 +7,23 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from albatross.host import launch, runtimes
+from albatross.host import bwrap, isolation, launch, mounts, runtimes
 from albatross.host.channel import Channel
 from albatross.host.environment import INIT_LIMIT_S, Environment
+from albatross.host.extensions import EXTENSIONS_MAX, Extension
 from albatross.host.logs import FunctionLog
+from albatross.host.memory import MemoryWatch
+from albatross.host.output import Output
 from albatross.host.pool import Pool
 from albatross.host.runtime_api import RuntimeConnection
 from albatross.model.function import Directory, Function
@@ -26,13 +31,35 @@ from albatross.model.function import Directory, Function
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spare:
+    """What an environment that was reset leaves to the next: its /tmp, and whose that is."""
+
+    tmp: Path
+    user: int | None
+    namespace: mounts.Namespace | None
+    cleaner: asyncio.Task[None] | None  # ends what else runs there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How environments are run; the settings of the same names."""
+
+    isolation: str = "none"
+    first_uid: int = 100_000
+    freeze: bool = False
+    memory_unlimited: str = ""
+    channels: bool = True  # for runtimes that can use them
+    opt: Path | None = None  # what every function finds as /opt
+
+
 class Processes:
     """Starts processes and learns of their end. `run_dir` holds what lives as long as they do."""
 
     def __init__(
-        self, data_dir: Path, run_dir: Path, *, environments_max: int, channels: bool = True
+        self, data_dir: Path, run_dir: Path, *, environments_max: int, options: Options
     ) -> None:
-        self._channels = channels  # for runtimes that can use them
+        self._options = options
         self.environments_max = environments_max
         self.make_room: Callable[[], bool] = lambda: False  # set by who knows the idle ones
         self._data_dir = data_dir
@@ -42,17 +69,24 @@ class Processes:
         self._all_ended.set()
         self._logs: dict[str, FunctionLog] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._spare_tmp: dict[str, list[Path]] = {}
-        self._private_tmp = False
+        self._cleaners: set[asyncio.Task[None]] = set()
+        self._spares: dict[str, list[Spare]] = {}
+        self._isolation = isolation.Isolation()
+        self._memory = MemoryWatch(options.memory_unlimited)
         # One thread for as long as the host runs: the kernel ends a process with the thread that
         # started it.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
         self._finder = ThreadPoolExecutor(1, thread_name_prefix="finder")
 
     async def open(self) -> None:
+        """Find out what this machine can do. Raises isolation.Impossible."""
         self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
-        self._private_tmp = await loop.run_in_executor(self._starter, launch.private_tmp_works)
+        options = self._options
+        hidden = (self._data_dir,)
+        self._isolation = await loop.run_in_executor(
+            self._starter, isolation.choose, options.isolation, options.first_uid, hidden
+        )
 
     async def close(self) -> None:
         """End every process and remove what they left."""
@@ -61,7 +95,7 @@ class Processes:
         for environment in list(self._environments.values()):
             environment.stop()
             if environment.process is None:
-                self._forget(environment)
+                self._leave(environment)
         await self._all_ended.wait()
         for function_log in self._logs.values():
             function_log.flush()
@@ -73,8 +107,8 @@ class Processes:
         return len(self._environments) < self.environments_max or self.make_room()
 
     def forget(self, function: Function) -> None:
-        for tmp in self._spare_tmp.pop(function.version_arn, ()):
-            self._finder.submit(shutil.rmtree, tmp, ignore_errors=True)
+        for spare in self._spares.pop(function.version_arn, ()):
+            self._drop(spare)
 
     def log_of(self, function: Function) -> FunctionLog:
         """Return the log of `function`: `logs/ACCOUNT/REGION/NAME.log` in the data directory."""
@@ -93,27 +127,43 @@ class Processes:
         provisioned: bool = False,
     ) -> Environment:
         id_ = secrets.token_hex(16)
-        spare = self._spare_tmp.get(function.version_arn)
-        tmp = spare.pop() if spare else self._tmp / id_
-        function_log = self.log_of(function)
+        spares = self._spares.get(function.version_arn)
+        spare = spares.pop() if spares else None
         environment = Environment(
-            id_, function, owner, tmp=tmp, function_log=function_log, provisioned=provisioned
+            id_,
+            function,
+            owner,
+            tmp=spare.tmp if spare else self._tmp / id_,
+            function_log=self.log_of(function),
+            provisioned=provisioned,
+            within_invoke=init_limit_s is not None or (spare is not None and not provisioned),
+            freezes=self._options.freeze,
         )
+        if spare is not None:
+            environment.user, environment.namespace = spare.user, spare.namespace
+            init_limit_s = init_limit_s or (None if provisioned else function.timeout_s)
         self._environments[id_] = environment
         self._all_ended.clear()
-        task = asyncio.get_running_loop().create_task(self._start(environment, init_limit_s))
+        start = self._start(environment, init_limit_s, spare.cleaner if spare else None)
+        task = asyncio.get_running_loop().create_task(start)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return environment
 
-    async def _start(self, environment: Environment, init_limit_s: float | None) -> None:
+    async def _start(
+        self,
+        environment: Environment,
+        init_limit_s: float | None,
+        cleaner: asyncio.Task[None] | None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         function = environment.function
         directory = self._directory(function)
+        limit_s = init_limit_s or INIT_LIMIT_S
         try:
             runtime = await loop.run_in_executor(
                 self._finder,
-                partial(runtimes.find, channels=self._channels),
+                partial(runtimes.find, channels=self._options.channels),
                 function,
                 directory,
                 self._data_dir / "runtimes",
@@ -122,31 +172,109 @@ class Processes:
                 lambda: RuntimeConnection(environment), "127.0.0.1", 0
             )
             environment.server = server
-            port = server.sockets[0].getsockname()[1]
-            environment.tmp.mkdir(mode=0o700, exist_ok=True)
+            if cleaner is not None:
+                await asyncio.wait([cleaner])
+            plan = self._plan(environment, runtime, directory)
+            if self._options.opt is not None:
+                await self._start_extensions(environment, plan, limit_s)
             with ExitStack() as stack:
-                command, descriptors = runtime.command, []
                 if runtime.channel:
                     theirs = stack.enter_context(await _channel(environment))
-                    descriptors.append(theirs.fileno())
-                    command = (*command, str(theirs.fileno()))
-                plan = launch.Launch(
-                    command=command,
-                    environment=variables(environment, runtime, directory, port),
-                    directory=directory,
-                    tmp=environment.tmp,
-                    reads=runtime.reads,
-                    private_tmp=self._private_tmp,
-                    descriptors=descriptors,
-                )
-                process = await loop.run_in_executor(self._starter, launch.start, plan)
+                    plan = replace(
+                        plan,
+                        command=(*plan.command, str(theirs.fileno())),
+                        descriptors=[theirs.fileno()],
+                    )
+                process = await self._launch(environment, plan)
         except (runtimes.Unavailable, OSError, subprocess.SubprocessError) as error:
             log.error("cannot start an environment of %s: %s", function.name, error)
-            self._forget(environment)
+            self._leave(environment)
             environment.not_started(str(error))
             return
-        environment.run(process, init_limit_s or INIT_LIMIT_S)
+        environment.run(process, limit_s)
+        self._memory.add(environment)
         _on_exit(process, lambda: self._ended(environment))
+
+    def _plan(
+        self, environment: Environment, runtime: runtimes.Runtime, directory: Path
+    ) -> launch.Launch:
+        """Return how to start a process of the environment: at first, that of its runtime."""
+        function, apart = environment.function, self._isolation
+        if environment.user is None:
+            environment.user = apart.user_for(function)
+        if not environment.tmp.exists():
+            environment.tmp.mkdir(mode=0o700)
+            if environment.user is not None:
+                os.chown(environment.tmp, environment.user, environment.user)
+        assert environment.server is not None
+        port = environment.server.sockets[0].getsockname()[1]
+        sandbox = apart.sandboxed(function)
+        root = bwrap.TASK_ROOT if sandbox else directory
+        return launch.Launch(
+            command=runtime.command,
+            environment=variables(environment, runtime, root, port),
+            directory=directory,
+            tmp=environment.tmp,
+            tmp_mb=function.ephemeral_storage_mb if apart.private_tmp else None,
+            opt=self._options.opt,
+            reads=(*runtime.reads, Path(sys.prefix), Path(sys.base_prefix)),
+            hidden=apart.hidden_from(function),
+            user=environment.user,
+            sandbox=sandbox,
+            private_tmp=apart.private_tmp,
+        )
+
+    async def _launch(
+        self, environment: Environment, plan: launch.Launch
+    ) -> subprocess.Popen[bytes]:
+        """Start a process; the first of an environment makes its namespace, others join it."""
+        loop = asyncio.get_running_loop()
+        plan = replace(plan, joins=environment.namespace)
+        process = await loop.run_in_executor(self._starter, launch.start, plan)
+        if plan.private_tmp and environment.namespace is None:
+            environment.namespace = mounts.of(process.pid)
+        return process
+
+    async def _start_extensions(
+        self, environment: Environment, plan: launch.Launch, limit_s: float
+    ) -> None:
+        """Start the programs in /opt/extensions and wait until all have registered."""
+        assert plan.opt is not None
+        programs = sorted(each for each in Path(plan.opt, "extensions").glob("*") if each.is_file())
+        if not programs:
+            return
+        extensions = environment.need_extensions()
+        shown = Path("/opt") if plan.private_tmp else plan.opt
+        for program in programs[:EXTENSIONS_MAX]:
+            variables = {**plan.environment}
+            variables.pop("_HANDLER", None)
+            own = replace(
+                plan, command=[str(shown / "extensions" / program.name)], environment=variables
+            )
+            process = await self._launch(environment, own)
+            extension = extensions.launched(program.name, process)
+            output = Output(process, environment.printed)
+            _on_exit(process, partial(self._extension_ended, environment, extension, output))
+        failed = asyncio.ensure_future(environment.ended.wait())
+        registered = asyncio.ensure_future(extensions.all_registered.wait())
+        await asyncio.wait(
+            [failed, registered], timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        failed.cancel()
+        if not registered.done():
+            registered.cancel()
+            names = [each.name for each in extensions.external if not each.is_registered]
+            raise OSError(f"extensions have not registered: {', '.join(names)}")
+
+    def _extension_ended(
+        self, environment: Environment, extension: Extension, output: Output
+    ) -> None:
+        assert extension.process is not None
+        launch.kill(extension.process)
+        returncode = extension.process.wait()
+        output.close()
+        extension.ended.set()
+        environment.extension_failed(extension, exit_status(returncode))
 
     def _directory(self, function: Function) -> Path:
         if isinstance(function.code, Directory):
@@ -157,24 +285,62 @@ class Processes:
         assert environment.process is not None
         launch.kill(environment.process)  # what it has left in its group
         returncode = environment.process.wait()
-        self._forget(environment)
+        if returncode > 128 and self._isolation.sandboxed(environment.function):
+            returncode = 128 - returncode  # bubblewrap says so that a signal has ended it
+        self._memory.remove(environment)
+        self._leave(environment)
         environment.exited(returncode)
-        self._keep_tmp(environment)
+
+    def _leave(self, environment: Environment) -> None:
+        """End what is left of the environment; hand its /tmp on after a crash or timeout.
+
+        Source: Lambda guide, the invoke phase: a reset does not clear /tmp.
+        """
+        cleaner = None
+        if environment.extensions is None and environment.user is None:
+            self._forget(environment)
+        else:
+            cleaner = asyncio.get_running_loop().create_task(self._clean(environment))
+            self._cleaners.add(cleaner)
+            cleaner.add_done_callback(self._cleaners.discard)
+        spare = Spare(
+            tmp=environment.tmp,
+            user=environment.user,
+            namespace=environment.namespace,
+            cleaner=cleaner,
+        )
+        if environment.retired or environment.never_ready:
+            if cleaner is None:
+                self._drop(spare)
+            else:
+                cleaner.add_done_callback(lambda _: self._drop(spare))
+        else:
+            self._spares.setdefault(environment.function.version_arn, []).append(spare)
+
+    async def _clean(self, environment: Environment) -> None:
+        if environment.shutting_down is not None:
+            await environment.shutting_down
+        if environment.user is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._finder, launch.kill_all_of, environment.user)
+        self._forget(environment)
 
     def _forget(self, environment: Environment) -> None:
         self._environments.pop(environment.id, None)
         if not self._environments:
             self._all_ended.set()
 
-    def _keep_tmp(self, environment: Environment) -> None:
-        """Hand /tmp on to the next environment after a crash or timeout; else remove it.
+    def _drop(self, spare: Spare) -> None:
+        if spare.namespace is not None:
+            spare.namespace.close()
+        if spare.user is not None and self._isolation.users is not None:
+            self._isolation.users.give_back(spare.user)
+        self._finder.submit(shutil.rmtree, spare.tmp, ignore_errors=True)
 
-        Source: Lambda guide, the invoke phase: a reset does not clear /tmp.
-        """
-        if environment.retired:
-            self._finder.submit(environment.remove_tmp)
-        else:
-            self._spare_tmp.setdefault(environment.function.version_arn, []).append(environment.tmp)
+
+def exit_status(returncode: int) -> str:
+    """Say how an extension's process has ended, in Lambda's words."""
+    return f"exit status {returncode}" if returncode >= 0 else f"signal: {-returncode}"
 
 
 async def _channel(environment: Environment) -> socket.socket:
@@ -230,8 +396,6 @@ def variables(
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        # differs from AWS: a function is told its memory but can use more, and more of /tmp than
-        # its ephemeral storage.
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": started,

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from albatross.host.environment import Environment, InitFailure
+from albatross.host.environment import Environment
+from albatross.host.failures import InitFailure
 from albatross.host.invocation import Invocation
 from albatross.host.pool import Pool
 from albatross.host.sources import Sources

@@ -8,9 +8,9 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from albatross.host import extension_api
 from albatross.host.environment import Environment, InvalidTransition
-from albatross.host.http import HttpConnection
-from albatross.host.invocation import Invocation, Outcome
+from albatross.host.invocation import Invocation, Outcome, request_id
 
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024 + 100  # 6 MB and a little, as the emulator's MaxPayloadSize
 _NEXT = b"/2018-06-01/runtime/invocation/next"
@@ -22,14 +22,7 @@ _ACCEPTED = (
     b'{"status":"OK"}\n'
 )
 _TOO_LARGE = f"Exceeded maximum allowed payload size ({PAYLOAD_BYTES_MAX} bytes)."
-_STATUS = {
-    200: "OK",
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    413: "Request Entity Too Large",
-}
+_INVOCATION_ID = b"lambda-runtime-invocation-id"
 
 
 def too_large() -> Outcome:
@@ -38,7 +31,7 @@ def too_large() -> Outcome:
     return Outcome(json.dumps(document).encode(), function_error="Unhandled")
 
 
-class RuntimeConnection(HttpConnection):
+class RuntimeConnection(extension_api.ExtensionConnection):
     """A connection of the runtime (the process in the environment) to its Runtime API."""
 
     body_bytes_max = PAYLOAD_BYTES_MAX
@@ -50,10 +43,11 @@ class RuntimeConnection(HttpConnection):
     def send_event(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
         """Answer `next`: hand the runtime its event."""
         event = invocation.event
-        # differs from AWS: runtimes are not sent Lambda-Runtime-Invocation-Id.
+        attempt = self._environment.attempt = request_id()
         head = (
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
             f"Lambda-Runtime-Aws-Request-Id: {invocation.id}\r\n"
+            f"Lambda-Runtime-Invocation-Id: {attempt}\r\n"
             f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
             f"Lambda-Runtime-Invoked-Function-Arn: {function_arn}\r\n"
         )
@@ -78,6 +72,10 @@ class RuntimeConnection(HttpConnection):
                 self.send(
                     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\npong"
                 )
+            elif target.startswith(extension_api.PREFIX):
+                extension_api.answer(self, self._environment)
+            elif target in extension_api.TELEMETRY:
+                self._only("PUT", lambda: self.reply(202, extension_api.telemetry(target)))
             else:
                 self._unknown()
         except InvalidTransition as error:
@@ -92,6 +90,7 @@ class RuntimeConnection(HttpConnection):
 
     def lost(self) -> None:
         self._environment.disconnected(self)
+        self._environment.extension_disconnected(self)
 
     # Within
 
@@ -111,7 +110,7 @@ class RuntimeConnection(HttpConnection):
             # differs from AWS: a result that a runtime streams is passed on when it is complete,
             # and an error that the runtime reports at its end is not seen.
             if mode not in (None, b"streaming"):
-                self._error(400, "InvalidFunctionResponseMode", "the response mode is not known")
+                self._error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
                 return
             outcome = Outcome(self.body())
         elif what == "error":
@@ -120,7 +119,10 @@ class RuntimeConnection(HttpConnection):
         else:
             self._unknown()
             return
-        if self._environment.answer(invocation_id, outcome):
+        attempt = self.header(_INVOCATION_ID)
+        if attempt is not None and attempt.decode("latin-1") != self._environment.attempt:
+            self._error(400, "InvalidInvocationId", "Invalid invocation ID")
+        elif self._environment.answer(invocation_id, outcome):
             self.send(_ACCEPTED)
         else:
             self._error(400, "InvalidRequestID", "Invalid request ID")
@@ -135,13 +137,9 @@ class RuntimeConnection(HttpConnection):
         self._error(404, "ResourceNotFound", f"no such path in the Runtime API: {path}")
 
     def _init_error(self) -> None:
-        self._environment.init_failed(self.body())
+        told = self.header(b"lambda-runtime-function-error-type") or b""
+        self._environment.init_failed(self.body(), told.decode("latin-1"))
         self.send(_ACCEPTED)
 
     def _error(self, status: int, error_type: str, message: str) -> None:
-        body = json.dumps({"errorMessage": message, "errorType": error_type}).encode() + b"\n"
-        self.send(
-            f"HTTP/1.1 {status} {_STATUS[status]}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
+        self.reply(status, extension_api.document(error_type, message))

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -51,7 +51,7 @@ def find(function: Function, task_root: Path, cache: Path, *, channels: bool = T
     if name.startswith("python"):
         return _python(name, function.handler, cache, channels)
     if name.startswith("nodejs"):
-        return _node(name)
+        return replace(_node(name), channel=channels)
     if name.startswith("provided"):
         bootstrap = task_root / "bootstrap"
         if not os.access(bootstrap, os.X_OK):

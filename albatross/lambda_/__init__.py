@@ -8,6 +8,7 @@ from albatross.lambda_ import (
     code_signing,
     concurrency,
     configuration,
+    event_invoke,
     functions,
     permissions,
     provisioned,
@@ -45,6 +46,21 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "DeleteProvisionedConcurrencyConfig": Operation(
         provisioned.delete_provisioned_concurrency_config, writes=True
+    ),
+    "PutFunctionEventInvokeConfig": Operation(
+        event_invoke.put_function_event_invoke_config, writes=True
+    ),
+    "UpdateFunctionEventInvokeConfig": Operation(
+        event_invoke.update_function_event_invoke_config, writes=True
+    ),
+    "GetFunctionEventInvokeConfig": Operation(
+        event_invoke.get_function_event_invoke_config, writes=False
+    ),
+    "DeleteFunctionEventInvokeConfig": Operation(
+        event_invoke.delete_function_event_invoke_config, writes=True
+    ),
+    "ListFunctionEventInvokeConfigs": Operation(
+        event_invoke.list_function_event_invoke_configs, writes=False
     ),
     "GetFunctionRecursionConfig": Operation(settings.get_function_recursion_config, writes=False),
     "PutFunctionRecursionConfig": Operation(settings.put_function_recursion_config, writes=True),

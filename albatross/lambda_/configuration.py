@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from albatross.lambda_ import lookup, runtimes, wire
+from albatross.lambda_ import event_invoke, lookup, runtimes, wire
 from albatross.model.errors import (
     InvalidParameterValueException,
     NotImplementedHere,
@@ -132,9 +132,10 @@ _MEMBERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 
 def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members without an effect here. An empty one takes back what was set before."""
-    # differs from AWS: DeadLetterConfig, FileSystemConfigs, KMSKeyArn, LoggingConfig, SnapStart and
-    # TracingConfig are kept and shown, but have no effect.
+    # differs from AWS: FileSystemConfigs, KMSKeyArn, LoggingConfig, SnapStart and TracingConfig are
+    # kept and shown, but have no effect.
     extra = dict(before)
+    event_invoke.check_dead_letter_queue(params.get("DeadLetterConfig", {}))
     for member in ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn"):
         if member in params:
             extra.pop(member, None)

@@ -11,6 +11,10 @@ _PARTIAL_FUNCTION_ARN = re.compile(
     r"(?:(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]):)?(?P<account>[0-9]{12}):)?(?:function:)?"
     r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
 )
+_LAYER_ARN = re.compile(
+    r"arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):layer:"
+    r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<version>[0-9]{1,18}))?"
+)
 _ELB_PARTS = {
     "loadbalancer": 3,
     "targetgroup": 2,
@@ -35,6 +39,15 @@ class FunctionName:
     name: str
     qualifier: str | None
     scope: Scope | None  # None: a bare name
+
+
+@dataclass(frozen=True, slots=True)
+class LayerName:
+    """What an ARN says about a layer; `version` is None where none was given."""
+
+    name: str
+    scope: Scope
+    version: int | None
 
 
 def _elb(scope: Scope, resource: str) -> str:
@@ -86,6 +99,10 @@ def function(scope: Scope, name: str, qualifier: str | None = None) -> str:
     return f"{arn}:{qualifier}" if qualifier else arn
 
 
+def layer(scope: Scope, name: str) -> str:
+    return f"arn:aws:lambda:{scope.region}:{scope.account}:layer:{name}"
+
+
 def certificate(scope: Scope, id_: str) -> str:
     return f"arn:aws:acm:{scope.region}:{scope.account}:certificate/{id_}"
 
@@ -126,3 +143,12 @@ def parse_function(text: str, caller: Scope | None = None) -> FunctionName | Non
     if caller is not None and match["account"]:
         called = Scope(match["account"], match["region"] or caller.region)
     return FunctionName(match["name"], match["qualifier"], called)
+
+
+def parse_layer(text: str) -> LayerName | None:
+    """Parse the ARN of a layer or of a version of one."""
+    match = _LAYER_ARN.fullmatch(text)
+    if match is None:
+        return None
+    version = int(match["version"]) if match["version"] else None
+    return LayerName(match["name"], Scope(match["account"], match["region"]), version)

@@ -263,6 +263,12 @@ class InvalidRequestContentException(AwsError):
     code = "InvalidRequestContentException"
 
 
+class AccessDeniedException(AwsError):
+    """A layer of another account, or an object of S3, that may not be read."""
+
+    code = "AccessDeniedException"
+
+
 class ProvisionedConcurrencyConfigNotFoundException(AwsError):
     code = "ProvisionedConcurrencyConfigNotFoundException"
 

@@ -10,8 +10,12 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
+from albatross.model.event_invoke import EventInvoke
+from albatross.model.function_url import FunctionUrl
+
 ELB_SERVICE = "elasticloadbalancing.amazonaws.com"
 LATEST = "$LATEST"
+URL_ACTIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
 
 
 class Secrets(dict[str, str]):
@@ -42,6 +46,14 @@ class Directory:
 
 
 Code = Package | Directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedLayer:
+    """A layer version as a function has it: also after that has been deleted."""
+
+    arn: str
+    content: Package
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,28 @@ class Statement:
             return False
         return self.source_arn is None or _arn_like(self.source_arn, source_arn)
 
+    def allows_url(self, *, action: str, auth_type: str, account: str | None) -> bool:
+        """Tell whether `account`, None for anyone, may do `action` through a function URL.
+
+        Conditions that a request to a function URL cannot satisfy (a source) deny.
+        """
+        if self.organization_id or self.event_source_token:
+            return False
+        if self.source_arn is not None or self.source_account is not None:
+            return False
+        if self.function_url_auth_type not in (None, auth_type):
+            return False
+        if self.invoked_via_function_url is False or not fnmatchcase(action, self.action):
+            return False
+        return self.principal == "*" or (account is not None and account == self.account)
+
+    @property
+    def account(self) -> str | None:
+        """The account whose identities are the principal: all of them, not one of them."""
+        if self.principal.startswith("arn:") and self.principal.endswith(":root"):
+            return self.principal.split(":")[4]
+        return self.principal if self.principal.isdigit() else None
+
 
 def _arn_like(pattern: str, arn: str) -> bool:
     """IAM's ArnLike: each of the six colon-separated parts matches with * and ?."""
@@ -102,6 +136,20 @@ class Invocable:
                 account=account,
             )
             for statement in self.policy
+        )
+
+    def may_be_called_by_url(self, auth_type: str, account: str | None) -> bool:
+        """Tell whether the policy lets `account`, None for anyone, use its function URL.
+
+        Source: Lambda guide, "Control access to Lambda function URLs": since October 2025 that
+        takes two permissions.
+        """
+        return all(
+            any(
+                statement.allows_url(action=action, auth_type=auth_type, account=account)
+                for statement in self.policy
+            )
+            for action in URL_ACTIONS
         )
 
 
@@ -135,8 +183,12 @@ class Function(Invocable):
     version: str = LATEST  # or the number of a published one
     code_signing_config_arn: str | None = None
     recursive_loop: str = "Terminate"  # or Allow
+    layers: tuple[UsedLayer, ...] = ()  # in the order in which they are merged
+    source_kms_key_arn: str | None = None  # with which the package is said to be encrypted
     update_runtime_on: str = "Auto"  # or FunctionUpdate, Manual
     runtime_version_arn: str | None = None  # given for Manual only
+    event_invoke: EventInvoke | None = None  # of $LATEST
+    url: FunctionUrl | None = None  # of $LATEST
 
     @property
     def parent(self) -> str | None:
@@ -156,6 +208,8 @@ class Function(Invocable):
             reserved_concurrency=None,
             code_signing_config_arn=None,
             recursive_loop="Terminate",
+            event_invoke=None,
+            url=None,
         )
 
     def is_like(self, other: "Function") -> bool:

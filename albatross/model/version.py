@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar
 
+from albatross.model.event_invoke import EventInvoke
 from albatross.model.function import LATEST, Function, Invocable, Statement
+from albatross.model.function_url import FunctionUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,8 @@ class Provisioned:
 class Version(Invocable):
     """Code and configuration of a function as they were when this was published; immutable.
 
-    Only what is no part of them changes: policy, provisioned concurrency, runtime management.
+    Only what is no part of them changes: policy, provisioned concurrency, runtime management, and
+    how events of asynchronous invocations are handled.
     """
 
     kind: ClassVar[str] = "function-version"
@@ -33,6 +36,7 @@ class Version(Invocable):
     description: str | None = None  # in place of that which $LATEST had
     policy: tuple[Statement, ...] = ()
     provisioned: Provisioned | None = None
+    event_invoke: EventInvoke | None = None
 
     @property
     def name(self) -> str:
@@ -69,6 +73,8 @@ class Alias(Invocable):
     weights: Mapping[str, float] = field(default_factory=dict)  # of another version; one at most
     policy: tuple[Statement, ...] = ()
     provisioned: Provisioned | None = None
+    event_invoke: EventInvoke | None = None
+    url: FunctionUrl | None = None
 
     @property
     def parent(self) -> str | None:

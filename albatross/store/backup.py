@@ -216,8 +216,9 @@ def _files_of(kind: str, document: str) -> Iterator[str]:
     elif kind == TrustStore.kind:
         store = codec.decode(kind, document)
         yield from (f"trust/{digest}" for digest in (store.bundle, *_revocations(store)))
-    elif '"sha256":' in document:
-        yield from (f"packages/{digest}.zip" for digest in codec.package_digests(document))
+    elif kind in codec.WITH_PACKAGES:
+        packages = codec.packages(codec.decode(kind, document))
+        yield from (f"packages/{package.digest}.zip" for package in packages)
 
 
 def _revocations(store: TrustStore) -> Iterator[str]:

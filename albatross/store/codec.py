@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
-import orjson
 from cattrs import Converter
 from cattrs.preconf.orjson import make_converter
 from cattrs.strategies import configure_tagged_union
@@ -16,6 +15,7 @@ from cattrs.strategies import configure_tagged_union
 from albatross.model.certificate import Certificate
 from albatross.model.code_signing import CodeSigningConfig
 from albatross.model.function import Code, Function, Package, Secrets
+from albatross.model.layer import Layer, LayerVersion, merged_name
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Action, Condition, Forward, Rule, Transform
@@ -23,6 +23,7 @@ from albatross.model.target_group import TargetGroup
 from albatross.model.trust_store import TrustStore
 from albatross.model.version import Alias, Numbers, Version
 
+WITH_PACKAGES = (Function.kind, Version.kind, LayerVersion.kind)  # resources that need packages
 CACHED_MAX = 10_000  # decoded documents
 
 
@@ -43,7 +44,7 @@ CLASSES: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         *(LoadBalancer, Listener, Rule, TargetGroup, Certificate, TrustStore),
-        *(Function, Version, Alias, Numbers, CodeSigningConfig),
+        *(Function, Version, Alias, Numbers, CodeSigningConfig, Layer, LayerVersion),
     )
 }
 
@@ -86,14 +87,24 @@ def decode(kind: str, document: str) -> Any:
     return _CONVERTER.loads(document, CLASSES[kind])  # type: ignore[attr-defined]
 
 
-def package_digests(document: str) -> Iterator[str]:
-    """Yield the digest of each package that a document names, whatever it is the document of."""
-    parts = [orjson.loads(document)]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict):
-            if part.get("type") == Package.__name__:
-                yield Package(sha256=part["sha256"], size=part["size"]).digest
-            parts += part.values()
-        elif isinstance(part, list):
-            parts += part
+def packages(resource: Resource) -> Iterator[Package]:
+    """Yield each package that a resource needs."""
+    match resource:
+        case Version():
+            yield from packages(resource.function)
+        case LayerVersion():
+            yield resource.content
+        case Function():
+            if isinstance(resource.code, Package):
+                yield resource.code
+            yield from (layer.content for layer in resource.layers)
+
+
+def merged_layers(resource: Resource) -> str | None:
+    """Return the name of the directory of merged layers that a resource needs, if any."""
+    match resource:
+        case Version():
+            return merged_layers(resource.function)
+        case Function() if resource.layers:
+            return merged_name(layer.content.digest for layer in resource.layers)
+    return None

@@ -113,7 +113,7 @@ def _open_postgresql(url: str, *, writes: bool, name: str) -> Engine:
     """
     parsed = _postgresql_url(url)
     try:
-        return create_engine(
+        engine = create_engine(
             parsed.difference_update_query(["options"]),
             pool_size=1,
             max_overflow=0,
@@ -132,6 +132,23 @@ def _open_postgresql(url: str, *, writes: bool, name: str) -> Engine:
             f"PostgreSQL needs the package psycopg, which cannot be imported ({error}): install "
             "albatross[postgresql]"
         ) from error
+    event.listen(engine, "before_cursor_execute", _look_for_no_nul, retval=True)
+    return engine
+
+
+def _look_for_no_nul(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
+) -> tuple[str, Any]:
+    """Let a query for text with U+0000 find nothing: PostgreSQL keeps none, and refuses to look.
+
+    U+FFFD in its place is in no name and no ARN.
+    """
+    if statement.startswith("SELECT") and isinstance(parameters, dict):
+        parameters = {
+            name: value.replace("\0", "\ufffd") if isinstance(value, str) else value
+            for name, value in parameters.items()
+        }
+    return statement, parameters
 
 
 def _texts(value: str | tuple[str, ...] | None) -> tuple[str, ...]:

@@ -37,16 +37,16 @@ def take(connection: Any, name: str, database: str) -> None:
         connection.rollback()  # ends the transaction; the lock is the session's
         if taken:
             return
-        holder = row[0] if row else "unknown"
+        holder = row[0] if row else None  # None: it has just gone, or may not be shown
         patience_s = _PREDECESSOR_S if _is_predecessor(holder, name) else _STRANGER_S
         if time.monotonic() > begun_s + patience_s:
             raise UnusableData(
-                f"the database {database} is in use by another server ({holder}): stop it, or "
-                "choose another database with --database"
+                f"the database {database} is in use by another server ({holder or 'unknown'}): "
+                "stop it, or choose another database with --database"
             )
         time.sleep(_LOOK_S)
 
 
-def _is_predecessor(holder: str, name: str) -> bool:
-    """Return whether that is a session of our own data directory, which only one server has."""
-    return holder.partition(" on ")[2] == name.partition(" on ")[2] != ""
+def _is_predecessor(holder: str | None, name: str) -> bool:
+    """Return whether that may be a session of our own data directory, which only one server has."""
+    return holder is None or holder.partition(" on ")[2] == name.partition(" on ")[2] != ""

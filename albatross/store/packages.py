@@ -2,6 +2,7 @@
 
     packages/HEX.zip    the archive as it was uploaded, durable before `add` returns
     code/HEX/           its files
+    layers/HEX/         the files of several layers, merged by the Lambda host
     tmp/                work in progress, never looked at
 
 Both appear by a rename, so whoever looks sees all of one or nothing, after a crash too.
@@ -52,13 +53,22 @@ _BAD_NAMES = (
 class Packages:
     """The packages below `directory`. Safe to use from several threads and processes."""
 
-    def __init__(self, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        link: Callable[[str], str] | None = None,
+    ) -> None:
+        """`link` returns a URL from which clients get the archive with that digest."""
         self._clock = clock
+        self._link = link
         self._unused_since_s: dict[str, float] = {}  # by digest: when that was first seen
         self._archives = directory / "packages"
         self._code = directory / "code"
+        self._layers = directory / "layers"
         self._tmp = directory / "tmp"
-        for path in (self._archives, self._code, self._tmp):
+        for path in (self._archives, self._code, self._layers, self._tmp):
             path.mkdir(parents=True, exist_ok=True)
 
     def add(self, archive: bytes) -> Package:
@@ -86,6 +96,17 @@ class Packages:
         """Return the path of the archive as it was uploaded."""
         return self._archives / f"{package.digest}.zip"
 
+    def location(self, package: Package) -> str:
+        """Return a URL of the archive."""
+        if self._link is None:
+            return self.archive(package).absolute().as_uri()
+        return self._link(package.digest)
+
+    def unpacked_bytes(self, package: Package) -> int:
+        """Return how many bytes the files of `package` have. Raises FileNotFoundError."""
+        with zipfile.ZipFile(self.archive(package)) as zipped:
+            return sum(entry.file_size for entry in zipped.infolist())
+
     def directory(self, package: Package) -> Path:
         """Return the directory of the unpacked files, unpacking them again if they are gone.
 
@@ -108,7 +129,8 @@ class Packages:
             (self._archives / f"{digest}.zip").stat()
 
     def collect(self, in_use: Collection[str], *, at_once: bool = False) -> Path | None:
-        """Put aside the packages whose `Package.digest` has not been `in_use` for `UNUSED_S`.
+        """Put aside the packages whose `Package.digest` has not been `in_use` for `UNUSED_S`, and
+        merged layers by the name of their directory.
 
         `at_once`: whatever is not in use now; nothing may run that was started with it. Call it
         while no package has been added that no function refers to yet: between operations. Return
@@ -117,7 +139,8 @@ class Packages:
         now_s = self._clock()
         unused = [
             path
-            for path in (*self._code.iterdir(), *self._archives.iterdir())  # code before archive
+            for parent in (self._layers, self._code, self._archives)  # each before its source
+            for path in parent.iterdir()
             if path.name.removesuffix(".zip") not in in_use
         ]
         digests = {path.name.removesuffix(".zip") for path in unused}

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -93,12 +94,14 @@ class Store:
         in the event loop before this returns, even when the caller has been cancelled meanwhile.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, self._write, loop, scope, fn)
+        run = copy_context().run  # `fn` may ask by which name the caller knows the server
+        return await loop.run_in_executor(self._writer, run, self._write, loop, scope, fn)
 
     async def read(self, scope: Scope, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` on one consistent state and return its result."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._read, scope, fn)
+        run = copy_context().run
+        return await loop.run_in_executor(self._reader, run, self._read, scope, fn)
 
     async def snapshot(self) -> Snapshot:
         """Return all resources of all scopes as they are now; wait for a database that is away."""
@@ -228,11 +231,12 @@ class Store:
 
     def _collect_packages(self, *, at_once: bool = False) -> Path | None:
         """Put aside the packages of no function: those replaced or deleted long enough ago."""
-        query = select(resources.c.document).where(resources.c.document.contains('"sha256":'))
-        documents = self._database.read(
-            lambda connection: connection.execute(query).scalars().all()
-        )
-        in_use = {digest for text in documents for digest in codec.package_digests(text)}
+        query = select(resources.c.kind, resources.c.document)
+        query = query.where(resources.c.kind.in_(codec.WITH_PACKAGES))
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        found = [codec.decode(row.kind, row.document) for row in rows]
+        in_use = {package.digest for each in found for package in codec.packages(each)}
+        in_use |= {name for each in found if (name := codec.merged_layers(each))}
         return self._packages.collect(in_use, at_once=at_once)
 
     def _take_snapshot(self) -> Snapshot:

@@ -20,6 +20,7 @@ from albatross.xds import names, patterns
 
 # What Envoy writes itself before it chooses a route -> where the client's own is kept.
 _KEPT_HEADERS = {"x-forwarded-proto": names.FORWARDED_PROTO_HEADER}
+_HAS_QUERY = HeaderMatcher(name=":path", string_match={"contains": "?"})
 
 
 def to_match(conditions: Iterable[Condition]) -> RouteMatch:
@@ -35,14 +36,25 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
                 name = _KEPT_HEADERS.get(name.lower(), name)
                 match.headers.append(_value(name, condition))
             case HttpRequestMethod(values=methods):
-                match.headers.insert(0, _method(methods))  # the cheapest look
+                match.headers.append(_method(methods))
             case QueryString(values=parameters):
+                if _HAS_QUERY not in match.headers:
+                    match.headers.append(_HAS_QUERY)
                 match.headers.append(_header(":path", patterns.any_query(parameters)))
             case SourceIp(values=blocks):
                 _match_address(match, blocks)
             case _:
                 assert_never(condition)
+    match.headers.sort(key=_cost)
     return match
+
+
+def _cost(header: HeaderMatcher) -> tuple[bool, bool]:
+    """Return by what matchers are to be ordered: one that does not hold spares those after it.
+
+    Headers of requests' own are often absent.
+    """
+    return header.string_match.HasField("safe_regex"), header.name.startswith(":")
 
 
 def authority(hosts: Iterable[HostHeader]) -> HeaderMatcher:
@@ -56,7 +68,7 @@ def _header(name: str, regex: str) -> HeaderMatcher:
 
 
 def _value(name: str, condition: HttpHeader) -> HeaderMatcher:
-    """Return the matcher of a header. Literals, `x*` and `*x` cost Envoy less than an expression."""
+    """Return the matcher of a header. Literals, `x*` and `*x` cost less than an expression."""
     if len(condition.values) == 1 and not condition.regex_values:
         value = condition.values[0]
         literal = value.strip("*")

@@ -8,7 +8,7 @@ import pytest
 
 from albatross.host import pool as pools
 from albatross.host.concurrency import Account, Allowance
-from albatross.host.environment import InitFailure
+from albatross.host.failures import InitFailure
 from albatross.host.invocation import Invocation, Outcome
 from albatross.host.pool import Pool
 from albatross.model.function import Directory, Function
@@ -253,7 +253,8 @@ def test_an_init_phase_that_runs_over_is_run_again_within_the_function_timeout()
     scene.pool.gone(scene.engine.started[0], InitFailure(b"slow", timed_out=True))
     assert scene.outcomes == []
     assert scene.engine.started[1].init_limit_s == 7
-    scene.pool.gone(scene.engine.started[1], InitFailure(b"slow", timed_out=True))
+    failure = InitFailure(b"slow", timed_out=True, within_invoke=True)
+    scene.pool.gone(scene.engine.started[1], failure)
     assert scene.outcomes[0].function_error == "Unhandled"
     assert b"Task timed out after 7.00 seconds" in scene.outcomes[0].payload
 

@@ -478,3 +478,22 @@ def test_while_it_runs_packages_of_no_function_are_removed_after_a_while(tmp_pat
         return there
 
     assert asyncio.run(scenario()) == [True, True, False]
+
+
+def test_a_name_or_arn_with_a_zero_byte_is_nobodys(run):
+    def look(tx):
+        return (
+            tx.get(TargetGroup, group("a").arn + "\0"),
+            tx.list(TargetGroup, name="a\0", parent="\0"),
+            tx.tags(group("a").arn + "\0"),
+            tx.users("\0"),
+            tx.used_below(["\0"]),
+            tx.count(TargetGroup, parent="\0"),
+        )
+
+    async def scenario(store):
+        await store.write(HERE, lambda tx: tx.put(group("a")))
+        return await store.read(HERE, look), await store.write(HERE, look)
+
+    nothing = (None, [], {}, [], set(), 0)
+    assert run(scenario) == (nothing, nothing)

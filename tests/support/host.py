@@ -189,6 +189,7 @@ def running_host(
     environments_max: int = 20,
     environment_idle_s: float = 300,
     runtime_transport: str = "channel",
+    **settings: object,
 ) -> Iterator[RunningHost]:
     """Start a host, and end it with a check that it leaves nothing behind."""
     directory = Path(tempfile.mkdtemp(prefix="albatross-test-"))
@@ -203,6 +204,12 @@ def running_host(
                 "runtime_transport": runtime_transport,
                 "environment_idle_s": environment_idle_s,
                 "log_level": "warning",
+                "isolation": "auto",
+                "first_uid": 100_000,
+                "memory_unlimited": "",
+                "freeze": False,
+                "opt_dir": "",
+                **settings,
             }
         )
     )

@@ -10,14 +10,16 @@ from envoy.config.route.v3.route_components_pb2 import Route
 from albatross.model.rule import (
     Condition,
     FixedResponse,
+    Forward,
     HostHeader,
     HttpRequestMethod,
     PathPattern,
+    WeightedTargetGroup,
 )
 from albatross.xds import index, names
 from albatross.xds.entry import Entry
 from albatross.xds.index import ANY_HOST, ANYWHERE, Plan
-from tests.support.envoy import Balancer, Proxy
+from tests.support.envoy import TARGET_GROUP, Balancer, Proxy
 
 HOSTS = ["a.com", "b.com", "A.com", "c.b.com", "*.com", "?.com", "*", "d-e_f.com"]
 PATHS = [
@@ -200,6 +202,32 @@ def test_the_first_of_several_hosts_counts_in_a_mixture(proxy: Proxy, host: str)
     for path in MIXED_PATHS:
         answer = proxy.get(path, host=host)
         assert answer.body.decode() == first(entries, host.partition(",")[0], path), path
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        pytest.param("h99.com", "/y", id="of a host"),
+        pytest.param("x.com", "/svc99/y", id="of a path"),
+        pytest.param("h98.com", "/svc99/y", id="of a path, for a host with other rules"),
+        pytest.param("h98.com:80", "/%73vc99/../svc99/y", id="the same, escaped"),
+    ],
+)
+def test_groups_are_chosen_in_a_mixture(proxy: Proxy, host: str, path: str) -> None:
+    groups = tuple(WeightedTargetGroup(arn=TARGET_GROUP, weight=weight) for weight in (1, 2))
+    nobody = FixedResponse(status_code=500)
+    pairs = [
+        ((condition,), Forward(target_groups=groups) if n == 99 else nobody)
+        for n in range(100)
+        for condition in (PathPattern(values=(f"/svc{n}/*",)), HostHeader(values=(f"h{n}.com",)))
+        if not (n == 98 and isinstance(condition, HostHeader))
+    ]
+    own = (HostHeader(values=("h98.com",)), PathPattern(values=("/own/*",)))
+    proxy.serve(Balancer(rules=[(own, nobody), *pairs], default=nobody))
+    received = proxy.get(path, host=host).received
+    assert received.request == f"GET {path} HTTP/1.1"
+    assert received.header("host") == host.removesuffix(":80")
+    assert received.header("x-albatross-group") is None
 
 
 def test_a_mixture_grows_by_no_more_than_its_rules() -> None:

@@ -17,9 +17,6 @@ import {
   UserCodeSyntaxError,
 } from './errors.mjs';
 
-// differs from AWS: Node.js functions cannot stream (awslambda.streamifyResponse); a load balancer
-// would wait for the whole response anyway.
-
 // The file need not exist: its name ends the "Require stack" of a module that is not found.
 const runtimeFolder = process.env.LAMBDA_RUNTIME_DIR ?? '/var/runtime';
 const require = createRequire(path.join(runtimeFolder, 'index.mjs'));

@@ -6,7 +6,9 @@
  * callbacks) and "Using the Lambda context object" (callbackWaitsForEmptyEventLoop).
  */
 
+import { contextOf } from './context.mjs';
 import { JSONStringifyError, NodeJsExit } from './errors.mjs';
+import { Streamed, isStreaming, stream } from './streaming.mjs';
 
 const AsyncFunction = (async () => {}).constructor;
 
@@ -18,65 +20,73 @@ process.on('beforeExit', () => {
 });
 
 /**
- * Call `handler` with what `prepare` returns, `[event, context]`, and resolve to the outcome.
+ * Call `handler` for `event`, and `done` with the outcome, once.
  *
  * With `callbacks`, the handler may answer through its third argument or the context's `done`,
  * `succeed` and `fail`; the first answer counts. Else what it returns is the answer.
  */
-export function invoke(handler, prepare, callbacks) {
-  return new Promise((resolve) => {
-    let answered = false;
-    const once = (answer) => (...values) => {
-      if (answered) return;
-      answered = true;
-      answer(...values);
-    };
-    const succeed = once((result) => resolve({ result }));
-    const fail = once((error) => resolve({ error: { value: error ?? 'handled' } }));
-    whenIdle = once(() => {
-      const waits = !callbacks || handler instanceof AsyncFunction;
-      resolve(waits ? { error: { value: new NodeJsExit() } } : { result: null });
-    });
-    try {
-      const [event, context] = prepare();
-      let returned;
-      if (callbacks) {
-        const callback = callbackOf(context, resolve, once, fail);
-        returned = handler(event, withCallbacks(context, succeed, fail), callback);
-      } else {
-        returned = handler(event, context);
-      }
-      if (!callbacks || isThenable(returned)) Promise.resolve(returned).then(succeed, fail);
-    } catch (error) {
-      fail(error);
+export function invoke(handler, event, callbacks, done) {
+  let answered = false; // by the handler; `done` may have to wait for the event loop
+  const finish = (outcome) => {
+    if (answered) return;
+    answered = true;
+    done(outcome);
+  };
+  const succeed = (result) => finish({ result });
+  const fail = (error) => finish({ error: { value: error ?? 'handled' } });
+  whenIdle = () => {
+    const waits = !callbacks || handler instanceof AsyncFunction || isStreaming(handler);
+    finish(waits ? { error: { value: new NodeJsExit() } } : { result: null });
+  };
+  try {
+    const payload = JSON.parse(event.body);
+    const context = contextOf(event);
+    if (isStreaming(handler)) {
+      stream(handler, payload, context).then(succeed, fail);
+    } else if (callbacks) {
+      const later = (result) => {
+        if (answered) return;
+        answered = true;
+        if (context.callbackWaitsForEmptyEventLoop) whenIdle = () => done({ result });
+        else done({ result });
+      };
+      withCallbacks(context, succeed, fail);
+      const returned = handler(payload, context, nodeStyle(later, fail));
+      if (isThenable(returned)) settle(returned, succeed, fail);
+    } else {
+      settle(handler(payload, context), succeed, fail);
     }
-  });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function settle(returned, succeed, fail) {
+  if (returned instanceof Promise) returned.then(succeed, fail);
+  else Promise.resolve(returned).then(succeed, fail);
 }
 
 function withCallbacks(context, succeed, fail) {
-  const done = (error, result) => (isNothing(error) ? succeed(result) : fail(error));
   context.callbackWaitsForEmptyEventLoop = true;
-  return Object.assign(context, { succeed, fail, done });
+  context.succeed = succeed;
+  context.fail = fail;
+  context.done = nodeStyle(succeed, fail);
 }
 
-/** A result is held back until the event loop is empty, unless the context says otherwise. */
-function callbackOf(context, resolve, once, fail) {
-  const succeed = once((result) => {
-    if (context.callbackWaitsForEmptyEventLoop) whenIdle = () => resolve({ result });
-    else resolve({ result });
-  });
+function nodeStyle(succeed, fail) {
   return (error, result) => (isNothing(error) ? succeed(result) : fail(error));
 }
 
-/** Return `{json}`, or an error outcome for what JSON cannot express. */
+/** Return `{body}`, or an error outcome for what JSON cannot express. */
 export function serialize(result, callbacks) {
-  let json;
+  if (result instanceof Streamed) return { body: result.bytes };
+  let body;
   try {
-    json = JSON.stringify(result ?? null);
+    body = JSON.stringify(result ?? null);
   } catch {
     // reported below, like a function or symbol, for which there is no JSON either
   }
-  if (json !== undefined) return { json };
+  if (body !== undefined) return { body };
   const message = 'Unable to stringify response body';
   return { error: { value: callbacks ? new Error(message) : new JSONStringifyError(message) } };
 }

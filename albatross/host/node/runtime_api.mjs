@@ -29,16 +29,19 @@ export class RuntimeApi {
     this.#port = Number(address.slice(colon + 1));
   }
 
-  /** Wait for an event: `{headers: Map of lower-case names, body: string}`. */
-  async next() {
-    const answer = await this.#send('GET', '/invocation/next');
-    if (answer.status !== 200) lost(`answered ${answer.status}: ${answer.body}`);
-    return answer;
+  /** Wait for an event and call `onEvent` with it. */
+  next(onEvent) {
+    this.#send('GET', '/invocation/next').then(({ status, headers, body }) => {
+      if (status !== 200) lost(`answered ${status}: ${body}`);
+      onEvent(eventOf(headers, body));
+    });
   }
 
-  /** Answer an invocation with JSON text. If the Runtime API will not have it, so be it. */
-  respond(requestId, json) {
-    return this.#send('POST', `/invocation/${encodeURIComponent(requestId)}/response`, json);
+  /**
+   * Answer an invocation with JSON text, or bytes. If the Runtime API will not have it, so be it.
+   */
+  respond(requestId, body) {
+    return this.#send('POST', `/invocation/${encodeURIComponent(requestId)}/response`, body);
   }
 
   /** Answer an invocation with an error document. */
@@ -65,8 +68,9 @@ export class RuntimeApi {
         ? ''
         : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
     return new Promise((resolve) => {
-      const text = `${start}${about}${header}\r\n${body}`;
-      const request = { text, resolve, failures: 0, mayFail: method === 'POST' };
+      const head = `${start}${about}${header}\r\n`;
+      const data = typeof body === 'string' ? head + body : Buffer.concat([Buffer.from(head), body]);
+      const request = { data, resolve, failures: 0, mayFail: method === 'POST' };
       this.#waiting.push(request);
       this.#write(request);
     });
@@ -77,7 +81,7 @@ export class RuntimeApi {
     const socket = this.#socket;
     socket.ref();
     socket.cork();
-    socket.write(request.text);
+    socket.write(request.data);
     process.nextTick(() => socket.uncork());
   }
 
@@ -146,8 +150,20 @@ function parse(buffer) {
   return { answer: { status, headers, body: buffer.utf8Slice(start, size) }, size };
 }
 
-/** Without the Runtime API there is nothing left to do, and nobody to tell but the log. */
-function lost(reason) {
-  process.stderr.write(`Runtime API ${reason}\n`);
+function eventOf(headers, body) {
+  return {
+    requestId: headers.get('lambda-runtime-aws-request-id'),
+    deadlineMs: Number(headers.get('lambda-runtime-deadline-ms')),
+    functionArn: headers.get('lambda-runtime-invoked-function-arn'),
+    traceId: headers.get('lambda-runtime-trace-id'),
+    clientContext: headers.get('lambda-runtime-client-context'),
+    identity: headers.get('lambda-runtime-cognito-identity'),
+    body,
+  };
+}
+
+/** Without the host there is nothing left to do, and nobody to tell but the log. */
+export function lost(reason) {
+  process.stderr.write(`The Lambda host ${reason}\n`);
   process.exit(EXIT_NO_RUNTIME_API);
 }

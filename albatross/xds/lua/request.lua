@@ -211,7 +211,7 @@ end
 local function choose_for(handle, headers, info, host, sent)
   headers:replace(":authority", host)
   handle:clearRouteCache()
-  local context = handle:metadata()
+  local context = handle:metadata() -- Envoy chooses
   local name = info:routeName()
   headers:replace(":authority", sent)
   return configuration(handle, name, context), name
@@ -243,7 +243,7 @@ local function own_or_other(handle, headers, info, name, path, sent)
     if sub(path, 1, #start) == start then may_come_first = true end
   end
   if not may_come_first then return configuration(handle, name) end
-  local to = configuration(handle, name, handle:route():metadata())
+  local to = configurations[sub(name, -ID_LENGTH)] or configuration(handle, name, handle:route():metadata())
   local other, other_name = choose_for(handle, headers, info, NO_HOST, sent)
   if priority(other_name) <= own.priority then return other end
   handle:clearRouteCache() -- the next filter chooses the host's route again

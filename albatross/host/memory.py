@@ -1,0 +1,101 @@
+"""Ends environments that use more memory than their function has (Linux).
+
+Each environment that works is looked at ten times a second: the resident memory of
+its processes together. Pages that processes share are counted once each only when that sum is over
+the limit, because the exact count takes longer. A function can be over its limit for a moment.
+Source: Lambda guide, "Configure Lambda function memory".
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from albatross.host.environment import Environment
+
+EVERY_S, IDLE_EVERY_S = 0.1, 0.5
+_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+_TREE_EVERY = 5  # looks; in between, only the first process is measured
+
+
+class MemoryWatch:
+    """Looks at environments, in turns. `unlimited`: names of functions that are let be, with *."""
+
+    def __init__(self, unlimited: str) -> None:
+        self._unlimited = [each.strip() for each in unlimited.split(",") if each.strip()]
+        self._environments: set[Environment] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks = 0
+
+    def add(self, environment: "Environment") -> None:
+        # differs from AWS: on macOS, functions can use more memory than they have.
+        if sys.platform != "linux" or self._is_unlimited(environment.function.name):
+            return
+        self._environments.add(environment)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._look)
+
+    def remove(self, environment: "Environment") -> None:
+        self._environments.discard(environment)
+
+    def _is_unlimited(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self._unlimited)
+
+    def _look(self) -> None:
+        self._looks += 1
+        whole = self._looks % _TREE_EVERY == 0
+        some_work = False
+        for environment in list(self._environments):
+            if environment.works and environment.process is not None:
+                some_work = True
+                limit_kb = environment.function.memory_mb * 1024
+                pid = environment.process.pid
+                if _is_over(pid, limit_kb, whole=whole):
+                    environment.over_memory()
+        again_s = EVERY_S if some_work else IDLE_EVERY_S
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(again_s, self._look) if self._environments else None
+
+
+def _is_over(pid: int, limit_kb: int, *, whole: bool) -> bool:
+    pids = tree(pid) if whole else [pid]
+    if resident_kb(pids) <= limit_kb:
+        return False
+    return proportional_kb(tree(pid)) > limit_kb
+
+
+def tree(pid: int) -> list[int]:
+    """Return `pid` and its descendants."""
+    found = [pid]
+    for each in found:
+        with suppress(OSError):
+            for thread in os.listdir(f"/proc/{each}/task"):
+                with suppress(OSError), open(f"/proc/{each}/task/{thread}/children", "rb") as file:
+                    found += map(int, file.read().split())
+    return found
+
+
+def resident_kb(pids: Iterable[int]) -> int:
+    """Return the resident memory of processes, what they share counted for each."""
+    pages = 0
+    for pid in pids:
+        with suppress(OSError), open(f"/proc/{pid}/statm", "rb") as file:
+            pages += int(file.read().split()[1])
+    return pages * _PAGE_KB
+
+
+def proportional_kb(pids: Iterable[int]) -> int:
+    """Return the memory of processes, what they share with others divided among them."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                lines = file.read().splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith(b"Pss:"))
+        except (OSError, StopIteration):  # another user's, or an old kernel: over-estimate
+            total += resident_kb([pid])
+    return total
