@@ -342,7 +342,11 @@ class Environment:
             self.shutting_down = self._loop.create_task(
                 self.extensions.shut_down(reason, self.process, self.ended, _in_ms)
             )
-            self.shutting_down.add_done_callback(lambda _: self.server and self.server.close())
+            self.shutting_down.add_done_callback(self._shut_down)
+
+    def _shut_down(self, _: object) -> None:
+        if self.server is not None:
+            self.server.close()
 
     def _freeze(self, frozen: bool) -> None:
         """Stop all processes of the environment, or let them go on."""

@@ -7,11 +7,13 @@ errors are those of AWS's runtime interface emulator.
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from albatross.host import launch
@@ -21,6 +23,15 @@ INTERNAL_SHUTDOWN_S = 0.5  # Lambda guide: the shutdown phase
 EXTERNAL_SHUTDOWN_S = 2.0
 _RUNTIME_SHARE = 0.3  # of it for the runtime, as the runtime interface emulator has it
 _EVENTS = {True: frozenset({"INVOKE", "SHUTDOWN"}), False: frozenset({"INVOKE"})}
+
+
+def programs(opt: Path) -> list[str]:
+    """Return the names of the external extensions in a directory that is to be /opt."""
+    try:
+        with os.scandir(opt / "extensions") as entries:
+            return sorted(entry.name for entry in entries if entry.is_file())
+    except OSError:
+        return []
 
 
 class Refused(Exception):
@@ -53,10 +64,10 @@ class Extension:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def send(self, event: bytes) -> None:
-        if self.listener is None:
+        listener, self.listener = self.listener, None
+        if listener is None:
             self.pending = event
         else:
-            self.listener, listener = None, self.listener
             listener.send_extension_event(event)
 
 

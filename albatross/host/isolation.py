@@ -117,5 +117,5 @@ def _sandbox(probe: launch.Launch, first_uid: int) -> Isolation:
         )
     users = Users(first_uid) if probe.user is not None else None
     return Isolation(
-        users=users, private_tmp=True, own_too=True, sandbox=True, hidden=probe.hidden
+        users=users, private_tmp=True, own_too=True, sandbox=True, hidden=tuple(probe.hidden)
     )

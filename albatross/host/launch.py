@@ -127,7 +127,9 @@ def kill(process: subprocess.Popen[bytes], signum: int = signal.SIGKILL) -> None
 def kill_all_of(user: int) -> None:
     """Kill every process of a user who has none but those of one environment. May take a while."""
     for _ in range(100):
-        found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _runs(pid, user)]
+        found = [
+            pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _runs(pid, user)
+        ]
         if not found:
             return
         for pid in found:

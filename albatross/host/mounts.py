@@ -65,7 +65,7 @@ def plan(needed: tuple[Path, ...], hidden: tuple[Path, ...]) -> tuple[tuple[Path
 
 @lru_cache(maxsize=256)
 def below_tmp(needed: tuple[Path, ...]) -> tuple[tuple[Path, ...], ...]:
-    """Like `plan`, where the process runs as the user of the host and may see what that one sees."""
+    """Like `plan`, for a process of the host's own user, which may see what that one sees."""
     real = [path for path in map(_real, needed) if path.is_relative_to(_TMP)]
     return (_TMP,), _outermost(real)
 
@@ -98,9 +98,8 @@ def enter(sight: Sight) -> None:
         if cover != _TMP and cover.is_dir():
             flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
             _mount("tmpfs", str(cover), flags, "tmpfs")
-    for handle in (tmp, opt, *(handle for handle, _ in handles)):
-        if handle is not None:
-            os.close(handle)
+    for handle in (tmp, *([opt] if opt is not None else []), *(each for each, _ in handles)):
+        os.close(handle)
 
 
 def join(namespace: Namespace) -> None:

@@ -12,9 +12,7 @@ _REST_READS_MAX = 16  # a pipe holds 64 KB; a grandchild may keep writing
 class Output:
     """Calls `printed` with what `process` has written; reads a flood in turns with other work."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], printed: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], printed: Callable[[bytes], None]) -> None:
         assert process.stdout is not None
         self._stdout = process.stdout
         self._printed = printed

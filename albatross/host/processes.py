@@ -20,7 +20,7 @@ from pathlib import Path
 from albatross.host import bwrap, isolation, launch, mounts, runtimes
 from albatross.host.channel import Channel
 from albatross.host.environment import INIT_LIMIT_S, Environment
-from albatross.host.extensions import EXTENSIONS_MAX, Extension
+from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs
 from albatross.host.logs import FunctionLog
 from albatross.host.memory import MemoryWatch
 from albatross.host.output import Output
@@ -240,19 +240,14 @@ class Processes:
     ) -> None:
         """Start the programs in /opt/extensions and wait until all have registered."""
         assert plan.opt is not None
-        programs = sorted(each for each in Path(plan.opt, "extensions").glob("*") if each.is_file())
-        if not programs:
+        names = programs(plan.opt)
+        if not names:
             return
         extensions = environment.need_extensions()
-        shown = Path("/opt") if plan.private_tmp else plan.opt
-        for program in programs[:EXTENSIONS_MAX]:
-            variables = {**plan.environment}
-            variables.pop("_HANDLER", None)
-            own = replace(
-                plan, command=[str(shown / "extensions" / program.name)], environment=variables
-            )
-            process = await self._launch(environment, own)
-            extension = extensions.launched(program.name, process)
+        folder = (Path("/opt") if plan.private_tmp else plan.opt) / "extensions"
+        for name in names[:EXTENSIONS_MAX]:
+            process = await self._launch(environment, replace(plan, command=[str(folder / name)]))
+            extension = extensions.launched(name, process)
             output = Output(process, environment.printed)
             _on_exit(process, partial(self._extension_ended, environment, extension, output))
         failed = asyncio.ensure_future(environment.ended.wait())
@@ -263,8 +258,8 @@ class Processes:
         failed.cancel()
         if not registered.done():
             registered.cancel()
-            names = [each.name for each in extensions.external if not each.is_registered]
-            raise OSError(f"extensions have not registered: {', '.join(names)}")
+            late = [each.name for each in extensions.external if not each.is_registered]
+            raise OSError(f"extensions have not registered: {', '.join(late)}")
 
     def _extension_ended(
         self, environment: Environment, extension: Extension, output: Output

@@ -25,6 +25,7 @@ class Appender:
         self._writer = writer
         self._path: Path | None = None
         self._numbers: dict[str, int] = {}  # of streams in this segment
+        self._count = 0  # of numbers given there
 
     def append(self, entries: Iterable[Entry], ingested_ms: int) -> None:
         """Write events with one system call. Raises OSError: then none is to be relied on."""
@@ -32,7 +33,7 @@ class Appender:
         try:
             size = os.fstat(descriptor).st_size
             if size == 0:  # new, or removed meanwhile
-                self._numbers.clear()
+                self._forget()
             data = b"".join(self._lines(entries, ingested_ms))
             view = memoryview(data)
             while view:
@@ -47,7 +48,7 @@ class Appender:
         descriptor = self._open(created_ms)
         try:
             if os.fstat(descriptor).st_size == 0:
-                self._numbers.clear()
+                self._forget()
             os.write(descriptor, self._stream(name, created_ms))
         finally:
             os.close(descriptor)
@@ -62,8 +63,13 @@ class Appender:
             yield event_line(ms, ingested_ms, number, message)
 
     def _stream(self, name: str, created_ms: int) -> bytes:
-        number = self._numbers[name] = len(self._numbers)
+        number = self._numbers[name] = self._count
+        self._count += 1
         return record.stream_line(number, created_ms, name)
+
+    def _forget(self) -> None:
+        self._numbers.clear()
+        self._count = 0
 
     def _open(self, now: int) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -79,12 +85,13 @@ class Appender:
 
     def _newest(self, now: int) -> Path:
         """Return the segment to go on with: the last one, unless it is complete."""
-        self._numbers.clear()
+        self._forget()
         mine = sorted(self._directory.glob(f"*-{self._writer}.log"))
         if mine and mine[-1].stat().st_size < SEGMENT_BYTES:
             data = mine[-1].read_bytes()
             for number, _, name in record.STREAM.findall(data):
                 self._numbers[record.stream_name(name)] = int(number)
+                self._count = max(self._count, int(number) + 1)
             if data and not data.endswith(b"\n"):  # cut off by a crash
                 with mine[-1].open("ab") as file:
                     file.write(b"\n")

@@ -1,0 +1,189 @@
+"""All log groups on disk, as one process sees them. To be used from one thread at a time."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from albatross.log_store import group, place
+from albatross.log_store.append import API, Appender, now_ms
+from albatross.log_store.group import Group
+from albatross.log_store.segment import SEGMENT_BYTES, Event, Segment, StreamPart
+from albatross.model.arn import Scope
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A log stream. Times are in milliseconds; without events None."""
+
+    name: str
+    created_ms: int
+    first_ms: int | None
+    last_ms: int | None
+    ingested_ms: int | None
+
+
+@dataclass(slots=True)
+class OpenGroup:
+    """A group with its segments. `group` is as it was when it was opened."""
+
+    directory: Path
+    group: Group
+    appender: Appender
+    segments: dict[str, Segment] = field(default_factory=dict)  # by the name of the file
+    _seen: tuple[int, int] = (0, 0)
+
+    def refresh(self) -> list[Segment]:
+        """Return the segments as they are now, the oldest first."""
+        names = {path.name for path in self.directory.glob("*.log")}
+        for gone in self.segments.keys() - names:
+            del self.segments[gone]
+        for name in names:
+            if name not in self.segments:
+                self.segments[name] = Segment.at(self.directory / name)
+            self.segments[name].refresh()
+        return sorted(self.segments.values(), key=lambda segment: segment.number)
+
+    def streams(self) -> dict[str, Stream]:
+        """Return all streams by name, without those that were deleted."""
+        found: dict[str, Stream] = {}
+        for segment in self.refresh():
+            for part in segment.streams.values():
+                if part.name in found:
+                    found[part.name] = _joined(found[part.name], part)
+                else:
+                    found[part.name] = Stream(
+                        part.name,
+                        part.created_ms,
+                        part.first_ms,
+                        part.last_ms,
+                        part.ingested_ms or None,
+                    )
+        deleted = self.group.deleted
+        return {
+            name: stream
+            for name, stream in found.items()
+            if name not in deleted
+            or max(stream.ingested_ms or 0, stream.created_ms) > deleted[name]
+        }
+
+    def is_shown(self, event: Event) -> bool:
+        """Tell whether the stream has not been deleted since the event came."""
+        return event.ingested_ms > self.group.deleted.get(event.stream, 0)
+
+    def earliest_ms(self, now: int) -> int:
+        """Return the time before which events have expired."""
+        days = self.group.retention_days
+        return 0 if days is None else now - days * DAY_MS
+
+    def bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.directory.glob("*.log"))
+
+
+class LogFiles:
+    """The groups of all accounts and Regions."""
+
+    def __init__(self, root: Path, clock_ms: Callable[[], int] = now_ms) -> None:
+        self.root = root
+        self.now_ms = clock_ms
+        self._open: dict[Path, OpenGroup] = {}
+
+    def group(self, scope: Scope, name: str) -> OpenGroup | None:
+        """Return the group, None where there is none."""
+        return self._at(place.group_directory(self.root, scope, name))
+
+    def groups(self, scope: Scope) -> list[OpenGroup]:
+        """Return all groups of an account and Region, by name."""
+        found = map(self._at, place.group_directories(self.root, scope))
+        return sorted((each for each in found if each), key=lambda each: each.group.name)
+
+    def every_group(self) -> list[OpenGroup]:
+        return [each for scope in place.scopes(self.root) for each in self.groups(scope)]
+
+    def create(self, scope: Scope, new: Group) -> bool:
+        """Make a group; False where it is there already."""
+        return group.create(place.group_directory(self.root, scope, new.name), new)
+
+    def change(self, changed: OpenGroup, **values: object) -> None:
+        """Change what a group is."""
+        changed.group = replace(changed.group, **values)  # type: ignore[arg-type]
+        group.save(changed.directory, changed.group)
+
+    def delete(self, gone: OpenGroup) -> None:
+        self._open.pop(gone.directory, None)
+        group.delete(gone.directory)
+
+    def _at(self, directory: Path) -> OpenGroup | None:
+        found = group.load(directory)
+        if found is None:
+            self._open.pop(directory, None)
+            return None
+        known = self._open.get(directory)
+        if known is None or known.group.created_ms != found.created_ms:
+            appender = Appender(directory, found.name, API)
+            known = self._open[directory] = OpenGroup(directory, found, appender)
+        known.group = found
+        return known
+
+
+def _joined(stream: Stream, part: StreamPart) -> Stream:
+    firsts = [ms for ms in (stream.first_ms, part.first_ms) if ms is not None]
+    lasts = [ms for ms in (stream.last_ms, part.last_ms) if ms is not None]
+    return Stream(
+        stream.name,
+        min(stream.created_ms, part.created_ms),
+        min(firsts, default=None),
+        max(lasts, default=None),
+        max(stream.ingested_ms or 0, part.ingested_ms) or None,
+    )
+
+
+class Keeper:
+    """Ends what has expired, and the oldest of what is too much; indexes what is complete."""
+
+    def __init__(self, files: LogFiles, *, group_bytes_max: int, bytes_max: int) -> None:
+        self._files = files
+        self._group_bytes_max = group_bytes_max
+        self._bytes_max = bytes_max
+        self._bytes: dict[Path, tuple[int, int]] = {}  # by directory: when it was, and how much
+
+    def look(self) -> None:
+        """Look once at every group."""
+        every = self._files.every_group()
+        for each in every:
+            self._expire(each)
+            self._index(each)
+            self._limit([each], self._group_bytes_max)
+        self._limit(every, self._bytes_max)
+
+    def _expire(self, found: OpenGroup) -> None:
+        earliest_ms = found.earliest_ms(self._files.now_ms())
+        if not earliest_ms:
+            return
+        for segment in found.refresh():
+            idle_s = time.time() - segment.path.stat().st_mtime
+            if segment.blocks and segment.max_ms < earliest_ms and idle_s > 60:
+                segment.remove()
+
+    def _index(self, found: OpenGroup) -> None:
+        for path in found.directory.glob("*.log"):
+            size = path.stat().st_size
+            if size >= SEGMENT_BYTES and not path.with_suffix(".index").exists():
+                segment = found.segments.setdefault(path.name, Segment.at(path))
+                segment.refresh()
+                segment.save()
+
+    def _limit(self, groups: list[OpenGroup], bytes_max: int) -> None:
+        """Remove the oldest complete segments of `groups` beyond `bytes_max`."""
+        sizes = {
+            path: path.stat().st_size for each in groups for path in each.directory.glob("*.log")
+        }
+        excess = sum(sizes.values()) - bytes_max
+        for path in sorted(sizes, key=lambda path: path.name):
+            if excess <= 0:
+                return
+            if sizes[path] >= SEGMENT_BYTES:
+                Segment(path, 0).remove()
+                excess -= sizes[path]
