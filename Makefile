@@ -53,8 +53,8 @@ docs: $(DONE) ## Rewrite the generated pages of docs/
 	$(BIN)/python -m albatross.coverage > docs/coverage.md
 	$(BIN)/python -m albatross.deviations > docs/deviations.md
 
-bench: $(DONE) ## Measure throughput and latency
-	$(BIN)/python bench/bench.py
+bench: $(DONE) ## Measure throughput and latency; BENCH="--only rules" for a part
+	$(BIN)/python bench/bench.py $(BENCH)
 
 soak: $(DONE) ## Run under load for a while: look for leaks, change everything, kill everything
 	ALBATROSS_TEST_CHANGES=500 $(BIN)/python -m pytest -q tests/e2e/test_hitless.py

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 from botocore.model import OperationModel, StructureShape
 
-from albatross.lambda_.code import ELSEWHERE
+from albatross.lambda_.code import UNSUPPORTED as SOURCES
 from albatross.lambda_.configuration import UNSUPPORTED
 
 # By a part of the operation's name. An operation that none of them names has no reason: "not yet".
 _LAMBDA: Mapping[str, str] = {
-    "Layer": "functions run without layers",
     "EventSourceMapping": "functions are invoked by load balancers and by Invoke; there are no "
     "queues and streams",
     "FunctionUrl": "a function is reached through a load balancer",
@@ -25,9 +24,9 @@ _LAMBDA: Mapping[str, str] = {
     "ResourcePolicy": "AddPermission, GetPolicy and RemovePermission are there",
 }
 _REFUSED = {
-    "CreateFunction": (*UNSUPPORTED, *ELSEWHERE),
+    "CreateFunction": (*UNSUPPORTED, *SOURCES),
     "UpdateFunctionConfiguration": UNSUPPORTED,
-    "UpdateFunctionCode": (*UNSUPPORTED, *ELSEWHERE),
+    "UpdateFunctionCode": (*UNSUPPORTED, *SOURCES),
     "PublishVersion": ("PublishTo",),
 }
 _PARTLY = {"Invoke": "without the invocation type Event"}

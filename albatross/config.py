@@ -8,13 +8,27 @@ Standard library only: the supervisor imports this module and stays small.
 import json
 import os
 import re
-import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, get_origin
 
+from albatross.setting import (
+    TABLES,
+    are_leniencies,
+    are_ports,
+    are_quotas,
+    declare,
+    is_address,
+    is_network,
+    matches,
+    number,
+    one_of,
+)
+from albatross.setting import (
+    ConfigError as ConfigError,
+)
+
 FILE_NAME = "albatross.toml"
-_INSTANCES = "instances"  # a table in it
 ENVIRONMENT_PREFIX = "ALBATROSS_"
 EXIT_CANNOT_BOOT = 3  # a process that says so is not replaced: the server stops
 
@@ -26,85 +40,6 @@ _KINDS = {
     dict: "names and whole numbers, as in RULES=200,TARGETS=300 or a table",
 }
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-
-class ConfigError(Exception):
-    """A setting is wrong. The message names the place and the remedy."""
-
-
-def _number(low: float, high: float) -> Callable[[Any], str | None]:
-    def check(value: float) -> str | None:
-        return None if low <= value <= high else f"must be from {low:,} to {high:,}"
-
-    return check
-
-
-def _one_of(*choices: str) -> Callable[[Any], str | None]:
-    def check(value: str) -> str | None:
-        return None if value in choices else "must be one of " + ", ".join(choices)
-
-    return check
-
-
-def _matches(pattern: str, words: str) -> Callable[[Any], str | None]:
-    def check(value: str) -> str | None:
-        return None if re.fullmatch(pattern, value) else f"must be {words}"
-
-    return check
-
-
-def _is_address(value: str) -> str | None:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, value)
-        except OSError:
-            continue
-        return None
-    return "must be an IP address, for example 127.0.0.1 or 0.0.0.0"
-
-
-def _is_network(value: str) -> str | None:
-    from ipaddress import IPv4Network  # only when asked for: the supervisor stays small
-
-    try:
-        network = IPv4Network(value)
-    except ValueError:
-        return "must be an IPv4 network, for example 127.0.0.0/24"
-    return None if network.prefixlen <= 30 else "must have room: a prefix of at most 30 bits"
-
-
-def _are_quotas(values: dict[str, object]) -> str | None:
-    from albatross.model import quotas  # only when there are some
-
-    return next(filter(None, (quotas.fault(*each) for each in values.items())), None)
-
-
-def _are_leniencies(value: str) -> str | None:
-    from albatross.model import leniency  # only when there are some
-
-    return leniency.fault(value)
-
-
-def _setting(
-    default: Any,
-    doc: str,
-    *,
-    check: Callable[[Any], str | None] | None = None,
-    flag: bool = False,
-    metavar: str = "",
-    shown: str = "",
-    secret: bool = False,
-) -> Any:
-    """Return a dataclass field.
-
-    `flag`: `albatross serve` has an option for it. `shown`: its default in words. `secret`: the
-    value is never printed.
-    """
-    metadata = {"doc": doc, "check": check, "flag": flag, "metavar": metavar, "shown": shown}
-    metadata["secret"] = secret
-    if callable(default):
-        return field(default_factory=default, metadata=metadata, repr=not secret)
-    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def _data_home() -> str:
@@ -133,23 +68,23 @@ class RunSpec:
 class Config:
     """The settings of one server."""
 
-    port: int = _setting(
+    port: int = declare(
         4566,
         "Port of the AWS API. 0 takes a free one.",
-        check=_number(0, 65_535),
+        check=number(0, 65_535),
         flag=True,
         metavar="PORT",
     )
-    bind: str = _setting(
+    bind: str = declare(
         "127.0.0.1",
         "IP address on which the API and the load balancers listen. Anyone who reaches the API may "
         "run code here: another address than one of the loopback needs `auth` or "
         "`allow_unauthenticated`.",
-        check=_is_address,
+        check=is_address,
         flag=True,
         metavar="ADDRESS",
     )
-    auth: str = _setting(
+    auth: str = declare(
         "",
         "File of access keys, in the format of ~/.aws/credentials. With it, API calls must be "
         "signed with one of them; docs/security.md says more.",
@@ -157,178 +92,238 @@ class Config:
         metavar="FILE",
         shown="signatures are not verified",
     )
-    allow_unauthenticated: bool = _setting(
+    allow_unauthenticated: bool = declare(
         False,
         "Let whoever reaches the API use it, though `bind` is not a loopback address and there is "
         "no `auth`.",
         flag=True,
     )
-    data_dir: str = _setting(
+    data_dir: str = declare(
         _data_home,
         "Directory of everything that survives a restart. One server at a time uses it.",
         flag=True,
         metavar="DIRECTORY",
         shown="$XDG_DATA_HOME/albatross, or ~/.local/share/albatross",
     )
-    database: str = _setting(
+    database: str = declare(
         "",
         "URL of a PostgreSQL database for all resources, for example "
         "postgresql://albatross@127.0.0.1:5432/albatross. Packages, keys and logs stay in "
         "`data_dir`. One server at a time uses it.",
-        check=_matches(
-            r"postgres(ql)?://\S+", "a URL such as postgresql://USER@HOST:5432/DATABASE"
-        ),
+        check=matches(r"postgres(ql)?://\S+", "a URL such as postgresql://USER@HOST:5432/DATABASE"),
         flag=True,
         metavar="URL",
         shown="SQLite, `state.db` in `data_dir`",
         secret=True,
     )
-    logs_dir: str = _setting(
+    logs_dir: str = declare(
         "",
         "Directory in which each bucket of access logs is a directory.",
         metavar="DIRECTORY",
         shown="`s3` in `data_dir`",
     )
-    log_interval_s: int = _setting(
+    log_interval_s: int = declare(
         300,
         "Seconds between log files of a load balancer.",
-        check=_number(1, 3_600),
+        check=number(1, 3_600),
     )
-    s3_endpoint: str = _setting(
+    s3_endpoint: str = declare(
         "",
-        "URL of the S3 endpoint from which trust stores read certificate bundles and revocation "
-        "lists, for example http://127.0.0.1:9000. Credentials are those of the environment.",
-        check=_matches(r"https?://[^/?#\s]+/?", "a URL such as http://127.0.0.1:9000"),
+        "URL of the S3 endpoint from which functions and layers read their code (S3Bucket), and "
+        "trust stores certificate bundles and revocation lists, for example "
+        "http://127.0.0.1:9000. Credentials are those of the environment.",
+        check=matches(r"https?://[^/?#\s]+/?", "a URL such as http://127.0.0.1:9000"),
     )
-    region: str = _setting(
+    hot_reload: str = declare(
+        "loopback",
+        "When code of the S3 bucket `hot-reload` is run from the directory of this machine that "
+        "its key names: `loopback`, while `bind` is a loopback address, `always`, or `never`.",
+        check=one_of("loopback", "always", "never"),
+    )
+    region: str = declare(
         "us-east-1",
         "Region of requests whose signature names none.",
-        check=_matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region, for example us-east-1"),
+        check=matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region, for example us-east-1"),
         flag=True,
         metavar="REGION",
     )
-    account: str = _setting(
+    account: str = declare(
         "123456789012",
         "Account of requests whose access key id is not itself an account number.",
-        check=_matches(r"\d{12}", "12 digits (in albatross.toml: between quotes)"),
+        check=matches(r"\d{12}", "12 digits (in albatross.toml: between quotes)"),
     )
-    strict: bool = _setting(
+    strict: bool = declare(
         False,
         "Refuse what AWS refuses even where published walk-throughs do it, for example "
         "`create-target-group --target-type lambda --protocol HTTP`. What else: docs/strict.md.",
         flag=True,
     )
-    lenient: str = _setting(
+    lenient: str = declare(
         "",
         "Names, separated by commas, of what is taken although AWS refuses it and `strict` is on, "
         "for example `loopback-targets`.",
-        check=_are_leniencies,
+        check=are_leniencies,
     )
-    log_level: str = _setting(
+    log_level: str = declare(
         "info",
         "Least level of the server's own log lines: debug, info, warning or error.",
-        check=_one_of("debug", "info", "warning", "error"),
+        check=one_of("debug", "info", "warning", "error"),
         flag=True,
         metavar="LEVEL",
     )
-    hosts_file: str = _setting(
+    debug_headers: bool = declare(
+        False,
+        "Tell clients in the headers `x-albatross-error-reason` and `x-albatross-error-detail` why "
+        "a request failed. They may name what is in your code.",
+        flag=True,
+    )
+    debug: dict[str, int] = declare(  # noqa: RUF009
+        dict,
+        "Functions that are run under a debugger, and the port of each on which it listens, for "
+        "example `orders=5678`: docs/debugging.md. In albatross.toml a table `[debug]`. No idle "
+        "timeout ends requests to functions meanwhile.",
+        check=are_ports,
+        flag=True,
+        metavar="NAME=PORT",
+        shown="none",
+    )
+    debug_wait: bool = declare(
+        False,
+        "Functions under a debugger wait until one has attached before they load their code.",
+        flag=True,
+    )
+    hosts_file: str = declare(
         "",
         "File in which to keep the load balancers' names current, between two marks, for example "
         "/etc/hosts.",
         flag=True,
         metavar="PATH",
     )
-    addresses: str = _setting(
+    addresses: str = declare(
         "",
         "IPv4 network out of which each load balancer gets an address of its own, for example "
         "127.0.0.0/24 (Linux). Without it all listen on `bind` and share ports, "
         "told apart by the name in Host.",
-        check=_is_network,
+        check=is_network,
         flag=True,
         metavar="CIDR",
     )
-    lambda_idle_timeout: str = _setting(
+    lambda_idle_timeout: str = declare(
         "answer",
         "What happens at the load balancer's idle timeout while a function works: `answer` with "
         "504, or `ignore` it and wait for the function.",
-        check=_one_of("answer", "ignore"),
+        check=one_of("answer", "ignore"),
     )
-    publish_wait_s: float = _setting(
+    publish_wait_s: float = declare(
         1.0,
         "Longest time in seconds for which an API call waits until its change is in effect before "
         "it answers.",
-        check=_number(0, 60),
+        check=number(0, 60),
     )
-    environments_max: int = _setting(
+    environments_max: int = declare(
         200,
         "Most execution environments (processes of functions) at one time, over all functions.",
-        check=_number(1, 10_000),
+        check=number(1, 10_000),
     )
-    environment_idle_s: float = _setting(
+    environment_idle_s: float = declare(
         300.0,
         "Seconds after which an execution environment without work is stopped.",
-        check=_number(1, 86_400),
+        check=number(1, 86_400),
     )
-    isolation: str = _setting(
+    isolation: str = declare(
         "auto",
         "What keeps functions apart (docs/security.md): `none`; `user`, a user id of its own for "
         "each environment; `bwrap`, a sandbox of bubblewrap; `auto`, `user` if the server is root.",
-        check=_one_of("auto", "none", "user", "bwrap"),
+        check=one_of("auto", "none", "user", "bwrap"),
         flag=True,
         metavar="LEVEL",
     )
-    first_uid: int = _setting(
+    first_uid: int = declare(
         100_000,
         "First of the 20,000 user ids that environments run as, one each.",
-        check=_number(1_000, 2**31),
+        check=number(1_000, 2**31),
     )
-    memory_unlimited: str = _setting(
+    memory_unlimited: str = declare(
         "",
         "Names of functions, separated by commas and with `*` for any text, that are not ended "
         "when they use more memory than they have.",
     )
-    freeze: bool = _setting(
+    freeze: bool = declare(
         False,
         "Stop the processes of a function between invocations, as AWS does.",
     )
-    opt_dir: str = _setting(
+    opt_dir: str = declare(
         "",
         "Directory that functions find as /opt. Programs in its `extensions` are started with "
         "each environment.",
         metavar="DIRECTORY",
     )
-    runtime_transport: str = _setting(
+    runtime_transport: str = declare(
         "channel",
         "How events reach runtimes that AWS publishes: `channel`, by a socket of their own, or "
         "`http`, by the Lambda Runtime API, as in AWS. Functions see no difference.",
-        check=_one_of("channel", "http"),
+        check=one_of("channel", "http"),
     )
-    grace_s: float = _setting(
+    grace_s: float = declare(
         25.0,
         "Longest time in seconds that requests in flight get to finish when the server stops.",
-        check=_number(0, 3_600),
+        check=number(0, 3_600),
     )
-    envoy_concurrency: int = _setting(
+    function_url_port: int = declare(
+        4567,
+        "Port of all function URLs, open once there is one. 0: there are none.",
+        check=number(0, 65_535),
+        flag=True,
+        metavar="PORT",
+    )
+    async_queue_mb: int = declare(
+        256,
+        "Most MiB of events of asynchronous invocations that wait for their functions; further "
+        "ones are refused with TooManyRequestsException.",
+        check=number(1, 65_536),
+    )
+    async_concurrency: int = declare(
+        16,
+        "Most events of asynchronous invocations that are worked on at one time, of one function "
+        "half as many. Never more than half of `environments_max`.",
+        check=number(1, 1_000),
+    )
+    async_retry_wait_s: float = declare(
+        60.0,
+        "Seconds until an event is tried again whose function has failed; the second time it is "
+        "twice as long.",
+        check=number(0, 3_600),
+    )
+    destinations_endpoint: str = declare(
+        "",
+        "URL of an AWS API with the queues, topics, event buses and buckets that are destinations "
+        "of asynchronous invocations. Credentials are those of the environment.",
+        check=matches(r"https?://[^/?#\s]+/?", "a URL such as http://127.0.0.1:9000"),
+        shown="what is for them is kept as dead letters",
+    )
+    envoy_concurrency: int = declare(
         0,
         "Worker threads of the proxy. 0: one for every two cores that the server may use.",
-        check=_number(0, 256),
+        check=number(0, 256),
     )
-    ec2_endpoint: str = _setting(
+    ec2_endpoint: str = declare(
         "",
         "URL of an EC2 API that knows the private addresses of instances that are registered as "
         "targets and not in the table `instances`.",
-        check=_matches("https?://.+", "a URL, for example http://127.0.0.1:5000"),
+        check=matches("https?://.+", "a URL, for example http://127.0.0.1:5000"),
     )
-    quotas: dict[str, int] = _setting(  # noqa: RUF009
+    quotas: dict[str, int] = declare(  # noqa: RUF009
         dict,
         "Quotas other than AWS's default ones, for example `rules-per-application-load-balancer`; "
         "all names: docs/strict.md. In albatross.toml a table `[quotas]`; in the variable "
         "`NAME=200,NAME=100`.",
-        check=_are_quotas,
+        check=are_quotas,
         shown="none",
     )
     # The table `[instances]` of albatross.toml: addresses of instances by id.
     instances: Mapping[str, str] = field(default_factory=dict)
+    # The table `[remote_functions]`: see model/remote.py.
+    remote_functions: Mapping[str, Any] = field(default_factory=dict)
     run: RunSpec | None = None
 
     def to_json(self) -> str:
@@ -343,6 +338,11 @@ class Config:
     def log_files(self) -> str:
         """The directory of the log files."""
         return self.logs_dir or os.path.join(self.data_dir, "s3")
+
+    @property
+    def may_hot_reload(self) -> bool:
+        """Whether an API call may have a directory of this machine run as a function."""
+        return self.hot_reload == "always" or (self.hot_reload == "loopback" and self.is_loopback)
 
     @property
     def is_loopback(self) -> bool:
@@ -402,25 +402,13 @@ def _from_file(path: str, *, required: bool) -> dict[str, Any]:
     values = {}
     for key, value in table.items():
         place = f"{path}:{_line_of(key, text)}"
-        if key == _INSTANCES:
-            values[key] = _instances(value, place)
+        if key in TABLES:
+            values[key] = TABLES[key](value, place)
             continue
         if key not in known:
             raise ConfigError(f"{place}: there is no setting {key!r}.{_did_you_mean(key, known)}")
         values[key] = _value(known[key], value, f"{place}: {key}")
     return values
-
-
-def _instances(table: object, place: str) -> dict[str, str]:
-    """Return the table of instances, checked. Raises ConfigError."""
-    if not isinstance(table, dict):
-        raise ConfigError(f"{place}: instances must be a table: [instances]")
-    for id_, address in table.items():
-        if not re.fullmatch("i-[0-9a-f]+", id_):
-            raise ConfigError(f"{place}: instances: {id_!r} is not the id of an instance.")
-        if fault := _is_address(str(address)):
-            raise ConfigError(f"{place}: instances: {id_} {fault}, not {address!r}.")
-    return table
 
 
 def _line_of(key: str, text: str) -> int:

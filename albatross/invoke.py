@@ -1,4 +1,7 @@
-"""The Invoke operation: no transaction, but a wait for a function. Source: Lambda API, `Invoke`."""
+"""The Invoke operations: no transaction, but a wait for a function, or for the queue of events.
+
+Source: Lambda API, `Invoke`, `InvokeAsync`.
+"""
 
 import base64
 import binascii
@@ -6,13 +9,14 @@ from typing import Any
 
 import orjson
 
+from albatross.aws.http import REQUEST_ID
+from albatross.event_queue import AsyncInvocations
 from albatross.host.client import HostClient
 from albatross.lambda_ import lookup
 from albatross.model.arn import Scope
 from albatross.model.errors import (
     AwsError,
     InvalidRequestContentException,
-    NotImplementedHere,
     RequestTooLargeException,
     ServiceException,
     TooManyRequestsException,
@@ -20,34 +24,37 @@ from albatross.model.errors import (
 from albatross.model.operation import AsyncOperation
 from albatross.store.store import Store
 
-PAYLOAD_BYTES_MAX = 6 * 1024 * 1024  # Lambda guide, "Lambda quotas": synchronous invocations
+# Lambda guide, "Lambda quotas": by type of invocation.
+PAYLOAD_BYTES_MAX = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
 CLIENT_CONTEXT_BYTES_MAX = 3583  # of the Base64 text
 
 
-def operation(store: Store, host: HostClient) -> AsyncOperation:
-    """Return Invoke, for functions in `store`, run by `host`."""
+def operations(
+    store: Store, host: HostClient, events: AsyncInvocations
+) -> dict[str, AsyncOperation]:
+    """Return Invoke and InvokeAsync, for functions in `store`, run by `host`."""
 
     async def invoke(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
         function, qualifier = await store.read(scope, lambda tx: lookup.find(tx, params))
         called = f"{function.arn}:{qualifier}" if qualifier else function.arn
-        payload = _payload(params)
+        kind = params.get("InvocationType", "RequestResponse")
+        payload = _payload(params.get("Payload"), "Event" if kind == "Event" else "RequestResponse")
         context = _client_context(params.get("ClientContext"))
-        match params.get("InvocationType", "RequestResponse"):
+        request_id = REQUEST_ID.get()
+        match kind:
             case "DryRun":
                 return {"StatusCode": 204}
             case "Event":
-                raise NotImplementedHere(
-                    "Invoke with the invocation type 'Event' is not implemented in this version of "
-                    "Albatross; docs/coverage.md says what is"
-                )
+                await events.accept(request_id, called, payload, context)
+                return {"StatusCode": 202}
         try:
-            invoked = await host.invoke(called, payload, client_context=context)
+            invoked = await host.invoke(
+                called, payload, client_context=context, request_id=request_id
+            )
         except OSError as error:
             raise ServiceException(f"The Lambda host is being started: {error}") from error
         if invoked.api_error:
             raise _api_error(invoked.api_error, invoked.payload.decode(), called)
-        # differs from AWS: the x-amzn-RequestId of an Invoke is not the request id that the
-        # function sees.
         answer: dict[str, Any] = {
             "StatusCode": 200,
             "Payload": invoked.payload,
@@ -59,19 +66,27 @@ def operation(store: Store, host: HostClient) -> AsyncOperation:
             answer["LogResult"] = base64.b64encode(invoked.log_tail).decode()
         return answer
 
-    return AsyncOperation(invoke)
+    async def invoke_async(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
+        function, qualifier = await store.read(scope, lambda tx: lookup.find(tx, params))
+        called = f"{function.arn}:{qualifier}" if qualifier else function.arn
+        payload = _payload(params["InvokeArgs"], "Event")
+        await events.accept(REQUEST_ID.get(), called, payload, None)
+        return {"Status": 202}
+
+    return {"Invoke": AsyncOperation(invoke), "InvokeAsync": AsyncOperation(invoke_async)}
 
 
-def _payload(params: dict[str, Any]) -> bytes:
+def _payload(given: bytes | None, kind: str) -> bytes:
     """Return the event, `{}` where none is given.
 
     Raises RequestTooLargeException, InvalidRequestContentException.
     """
-    payload: bytes = params.get("Payload") or b"{}"
-    if len(payload) > PAYLOAD_BYTES_MAX:
+    payload = given or b"{}"
+    limit = PAYLOAD_BYTES_MAX[kind]
+    if len(payload) > limit:
         raise RequestTooLargeException(
-            f"{len(payload)} byte payload is too large for the RequestResponse invocation type "
-            f"(limit {PAYLOAD_BYTES_MAX} bytes)"
+            f"{len(payload)} byte payload is too large for the {kind} invocation type "
+            f"(limit {limit} bytes)"
         )
     try:
         orjson.loads(payload)

@@ -25,6 +25,7 @@ from albatross import (
     backup_routes,
     elbv2,
     endpoints,
+    function_code,
     hosts_file,
     instances,
     invoke,
@@ -46,12 +47,14 @@ from albatross.aws.verify import Verifier
 from albatross.balance import Balance, CountsByAddress
 from albatross.config import EXIT_CANNOT_BOOT, Config
 from albatross.draining import Draining
+from albatross.event_queue import AsyncInvocations
 from albatross.health.anomalies import Counts
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
+from albatross.lambda_.function_urls import FunctionUrls
 from albatross.model import leniency
 from albatross.model.arn import Scope
-from albatross.model.errors import AwsError, InvalidConfigurationRequest
+from albatross.model.errors import AwsError, InvalidConfigurationRequest, ServiceException
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.operation import AsyncOperation, Operation
@@ -76,7 +79,9 @@ STORE_LOOK_S = 2.0  # how often to try a database that cannot be used
 COLLECT_S = 60.0  # how often to look for packages out of use
 # Whoever may know that there is a server may ask whether it is ready; the URLs of contents are
 # answers to signed calls, and name what they lead to by its hash.
-OPEN_PATHS = frozenset({endpoints.HEALTH_PATH, trust_material.CONTENT_PATH})
+OPEN_PATHS = frozenset(
+    {endpoints.HEALTH_PATH, trust_material.CONTENT_PATH, function_code.CODE_PATH}
+)
 START_S = 30.0  # longer than any start takes
 READY_LOOK_S = 0.01  # how often to look whether everything has started
 
@@ -106,7 +111,8 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         health, count=partial(_count_requests, run_dir), changed=lambda: publisher.changed()
     )
     draining = Draining(lambda: store)
-    keys, packages = Keys(data_dir), Packages(data_dir)
+    links = Links(partial(own_url, _api_url(config)))
+    keys, packages = Keys(data_dir), Packages(data_dir, link=function_code.link(links))
     store: Store = await _open_store(
         config,
         run_dir,
@@ -128,7 +134,15 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         Backups(data_dir, store, packages, keys, contents),
         restored=lambda: publisher.renew(keys.cookie_key()),
     )
-    app = _app(config, run_dir, store, contents, host, publisher, of_backups)
+    of_code = function_code.routes(packages, links)
+    events = AsyncInvocations(config, store, host)
+    own_routes = {
+        **of_backups,
+        **of_code,
+        **trust_material.routes(contents, links),
+        **events.routes(),
+    }
+    app = _app(config, run_dir, store, contents, links, host, publisher, events, own_routes)
     stopped = _on_signal()
     async with asyncio.TaskGroup() as group:
         background = [
@@ -137,6 +151,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
             group.create_task(health.run()),
             group.create_task(balance.run()),
             group.create_task(draining.run()),
+            group.create_task(events.run()),
             group.create_task(_collect(store)),
             group.create_task(_announce(config, publisher)),
         ]
@@ -152,6 +167,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
             task.cancel()
     await _complete(access_log, run_dir)
     _forget_names(config)
+    await events.queue.close()
     await xds.stop(0)
     await store.close()
 
@@ -174,22 +190,22 @@ def _app(
     run_dir: Path,
     store: Store,
     contents: Contents,
+    links: Links,
     host: HostClient,
     publisher: Publisher,
-    of_backups: endpoints.Routes,
+    events: AsyncInvocations,
+    own_routes: endpoints.Routes,
 ) -> App:
     """Return what the API's port serves."""
-    links = Links(partial(own_url, _api_url(config)))
     return App(
-        operations(config, store, contents, links, host, publisher),
+        operations(config, store, contents, links, host, publisher, events),
         store,
         region=config.region,
         account=config.account,
         after_write=publisher.wait_in_effect,
         extra_routes={
             **endpoints.routes(config, run_dir, store, publisher),
-            **trust_material.routes(contents, links),
-            **of_backups,
+            **own_routes,
         },
         is_loopback=config.is_loopback,
         lenient=leniency.allowed(strict=config.strict, kept=config.lenient),
@@ -278,16 +294,15 @@ def operations(
     links: Links,
     host: HostClient,
     publisher: Publisher,
+    events: AsyncInvocations,
 ) -> Mapping[str, Mapping[str, Operation | AsyncOperation]]:
     """Return every operation of the API by service and name."""
     elb = dict(elbv2.OPERATIONS)
+    read, after_write = partial(s3.read, config.s3_endpoint), publisher.wait_in_effect
     of_trust_stores = trust_material.operations(
-        store,
-        contents,
-        partial(s3.read, config.s3_endpoint),
-        after_write=publisher.wait_in_effect,
-        links=links,
+        store, contents, read, after_write=after_write, links=links
     )
+    sources = function_code.Sources(read, hot_reload=config.may_hot_reload)
     for name in ("CreateListener", "ModifyListener"):
         elb[name] = _only_where_it_can_listen(elb[name], publisher)
     return {
@@ -295,12 +310,14 @@ def operations(
         "elasticloadbalancing": {
             **elb,
             **of_trust_stores,
-            "RegisterTargets": instances.operation(config, store, publisher.wait_in_effect),
+            "RegisterTargets": instances.operation(config, store, after_write),
         },
         "lambda": {
             **lambda_.OPERATIONS,
+            **function_code.operations(store, sources, after_write=after_write),
             **provisioned.operations(store, host),
-            "Invoke": invoke.operation(store, host),
+            **invoke.operations(store, host, events),
+            **_only_where_they_are_served(config, publisher),
         },
         "sts": sts.OPERATIONS,
     }
@@ -327,6 +344,20 @@ def _only_where_it_can_listen(operation: Operation, publisher: Publisher) -> Ope
     # differs from AWS: a listener whose port another program holds is refused with
     # InvalidConfigurationRequest.
     return replace(operation, run=checked)
+
+
+def _only_where_they_are_served(config: Config, publisher: Publisher) -> dict[str, Operation]:
+    """Return the operations on function URLs; none is created where it would not be served."""
+    found = FunctionUrls(config.function_url_port).operations()
+    create = found["CreateFunctionUrlConfig"]
+
+    def checked(tx: Transaction, params: Any) -> dict[str, Any]:
+        result = create.run(tx, params)
+        if fault := publisher.obstacle_to_urls():
+            raise ServiceException(fault)
+        return result
+
+    return {**found, "CreateFunctionUrlConfig": replace(create, run=checked)}
 
 
 def _api_url(config: Config) -> str:

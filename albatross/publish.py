@@ -28,6 +28,7 @@ from albatross.store.store import Store
 from albatross.telemetry.access_log import AccessLog
 from albatross.telemetry.raw_log import REQUEST_LOG
 from albatross.xds import names
+from albatross.xds.function_urls import UrlSocket
 from albatross.xds.memo import Memo
 from albatross.xds.server import XdsServer
 from albatross.xds.tls import TrustFiles
@@ -83,6 +84,9 @@ class Publisher:
         self._in_hosts_file: tuple[LoadBalancer, ...] | None = None
         self._progress = asyncio.Event()
         self._hosts_file_fault = ""
+        # The functions and aliases last seen, and whether one of them has a function URL.
+        self._urls_of: tuple[object, object, bool] = (None, None, False)
+        self._held_for_urls = False  # whether the proxy serves function URLs
 
     def changed(self, _revision: int = 0) -> None:
         """There is something new to publish."""
@@ -127,7 +131,19 @@ class Publisher:
     ) -> str | None:
         """Return why the listener `arn`, one of `listeners`, cannot be opened, or None."""
         wishes = [_wish(self._config, balancer, listener) for listener in listeners]
-        return ports.choose(wishes, self._held, supervisor=os.getppid())[arn].error
+        place = ports.choose(wishes, self._held, supervisor=os.getppid())[arn]
+        if self._is_for_urls(place.address, place.port):
+            return f"Port {place.port} is for function URLs: the setting function_url_port."
+        return place.error
+
+    def obstacle_to_urls(self) -> str | None:
+        """Return why function URLs cannot be served, or None."""
+        if self._held_for_urls:
+            return None
+        address, port = self._config.bind, self._config.function_url_port
+        if (address, port) in self._held:
+            return f"Port {port} on {address} is a listener's: set function_url_port to another."
+        return ports.in_use(address, port)
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -235,11 +251,14 @@ class Publisher:
             ),
             now=datetime.now(UTC),
             memo=self._memo,
+            function_urls=self._url_socket(snapshot),
         )
         self._xds.publish(resources, snapshot.revision)
         if not await self._xds.wait_applied(snapshot.revision, APPLY_S):
             log.warning("the proxy has not answered revision %d yet", snapshot.revision)
         refused = self._xds.nacks.get("Listener", "")
+        socket = self._url_socket(snapshot)
+        self._held_for_urls = socket is not None and socket.name not in refused
         if refused or self._held_of is not self._bindings:
             self._held = {
                 (place.address, place.port)
@@ -247,6 +266,22 @@ class Publisher:
                 if names.socket(place.address, place.port) not in refused
             }
             self._held_of = None if refused else self._bindings
+
+    def _is_for_urls(self, address: str, port: int) -> bool:
+        return (address, port) == (self._config.bind, self._config.function_url_port)
+
+    def _url_socket(self, snapshot: Snapshot) -> UrlSocket | None:
+        """Return where function URLs are served, None while there are none."""
+        config, port = self._config, self._config.function_url_port
+        if snapshot.functions is not self._urls_of[0] or snapshot.aliases is not self._urls_of[1]:
+            every = (*snapshot.functions, *snapshot.aliases)
+            has_any = any(one.url is not None for one in every)
+            self._urls_of = (snapshot.functions, snapshot.aliases, has_any)
+        if not port or not self._urls_of[2]:
+            return None
+        if (config.bind, port) in {(one.address, one.port) for one in self._bindings.values()}:
+            return None  # a listener has been there before
+        return UrlSocket(config.bind, port, str(self._run_dir / "urls.sock"))
 
     def _choose_places(self, snapshot: Snapshot) -> None:
         if (

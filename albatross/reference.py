@@ -39,7 +39,7 @@ An instance keeps the address that it had when it was registered.
 _CLI = """\
 # Commands
 
-<!-- Made by `make docs` from albatross/cli.py: change it there. -->
+<!-- Made by `make docs` from albatross/commands/: change it there. -->
 
 What each command says with `--help`. Every setting is in [configuration.md](configuration.md).
 """

@@ -9,7 +9,12 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class ObjectNotFound(Exception):
-    """There is no such bucket, key or version, or it may not be read."""
+    """There is no such bucket, key or version, or it may not be read: S3's `code` and `reason`."""
+
+    def __init__(self, location: "Location", code: str, reason: str) -> None:
+        super().__init__(f"{location}: {reason}")
+        self.code = code
+        self.reason = reason
 
 
 class ObjectTooLarge(Exception):
@@ -70,7 +75,9 @@ def read(endpoint: str, location: Location, bytes_max: int) -> bytes:
                 raise ObjectTooLarge(f"{location} has more than {bytes_max} bytes")
             chunks.append(chunk)
     except ClientError as error:
-        raise ObjectNotFound(f"{location}: {error.response['Error'].get('Message')}") from error
+        found = error.response["Error"]
+        reason = str(found.get("Message"))
+        raise ObjectNotFound(location, str(found.get("Code")), reason) from error
     except (BotoCoreError, ValueError, OSError) as error:
         raise EndpointUnavailable(f"{location} cannot be read from {endpoint}: {error}") from error
     return b"".join(chunks)

@@ -300,7 +300,7 @@ def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
     control = [*python, "albatross.main", *common, "--api-socket", str(api_socket)]
     return [
         Program("control", lambda: control, descriptors=(api_socket,)),
-        Program("host", lambda: [*python, "albatross.host", *common]),
+        Program("host", lambda: [*python, "albatross.lambda_host", *common]),
         Program("proxy", proxy, after_socket=os.path.join(run_dir, "xds.sock")),
     ]
 

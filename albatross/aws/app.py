@@ -13,7 +13,7 @@ import orjson
 
 from albatross.aws import browser, protocol, query
 from albatross.aws.errors import STATUS, InternalFailure, MissingAction, Refused
-from albatross.aws.http import HOST, Request, Response
+from albatross.aws.http import HOST, REQUEST_ID, Request, Response
 from albatross.aws.protocol import Call
 from albatross.aws.service import Service, service
 from albatross.aws.signature import Caller, caller, service_of
@@ -93,6 +93,7 @@ class App:
         request = _request(scope)
         HOST.set(request.headers.get("host", ""))
         request_id = str(uuid.uuid4())
+        REQUEST_ID.set(request_id)
         started = time.perf_counter()
         try:
             response, what = await self._respond(request, receive, request_id)

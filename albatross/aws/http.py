@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 # Host of the request that is being answered; "" where it has none.
 HOST: ContextVar[str] = ContextVar("host", default="")
+# Request id of the call that is being answered, as its answer has it.
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 

@@ -15,15 +15,22 @@ import uvloop
 from albatross.config import EXIT_CANNOT_BOOT
 from albatross.host.app import LambdaConnection
 from albatross.host.control import ControlConnection
+from albatross.host.failure_log import FailureLog
 from albatross.host.host import Host
 from albatross.host.isolation import Impossible
 from albatross.host.processes import Options, Processes
+from albatross.host.url_app import Authenticate, UrlConnection
 
 log = logging.getLogger("albatross.host")
 
 
-async def serve(run_dir: Path, config: Mapping[str, Any]) -> None:
-    """Serve until SIGTERM or SIGINT. The proxy's socket appears with the first configuration."""
+async def serve(
+    run_dir: Path, config: Mapping[str, Any], authenticate: Authenticate | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. The proxy's sockets appear with the first configuration.
+
+    `authenticate`: tells who calls function URLs; without it nobody looks at signatures.
+    """
     loop = asyncio.get_running_loop()
     engine = Processes(
         Path(config["data_dir"]),
@@ -43,13 +50,20 @@ async def serve(run_dir: Path, config: Mapping[str, Any]) -> None:
     except Impossible as error:
         log.error("%s", error)
         raise SystemExit(EXIT_CANNOT_BOOT) from error
-    host = Host(engine, environment_idle_s=config["environment_idle_s"])
+    host = Host(
+        engine,
+        environment_idle_s=config["environment_idle_s"],
+        failures=None if config["run"] else FailureLog(),  # `albatross run` shows them itself
+        debug_headers=config["debug_headers"],
+    )
     lambda_socket, control_socket = run_dir / "lambda.sock", run_dir / "control.sock"
+    url_socket = run_dir / "urls.sock"
     servers: list[asyncio.AbstractServer] = []
 
     async def open_for_requests() -> None:
         if len(servers) == 1:
             servers.append(await _listen(lambda_socket, lambda: LambdaConnection(host)))
+            servers.append(await _listen(url_socket, lambda: UrlConnection(host, authenticate)))
 
     servers.append(
         await _listen(control_socket, lambda: ControlConnection(host, open_for_requests))
@@ -61,7 +75,7 @@ async def serve(run_dir: Path, config: Mapping[str, Any]) -> None:
     for server in servers:
         server.close()
     await engine.close()
-    for path in (lambda_socket, control_socket):
+    for path in (lambda_socket, url_socket, control_socket):
         path.unlink(missing_ok=True)
 
 
@@ -80,7 +94,10 @@ async def _listen(
     return server
 
 
-def main() -> None:
+def main(
+    authenticator: Callable[[Mapping[str, Any]], Authenticate | None] = lambda _: None,
+) -> None:
+    """Run the process. `authenticator` makes of the settings what tells who calls."""
     parser = argparse.ArgumentParser(prog="python -m albatross.host", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--config", type=Path, required=True)
@@ -89,7 +106,7 @@ def main() -> None:
     logging.basicConfig(
         level=config["log_level"].upper(), format="%(asctime)s %(levelname)s host: %(message)s"
     )
-    uvloop.run(serve(arguments.run_dir, config))
+    uvloop.run(serve(arguments.run_dir, config, authenticator(config)))
 
 
 if __name__ == "__main__":

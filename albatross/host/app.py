@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from albatross.host import explain
 from albatross.host import response as responses
 from albatross.host.event import (
     BODY_BYTES_MAX,
@@ -22,12 +23,17 @@ from albatross.host.event import (
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
 from albatross.host.invocation import Invocation, Outcome
+from albatross.host.pool import Pool
 from albatross.host.response import Response
 from albatross.host.view import TargetGroupView
+from albatross.model.function import Function
 
 _TARGET_GROUP = TARGET_GROUP_HEADER.encode()
 _METHOD = METHOD_HEADER.encode()
 _TRACE_ID = "x-amzn-trace-id"
+# What has no error reason in AWS's access log; for `albatross run`, the log and debug headers.
+NO_TARGET, DEREGISTERED = "NoRegisteredTarget", "TargetDeregistered"
+IDLE_TIMEOUT, INCOMPATIBLE = "IdleTimeout", "IncompatibleProtocol"
 
 
 class LambdaConnection(HttpConnection):
@@ -56,15 +62,16 @@ class LambdaConnection(HttpConnection):
         self._method = self._real_method()
         self._group = group = self._target_group()
         if group is None or group.function_arn is None:
-            self._answer(responses.error_page(503, "the target group has no registered target"))
+            detail = explain.without_target(group.arn if group else None)
+            self._answer(responses.error_page(503, detail, code=NO_TARGET))
             return
         pool = self._host.find(group.function_arn)
         if pool is None:
-            detail = f"{group.function_arn} does not exist"
+            detail = explain.missing(group.function_arn)
             self._answer(responses.failure("LambdaResourceNotFound", detail))
             return
         if not group.may_invoke:
-            detail = f"the policy of {group.function_arn} does not allow {group.arn} to invoke it"
+            detail = explain.denied(group.function_arn, group.arn)
             self._answer(responses.failure("LambdaAccessDenied", detail))
             return
         request = Request(self._method, self.target.decode("latin-1"), self.headers, self.body())
@@ -74,7 +81,8 @@ class LambdaConnection(HttpConnection):
             self._answer(responses.failure("LambdaBadRequest", str(error)))
             return
         except IncompatibleProtocol:
-            self._answer(responses.error_page(464, "functions do not speak gRPC"))
+            detail = "functions do not speak gRPC"
+            self._answer(responses.error_page(464, detail, code=INCOMPATIBLE))
             return
         arn = group.function_arn
         invocation = Invocation(orjson.dumps(self._event), self._done, invoked_arn=arn)
@@ -106,7 +114,7 @@ class LambdaConnection(HttpConnection):
         self._deadline_s = None
         # AWS is silent: the 5XX of a request whose function is deregistered meanwhile is a 502.
         detail = f"{group.function_arn} is no longer a target of {group.arn}"
-        self._answer(responses.error_page(502, detail), invocation)
+        self._answer(responses.error_page(502, detail, code=DEREGISTERED), invocation)
 
     # Within
 
@@ -130,19 +138,54 @@ class LambdaConnection(HttpConnection):
         assert self._group is not None
         if outcome.api_error is not None:
             reason = responses.from_error_type(outcome.api_error)
-            response = responses.failure(reason, f"{outcome.api_error} {outcome.payload.decode()}")
+            response = responses.failure(reason, self._api_error(invocation, outcome))
         # AWS is silent: a function that times out, crashes or cannot start is logged as
         # LambdaUnhandled.
         elif outcome.function_error is not None:
-            response = responses.failure("LambdaUnhandled", _error_text(outcome.payload))
+            detail = explain.error(outcome.payload, self._function(invocation), invocation.log)
+            response = responses.failure("LambdaUnhandled", detail)
         else:
             response = responses.from_result(outcome.payload, multi_value=self._group.multi_value)
         self._answer(response, invocation)
 
+    def _api_error(self, invocation: Invocation, outcome: Outcome) -> str:
+        reason = outcome.payload.decode()
+        pool = self._pool(invocation)
+        if outcome.api_error != "TooManyRequestsException" or pool is None:
+            return f"{outcome.api_error} {reason}"
+        limits = pool.allowance.reserved, pool.allowance.provisioned
+        return f"{outcome.api_error} {explain.throttled(reason, *limits, pool.function)}"
+
+    def _pool(self, invocation: Invocation) -> Pool | None:
+        """Return the pool of the version that `invocation` has led to."""
+        assert self._group is not None
+        if self._group.function_arn is None:
+            return None
+        function_arn = ":".join(self._group.function_arn.split(":")[:7])
+        return self._host.find(f"{function_arn}:{invocation.version}")
+
+    def _function(self, invocation: Invocation) -> Function | None:
+        pool = self._pool(invocation)
+        return pool.function if pool is not None else None
+
     def _answer(self, response: Response, invocation: Invocation | None = None) -> None:
+        if response.detail is not None:
+            self._explain(response)
         self.send(responses.encode(response, head=self._method == "HEAD"))
         if self._host.hub.wanted:
             self._tell(response, invocation)
+
+    def _explain(self, response: Response) -> None:
+        """Say why, where that is wanted: in the log, and in headers."""
+        code, detail = response.code, response.detail or ""
+        if self._host.failures is not None:
+            path = self.target.decode("latin-1")
+            self._host.failures.tell(self._method, path, response.status, code, detail)
+        if self._host.debug_headers:
+            lines = {responses.REASON_HEADER: code, responses.DETAIL_HEADER: detail}
+            for name, text in lines.items():
+                if text:
+                    response.headers.append((name, explain.header_value(text)))
 
     def _tell(self, response: Response, invocation: Invocation | None) -> None:
         group = self._group
@@ -158,7 +201,7 @@ class LambdaConnection(HttpConnection):
                 "status": response.status,
                 "duration_ms": round((time.monotonic() - self._started_s) * 1000, 2),
                 "cold": invocation.cold if invocation else False,
-                "error_reason": response.error_reason,
+                "error_reason": response.code,
                 "detail": response.detail,
             },
             event=self._event,
@@ -195,8 +238,13 @@ class LambdaConnection(HttpConnection):
         # differs from AWS: the idle timeout ends a request with 504 while the function goes on;
         # AWS's guide says that the load balancer waits for the function. The setting
         # `lambda_idle_timeout = "ignore"` does as the guide says.
-        detail = "the idle timeout of the load balancer has passed; the function goes on"
-        self._answer(responses.error_page(504, detail), invocation)
+        timeout_s = self._group.idle_timeout_s if self._group else None
+        detail = (
+            f"the idle timeout of the load balancer, {timeout_s:g} s, has passed; the function "
+            "goes on; longer: aws elbv2 modify-load-balancer-attributes --attributes "
+            "Key=idle_timeout.timeout_seconds,Value=SECONDS"
+        )
+        self._answer(responses.error_page(504, detail, code=IDLE_TIMEOUT), invocation)
 
 
 def _trace_id(event: dict[str, Any], invocation_id: str) -> str | None:
@@ -210,15 +258,6 @@ def _trace_id(event: dict[str, Any], invocation_id: str) -> str | None:
     root = value.partition("Root=")[2].partition(";")[0]
     parent = invocation_id[:8] + invocation_id[-8:]
     return f"Root={root};Parent={parent};Sampled=0" if root else None
-
-
-def _error_text(payload: bytes) -> str:
-    """Return one line that says what a function raised."""
-    try:
-        document = orjson.loads(payload)
-        return f"{document['errorType']}: {document['errorMessage']}"
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return payload[:200].decode(errors="replace")
 
 
 def _shown(response: Response) -> dict[str, object]:

@@ -45,10 +45,23 @@ class HostClient:
             raise ValueError(f"the Lambda host refused its configuration: {data.decode()}")
 
     async def invoke(
-        self, function_arn: str, payload: bytes, *, client_context: str | None = None
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        client_context: str | None = None,
+        request_id: str = "",
+        background: bool = False,
     ) -> Invoked:
-        """Invoke a function and wait for its end. `client_context` is the JSON text, not Base64."""
+        """Invoke a function and wait for its end. `client_context` is the JSON text, not Base64.
+
+        Without a `request_id` it gets one. `background`: everyone else's requests come first.
+        """
         headers = [("X-Function", function_arn)]
+        if request_id:
+            headers.append(("X-Request-Id", request_id))
+        if background:
+            headers.append(("X-Background", "true"))
         if client_context:
             headers.append(("X-Client-Context", client_context))
         response, data = await self._call("POST", "/invoke", payload, headers)

@@ -101,6 +101,8 @@ class ControlConnection(HttpConnection):
             invoked_arn=arn,
             client_context=context.decode() if context else None,
         )
+        invocation.id = (self.header(b"x-request-id") or b"").decode() or invocation.id
+        invocation.background = self.header(b"x-background") is not None
         if pool is None:
             self._invoked(invocation, Outcome(b"", api_error="ResourceNotFoundException"))
         else:

@@ -25,6 +25,7 @@ from albatross.host.failures import (
     timeout_document,
     type_in,
 )
+from albatross.host.framing import Source
 from albatross.host.invocation import Invocation, Outcome
 from albatross.host.output import Output
 from albatross.model.function import Function
@@ -101,7 +102,7 @@ class Environment:
         owner: Owner,
         *,
         tmp: Path,
-        function_log: logs.FunctionLog,
+        function_log: logs.StreamLog,
         provisioned: bool = False,
         within_invoke: bool = False,
         freezes: bool = False,
@@ -132,7 +133,7 @@ class Environment:
         self._is_frozen = False
         self._is_out_of_memory = False
         self._output: Output | None = None
-        self._log = function_log
+        self.log = function_log
         self._parked: Runtime | None = None
         self._deadline_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -147,6 +148,7 @@ class Environment:
         self.process = process
         self._output = Output(process, self.printed)
         self._set_deadline(self.started_s + init_limit_s)
+        self.log.write(self.log.lines.init_start(self.id, self.initialization_type))
         if self.state is State.EXITED:  # stopped while it was being started
             launch.kill(process)
 
@@ -182,14 +184,13 @@ class Environment:
         kind = extension.error_type or "Extension.Crash"
         if self._failure is not None or self.shutting_down is not None:
             return
-        self._log.write(self._extension_line(extension, kind_of(reason)))
+        self._log_extension(extension, kind_of(reason))
         document = self._error(kind, f"{extension.name}: {reason}")
         if self.state is State.INIT:
             self._init_failed(kind, document)
         elif self.invocation is not None:
             self.state = State.EXITED
-            status = f"Status: error\tError Type: {kind}"
-            self._finish(Outcome(document, function_error="Unhandled"), status)
+            self._finish(Outcome(document, function_error="Unhandled"), "error", kind)
         self._end("failure")
 
     def over_memory(self) -> None:
@@ -216,9 +217,7 @@ class Environment:
         invocation.started_s = started_s
         self.invocation = invocation
         self._set_deadline(started_s + timeout_s)
-        start = logs.start_line(invocation.id, self.function.version)
-        self._log.write(start)
-        invocation.log.append(start)
+        invocation.log.append(self.log.write(self.log.lines.start(invocation.id)))
         parked, self._parked = self._parked, None
         assert parked is not None
         arn = invocation.invoked_arn or self.function.version_arn
@@ -261,7 +260,7 @@ class Environment:
         if self.extensions is not None:
             self.extensions.close()
             for extension in self.extensions.all:
-                self._log.write(self._extension_line(extension, ""))
+                self._log_extension(extension, "")
 
     def answer(self, invocation_id: str, outcome: Outcome) -> bool:
         """Take the runtime's answer; False when it is not for the invocation that runs.
@@ -305,6 +304,7 @@ class Environment:
             self._timer.cancel()
         if self._output is not None:
             self._output.close()
+        self.log.close()
         if self.extensions is not None:
             self._end("failure")
         if self.server is not None and self.shutting_down is None:
@@ -313,11 +313,15 @@ class Environment:
         kind = OUT_OF_MEMORY if self._is_out_of_memory else EXIT_ERROR
         if self.invocation is not None:
             document = self._error(EXIT_ERROR, reason)
-            status = f"Status: error\tError Type: {kind}"
-            self._finish(Outcome(document, function_error="Unhandled"), status)
+            self._finish(Outcome(document, function_error="Unhandled"), "error", kind)
         if was_init and self._failure is None and not self.retired:
             self._init_failed(kind, error_document(EXIT_ERROR, f"Error: {reason}"))
         self.owner.gone(self, self._failure)
+
+    @property
+    def initialization_type(self) -> str:
+        """Why it was started. Source: Lambda guide, AWS_LAMBDA_INITIALIZATION_TYPE."""
+        return "provisioned-concurrency" if self.provisioned else "on-demand"
 
     @property
     def works(self) -> bool:
@@ -364,19 +368,26 @@ class Environment:
 
     def _init_failed(self, kind: str, document: bytes, *, timed_out: bool = False) -> None:
         taken_ms = (time.monotonic() - self.started_s) * 1000
-        status = "timeout" if timed_out else f"error\tError Type: {kind}"
-        phase = "invoke" if self._within_invoke else "init"
-        self._log.write(
-            f"INIT_REPORT Init Duration: {taken_ms:.2f} ms\t"
-            f"Phase: {phase}\tStatus: {status}\n".encode()
+        self.log.write(
+            self.log.lines.init_report(
+                taken_ms,
+                phase="invoke" if self._within_invoke else "init",
+                started_by=self.initialization_type,
+                status="timeout" if timed_out else "error",
+                error_type="" if timed_out else kind,
+            )
         )
         self._failure = InitFailure(document, timed_out, self._within_invoke)
 
-    def _extension_line(self, extension: Extension, error_type: str) -> bytes:
-        state = extension.error_type or ("Ready" if not error_type else "Exited")
-        line = f"EXTENSION\tName: {extension.name}\tState: {state}\t"
-        line += f"Events: [{','.join(sorted(extension.events))}]"
-        return (f"{line}\tError Type: {error_type}\n" if error_type else f"{line}\n").encode()
+    def _log_extension(self, extension: Extension, error_type: str) -> None:
+        self.log.write(
+            self.log.lines.extension(
+                extension.name,
+                state=extension.error_type or ("Ready" if not error_type else "Exited"),
+                events=sorted(extension.events),
+                error_type=error_type,
+            )
+        )
 
     def _move(self, event: Event) -> None:
         after = TRANSITIONS[self.state].get(event)
@@ -384,26 +395,25 @@ class Environment:
             raise InvalidTransition(f"{event.value} is not allowed while {self.state.value}")
         self.state = after
 
-    def _finish(self, outcome: Outcome, status: str = "") -> None:
+    def _finish(self, outcome: Outcome, status: str = "", error_type: str = "") -> None:
         invocation = self.invocation
         assert invocation is not None
         if self._output is not None:
-            self._output.read()  # what it printed before it answered belongs to this invocation
+            self._output.read_rest()  # what it printed before it answered belongs to this invocation
         self.invocation = None
         now_s = time.monotonic()
-        report = logs.end_lines(
+        report = self.log.lines.report(
             invocation.id,
             duration_ms=(now_s - invocation.started_s) * 1000,
-            memory_mb=self.function.memory_mb,
             memory_used_mb=(
                 self.function.memory_mb if self._is_out_of_memory else self._memory(now_s)
             ),
             init_ms=self.init_ms,
-            status=status,
+            status=status or ("error" if outcome.function_error else "success"),
+            error_type=error_type,
         )
         self.init_ms = None
-        self._log.write(report)
-        invocation.log.append(report)
+        invocation.log.append(self.log.write(*report))
         self.owner.finished(invocation, outcome)
 
     def _set_deadline(self, deadline_s: float) -> None:
@@ -430,10 +440,10 @@ class Environment:
         if self.invocation is not None:
             document = timeout_document(self.invocation.id, timeout_s)
             self.state = State.EXITED
-            self._timed_out(self.invocation.id)
-            self._finish(Outcome(document, function_error="Unhandled"), "Status: timeout")
+            self.log.write(self.log.lines.timed_out(self.invocation.id))
+            self._finish(Outcome(document, function_error="Unhandled"), "timeout")
         elif not self._is_new and self._failure is None:  # an extension is not ready
-            self._timed_out(self.id)
+            self.log.write(self.log.lines.timed_out(self.id))
             self.state = State.EXITED
         elif self._failure is None:
             taken_s = time.monotonic() - self.started_s
@@ -441,20 +451,15 @@ class Environment:
             self._init_failed("Sandbox.Timedout", document, timed_out=True)
         self._end("timeout")
 
-    def _timed_out(self, id_: str) -> None:
-        timeout_s = self.function.timeout_s
-        line = f"{_timestamp()} {id_} Task timed out after {timeout_s:.2f} seconds\n"
-        self._log.write(line.encode())
-
     def _memory(self, now_s: float) -> int:
         if self.process is not None and now_s - self._memory_read_s > _MEMORY_SAMPLE_S:
             self._memory_read_s = now_s
             self._memory_mb = logs.memory_used_mb(self.process.pid) or self._memory_mb
         return self._memory_mb
 
-    def printed(self, data: bytes) -> None:
+    def printed(self, data: bytes, source: Source) -> None:
         """One of its processes has written `data`."""
-        self._log.write(data)
+        data = self.log.printed(data, source)
         if self.invocation is not None:
             kept = self.invocation.log
             kept.append(data)
@@ -466,10 +471,3 @@ class Environment:
 def _in_ms(delay_s: float) -> int:
     """Return the time in `delay_s`, in milliseconds of the epoch."""
     return int((time.time() + delay_s) * 1000)
-
-
-def _timestamp() -> str:
-    return (
-        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-        + f".{int(time.time() * 1000) % 1000:03d}Z"
-    )

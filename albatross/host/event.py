@@ -31,6 +31,10 @@ _SHOWN_AS: dict[str, str | None] = {
     METHOD_HEADER: None,
 }
 
+# The names that have come, as sent, and what the event calls them: most come again and again.
+_NAMES: dict[bytes, str | None] = {}
+_NOTED_MAX, _NOTED_BYTES_MAX = 1000, 40
+
 # AWS is silent: `;` does not separate query parameters.
 _PARAMETER_SEPARATOR = "&"
 # AWS is silent: a query parameter is split at its first `=`; without one its value is "".
@@ -79,7 +83,7 @@ def to_event(request: Request, target_group_arn: str, *, multi_value: bool) -> d
     parameters = _parameters(query)
     lines = _header_lines(request.headers)
     headers = dict(lines)
-    if _GRPC.match(headers.get("content-type", "")):
+    if "content-type" in headers and _GRPC.match(headers["content-type"]):
         raise IncompatibleProtocol
     body, is_base64 = _body(request.body, headers)
     event: dict[str, object] = {
@@ -123,7 +127,9 @@ def _path(path: str) -> str:
 def _parameters(query: str) -> list[tuple[str, str]]:
     """Return the query's names and values in order, still percent-encoded, without empty pairs."""
     # AWS is silent: no character of a query is encoded or decoded, parentheses included.
-    parameters = []
+    parameters: list[tuple[str, str]] = []
+    if not query:
+        return parameters
     for pair in query.split(_PARAMETER_SEPARATOR):
         if pair:
             name, _, value = pair.partition(_VALUE_SEPARATOR)
@@ -135,15 +141,24 @@ def _header_lines(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """Return the header lines that the event shows, in order, names in lower case."""
     # AWS is silent: a header without a value is in the event, with the value "".
     lines = []
+    names = _NAMES
     try:
         for raw_name, raw_value in headers:
-            name = raw_name.lower().decode()
-            shown_as = _SHOWN_AS.get(name, name)
+            shown_as = names[raw_name] if raw_name in names else _shown_as(raw_name)
             if shown_as is not None:
                 lines.append((shown_as, raw_value.decode()))
     except UnicodeDecodeError as error:
         raise BadRequest(f"header {raw_name[:40]!r}: expected UTF-8, found {error}") from error
     return lines
+
+
+def _shown_as(raw_name: bytes) -> str | None:
+    """Return what the event calls a header, None where it does not have it; note usual names."""
+    name = raw_name.lower().decode()
+    shown_as = _SHOWN_AS.get(name, name)
+    if len(raw_name) <= _NOTED_BYTES_MAX and len(_NAMES) < _NOTED_MAX:
+        _NAMES[raw_name] = shown_as
+    return shown_as
 
 
 def _values_by_name(lines: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -12,12 +12,13 @@ import orjson
 
 from albatross.host.concurrency import Account, Allowance
 from albatross.host.environment import Environment
+from albatross.host.failure_log import FailureLog
 from albatross.host.failures import InitFailure
 from albatross.host.hub import Hub
 from albatross.host.pool import Pool
 from albatross.host.processes import Processes
 from albatross.host.reload import ReloadingPool
-from albatross.host.view import AliasView, Change, TargetGroupView, View
+from albatross.host.view import AliasView, Change, FunctionUrlView, TargetGroupView, View
 from albatross.model.function import LATEST, Directory, Function
 
 log = logging.getLogger(__name__)
@@ -36,13 +37,23 @@ class Caller(Protocol):
 class Host:
     """Runs functions. One a process; everything happens in its event loop."""
 
-    def __init__(self, engine: Processes, *, environment_idle_s: float) -> None:
+    def __init__(
+        self,
+        engine: Processes,
+        *,
+        environment_idle_s: float,
+        failures: FailureLog | None = None,
+        debug_headers: bool = False,
+    ) -> None:
         self.engine = engine
+        self.failures = failures  # where failed requests are told of
+        self.debug_headers = debug_headers  # whether clients are told, too
         self.hub = Hub()
         self.callers: set[Caller] = set()
         self.groups: dict[str, TargetGroupView] = {}
         self.pools: dict[str, Pool] = {}  # by the ARN of their version
         self.aliases: dict[str, AliasView] = {}
+        self.urls: dict[str, FunctionUrlView] = {}  # by id
         self._provisioned: Mapping[str, int] = {}  # as in `View`
         self.revision = -1
         self._accounts: defaultdict[tuple[str, ...], Account] = defaultdict(Account)
@@ -68,6 +79,7 @@ class Host:
                 aliases=view.aliases,
                 gone=tuple(gone),
                 provisioned=view.provisioned,
+                urls=view.urls,
             )
         )
 
@@ -77,6 +89,7 @@ class Host:
         before, self.groups = self.groups, dict(self.groups)
         self.groups.update({group.arn: group for group in change.target_groups})
         self.aliases.update({alias.arn: alias for alias in change.aliases})
+        self.urls = {url.id: url for url in change.urls}
         self._limit(change)
         for arn in change.gone:
             self.groups.pop(arn, None)
@@ -87,6 +100,7 @@ class Host:
             if function.version_arn in self.pools:
                 self.pools[function.version_arn].update(function)
             else:
+                self.engine.look_ahead(function)
                 self.pools[function.version_arn] = self._pool(function)
         self._provision(change.provisioned)
         self._tell_deregistered(before)

@@ -23,6 +23,7 @@ class Invocation:
     """An event on its way to an environment. `done(invocation, outcome)` is called exactly once."""
 
     __slots__ = (
+        "background",
         "client_context",
         "cold",
         "done",
@@ -51,6 +52,7 @@ class Invocation:
         self.event = event
         self.done = done
         self.invoked_arn = invoked_arn  # as invoked, maybe with an alias; None: the version's own
+        self.background = False  # others come first where environments are scarce
         self.version = ""  # that which an alias has led to, once it is submitted
         self.trace_id = trace_id
         self.client_context = client_context

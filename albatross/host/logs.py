@@ -1,78 +1,160 @@
-"""What functions print: one log file a function, with Lambda's START, END and REPORT lines.
+"""What functions print, and what Lambda says of their invocations: events of log streams on disk.
 
-Source of the lines: Lambda guide, execution environment life cycle; the runtime interface emulator.
+A log group belongs to a function, unless its `LoggingConfig` names another; each environment has a
+stream of its own. Source: Lambda guide, "Sending Lambda function logs to CloudWatch Logs".
 """
 
 import asyncio
 import logging
 import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+
+from albatross.host.framing import Piece, Source
+from albatross.host.log_lines import Lines, level_of, lines_for
+from albatross.log_store.append import HOST, Appender, now_ms
+from albatross.log_store.place import ROOT, group_directory
+from albatross.log_store.record import Entry
+from albatross.model import arn
+from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
 
-FILE_BYTES_MAX = 10 * 1024 * 1024  # then the file is rotated; one older file is kept
 TAIL_BYTES_MAX = 4 * 1024  # Lambda API, Invoke: "the last 4 KB of the execution log"
 READ_BYTES_MAX = 64 * 1024  # per turn of the loop, so that a flood does not starve the others
+HELD_BYTES_MAX = 1024 * 1024  # of one group; then they are written at once
 _FLUSH_S = 0.2
 
 
-class FunctionLog:
-    """Appends to a function's log file, in batches: nothing is written on the path of a request."""
+class GroupLog:
+    """Writes the events of a group's streams, in batches: nothing on the path of a request."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._buffer: list[bytes] = []
+    def __init__(self, directory: Path, name: str) -> None:
+        self.name = name
+        self._appender = Appender(directory, name, HOST)
+        self._streams: list[StreamLog] = []  # those that have something to write
+        self._held_bytes = 0
         self._flush: asyncio.TimerHandle | None = None
 
-    def write(self, data: bytes) -> None:
-        self._buffer.append(data)
+    def add(self, stream: "StreamLog", size: int) -> None:
+        """Note that `stream` has `size` more bytes to write."""
+        if not stream.pending:
+            self._streams.append(stream)
+        self._held_bytes += size
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
+
+    def relieve(self) -> None:
+        """Write now if there is much."""
+        if self._held_bytes > HELD_BYTES_MAX:
+            self.flush()
 
     def flush(self) -> None:
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
-        data, self._buffer = b"".join(self._buffer), []
-        if not data:
+        streams, self._streams, self._held_bytes = self._streams, [], 0
+        entries = [entry for stream in streams for entry in stream.take()]
+        if not entries:
             return
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write(data)
-                size = file.tell()
-            if size > FILE_BYTES_MAX:
-                self.path.replace(self.path.with_suffix(".log.1"))
+            self._appender.append(entries, now_ms())
         except OSError as error:
-            log.error("cannot write the log of a function to %s: %s", self.path, error)
+            log.error("cannot write the log group %s: %s", self.name, error)
 
 
-def start_line(request_id: str, version: str) -> bytes:
-    return f"START RequestId: {request_id} Version: {version}\n".encode()
+class StreamLog:
+    """The log of one environment. What it returns is the text as Invoke's log tail shows it."""
+
+    def __init__(self, group: GroupLog, function: Function, environment_id: str) -> None:
+        self.group = group
+        self.name = stream_name(function, environment_id)
+        self.lines: Lines = lines_for(function)
+        self.pending: list[tuple[Source, Piece]] = []
+        self._own = Source()  # Lambda's lines, which are events by themselves
+        self._sources: list[Source] = []
+        self._created_ms = now_ms()
+        self._json_level = function.logging.application_level if function.logging.is_json else 0
+
+    def write(self, *texts: bytes) -> bytes:
+        """Take events of Lambda's. An empty one is none: its level is not wanted."""
+        ms = int(time.time() * 1000)
+        for text in texts:
+            if text:
+                self.group.add(self, len(text))
+                self.pending.append((self._own, (ms, text, True)))
+        return b"".join(map(_ended, texts))
+
+    def printed(self, data: bytes, source: Source) -> bytes:
+        """Take what a process has written, and return it without the marks of records."""
+        self.group.add(self, len(data))
+        pieces = source.split(int(time.time() * 1000), data)
+        self.pending += [(source, piece) for piece in pieces]
+        self.group.relieve()
+        return b"".join(_ended(text) if is_event else text for _, text, is_event in pieces)
+
+    def take(self) -> list[Entry]:
+        """Return the events of what has been written until now."""
+        pending, self.pending = self.pending, []
+        entries: list[Entry] = []
+        own, name, created_ms = self._own, self.name, self._created_ms
+        for source, piece in pending:
+            if source is own:
+                for begun in self._sources:  # a line that has no end yet ends here
+                    entries += [Entry(name, created_ms, *event) for event in begun.rest()]
+                entries.append(Entry(name, created_ms, piece[0], piece[1]))
+                continue
+            if source not in self._sources:
+                self._sources.append(source)
+            for ms, text in source.lines(piece):
+                if not self._json_level or level_of(text) >= self._json_level:
+                    entries.append(Entry(name, created_ms, ms, text))
+        return entries
+
+    def close(self) -> None:
+        """Take the last line of each process, which may have no end."""
+        self.pending += [
+            (source, (ms, text, True))
+            for source in self._sources
+            for ms, text in source.rest()
+        ]
 
 
-def end_lines(
-    request_id: str,
-    *,
-    duration_ms: float,
-    memory_mb: int,
-    memory_used_mb: int,
-    init_ms: float | None,
-    status: str = "",
-) -> bytes:
-    """Return the END and REPORT lines. `status` is a suffix such as `Status: timeout`."""
-    billed = int(duration_ms + (init_ms or 0)) + 1
-    report = (
-        f"END RequestId: {request_id}\n"
-        f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
-        f"Billed Duration: {billed} ms\tMemory Size: {memory_mb} MB\t"
-        f"Max Memory Used: {memory_used_mb} MB\t"
-    )
-    if init_ms is not None:
-        report += f"Init Duration: {init_ms:.2f} ms\t"
-    if status:
-        report += f"{status}\t"
-    return (report + "\n").encode()
+class Logs:
+    """All log groups that functions write to, below a data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir / ROOT
+        self._groups: dict[Path, GroupLog] = {}
+
+    def stream(self, function: Function, environment_id: str) -> StreamLog:
+        """Return the log of a new environment."""
+        name = function.logging.group
+        directory = group_directory(self._root, arn.scope_of(function.arn), name)
+        if directory not in self._groups:
+            self._groups[directory] = GroupLog(directory, name)
+        return StreamLog(self._groups[directory], function, environment_id)
+
+    def flush(self) -> None:
+        for group in self._groups.values():
+            group.flush()
+
+
+def stream_name(function: Function, environment_id: str) -> str:
+    """Return the name of an environment's stream.
+
+    In a group that other functions may share it has the function's name. Source: Lambda guide,
+    "Configuring CloudWatch log groups".
+    """
+    today = datetime.now(UTC).strftime("%Y/%m/%d")
+    of = function.name if function.logging.is_shared else ""
+    return f"{today}/{of}[{function.version}]{environment_id}"
+
+
+def _ended(text: bytes) -> bytes:
+    """Return an event as it is shown among others."""
+    return text if not text or text.endswith(b"\n") else text + b"\n"
 
 
 def tail(chunks: list[bytes]) -> bytes:

@@ -88,6 +88,7 @@ class Pool:
         self.idle: list[Environment] = []
         self.waiting: deque[Invocation] = deque()
         self.running = 0  # invocations accepted and not yet done, the waiting ones included
+        self._background = 0  # how many in the background wait, at most: the last ones
         self._held = False
         self._closed = False
         self._engine = engine
@@ -122,7 +123,7 @@ class Pool:
             return
         if not self.waiting:
             self._backlog_s = invocation.queued_s
-        self.waiting.append(invocation)
+        self._enqueue(invocation)
         self._pace()
 
     def update(self, function: Function) -> None:
@@ -279,6 +280,17 @@ class Pool:
         for invocation in self._drop(all_=True):
             self.finished(invocation, outcome)
 
+    def _enqueue(self, invocation: Invocation) -> None:
+        """Let `invocation` wait: those in the background are behind all others."""
+        behind = self._background = min(self._background, len(self.waiting))
+        if invocation.background:
+            self._background += 1
+            self.waiting.append(invocation)
+        elif behind:
+            self.waiting.insert(len(self.waiting) - behind, invocation)
+        else:
+            self.waiting.append(invocation)
+
     def _take_idle(self) -> Environment | None:
         while self.idle:
             environment = self.idle.pop()  # newest first: the others may become idle enough to end
@@ -375,4 +387,5 @@ def generation(function: Function) -> tuple[object, ...]:
         function.memory_mb,
         function.timeout_s,
         function.ephemeral_storage_mb,
+        function.logging,
     )

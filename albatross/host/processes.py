@@ -13,20 +13,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from albatross.host import bwrap, isolation, launch, mounts, runtimes
+from albatross.host import bwrap, isolation, launch, mounts, runtime_client, runtimes
 from albatross.host.channel import Channel
 from albatross.host.environment import INIT_LIMIT_S, Environment
 from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs
-from albatross.host.logs import FunctionLog
+from albatross.host.framing import VARIABLE as FRAMES
+from albatross.host.logs import Logs
 from albatross.host.memory import MemoryWatch
 from albatross.host.output import Output
 from albatross.host.pool import Pool
 from albatross.host.runtime_api import RuntimeConnection
-from albatross.model.function import Directory, Function
+from albatross.model.function import LEVELS, Directory, Function
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Processes:
         self._environments: dict[str, Environment] = {}
         self._all_ended = asyncio.Event()
         self._all_ended.set()
-        self._logs: dict[str, FunctionLog] = {}
+        self._logs = Logs(data_dir)
         self._tasks: set[asyncio.Task[None]] = set()
         self._cleaners: set[asyncio.Task[None]] = set()
         self._spares: dict[str, list[Spare]] = {}
@@ -76,7 +76,7 @@ class Processes:
         # One thread for as long as the host runs: the kernel ends a process with the thread that
         # started it.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
-        self._finder = ThreadPoolExecutor(1, thread_name_prefix="finder")
+        self._finder = ThreadPoolExecutor(4, thread_name_prefix="finder")
 
     async def open(self) -> None:
         """Find out what this machine can do. Raises isolation.Impossible."""
@@ -97,11 +97,23 @@ class Processes:
             if environment.process is None:
                 self._leave(environment)
         await self._all_ended.wait()
-        for function_log in self._logs.values():
-            function_log.flush()
+        self._logs.flush()
         self._starter.shutdown()
+        runtime_client.stop()
         self._finder.shutdown(cancel_futures=True)
         shutil.rmtree(self._tmp, ignore_errors=True)
+
+    def look_ahead(self, function: Function) -> None:
+        """Find, or install, what `function` runs on before the first request asks for it."""
+
+        def look() -> None:
+            try:
+                self._find(function)
+            except runtimes.Unavailable as error:
+                log.warning("%s: %s", function.name, error)
+
+        if not function.runtime.startswith("provided"):
+            self._finder.submit(look)
 
     def has_room(self) -> bool:
         return len(self._environments) < self.environments_max or self.make_room()
@@ -109,14 +121,6 @@ class Processes:
     def forget(self, function: Function) -> None:
         for spare in self._spares.pop(function.version_arn, ()):
             self._drop(spare)
-
-    def log_of(self, function: Function) -> FunctionLog:
-        """Return the log of `function`: `logs/ACCOUNT/REGION/NAME.log` in the data directory."""
-        if function.arn not in self._logs:
-            _, _, _, region, account, *_ = function.arn.split(":")
-            path = self._data_dir / "logs" / account / region / f"{function.name}.log"
-            self._logs[function.arn] = FunctionLog(path)
-        return self._logs[function.arn]
 
     def start(
         self,
@@ -134,7 +138,7 @@ class Processes:
             function,
             owner,
             tmp=spare.tmp if spare else self._tmp / id_,
-            function_log=self.log_of(function),
+            function_log=self._logs.stream(function, id_),
             provisioned=provisioned,
             within_invoke=init_limit_s is not None or (spare is not None and not provisioned),
             freezes=self._options.freeze,
@@ -161,13 +165,7 @@ class Processes:
         directory = self._directory(function)
         limit_s = init_limit_s or INIT_LIMIT_S
         try:
-            runtime = await loop.run_in_executor(
-                self._finder,
-                partial(runtimes.find, channels=self._options.channels),
-                function,
-                directory,
-                self._data_dir / "runtimes",
-            )
+            runtime = await loop.run_in_executor(self._finder, self._find, function)
             server = await loop.create_server(
                 lambda: RuntimeConnection(environment), "127.0.0.1", 0
             )
@@ -189,7 +187,12 @@ class Processes:
         except (runtimes.Unavailable, OSError, subprocess.SubprocessError) as error:
             log.error("cannot start an environment of %s: %s", function.name, error)
             self._leave(environment)
-            environment.not_started(str(error))
+            environment.not_started(runtimes.not_started(error))
+            return
+        except Exception as error:  # of ours: nobody may wait for ever
+            log.exception("cannot start an environment of %s", function.name)
+            self._leave(environment)
+            environment.not_started(f"{type(error).__name__}: {error}")
             return
         environment.run(process, limit_s)
         self._memory.add(environment)
@@ -270,6 +273,11 @@ class Processes:
         output.close()
         extension.ended.set()
         environment.extension_failed(extension, exit_status(returncode))
+
+    def _find(self, function: Function) -> runtimes.Runtime:
+        options = self._options
+        directory = self._directory(function)
+        return runtimes.find(function, directory, channels=options.channels, opt=options.opt)
 
     def _directory(self, function: Function) -> Path:
         if isinstance(function.code, Directory):
@@ -377,8 +385,6 @@ def variables(
     """
     function = environment.function
     _, _, _, region, account, *_ = function.arn.split(":")
-    group, stream = log_names(function, environment.id)
-    started = "provisioned-concurrency" if environment.provisioned else "on-demand"
     provided = function.runtime.startswith("provided")
     unreserved = {
         "LANG": "en_US.UTF-8",
@@ -393,9 +399,9 @@ def variables(
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": started,
-        "AWS_LAMBDA_LOG_GROUP_NAME": group,
-        "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": environment.initialization_type,
+        "AWS_LAMBDA_LOG_GROUP_NAME": environment.log.group.name,
+        "AWS_LAMBDA_LOG_STREAM_NAME": environment.log.name,
         "AWS_ACCESS_KEY_ID": account,
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         "AWS_SESSION_TOKEN": secrets.token_urlsafe(60),
@@ -409,15 +415,13 @@ def variables(
     # architecture.
     if not provided:
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
+        reserved[FRAMES] = "1"
+    if function.logging.is_json:
+        reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        reserved["AWS_LAMBDA_LOG_LEVEL"] = LEVELS[function.logging.application_level]
     if isinstance(function.code, Directory):
         # The tree is the user's: leave no byte code in it. And trust none: its time stamp has
         # whole seconds, an edit may come within one.
         unreserved["PYTHONDONTWRITEBYTECODE"] = "1"
         unreserved["PYTHONPYCACHEPREFIX"] = "/nonexistent"
-    return {**unreserved, **runtime.variables, **function.environment, **reserved}
-
-
-def log_names(function: Function, environment_id: str) -> tuple[str, str]:
-    """Return the names of the log group and stream that a function sees."""
-    today = datetime.now(UTC).strftime("%Y/%m/%d")
-    return f"/aws/lambda/{function.name}", f"{today}/[{function.version}]{environment_id}"
+    return {**unreserved, **function.environment, **runtime.variables, **reserved}

@@ -31,6 +31,7 @@ DEFAULT_CONTENT_TYPE: str | None = "application/octet-stream"
 BODILESS = frozenset({204, 304})
 
 ERROR_HEADER = "x-albatross-error"  # of responses to the proxy
+REASON_HEADER, DETAIL_HEADER = "x-albatross-error-reason", "x-albatross-error-detail"  # debug
 
 # Not taken from a function: hop-by-hop headers, and what is computed here.
 # AWS is silent: a Content-Length of the function's is replaced by the real one.
@@ -109,7 +110,8 @@ class Response:
     """An answer to the client. `body` is whole, also for HEAD; `encode` leaves it out.
 
     `headers` are lines in order, without Content-Length. `error_reason` is the access log's, None
-    when the function answered. `detail` is for the function's author: never sent, only logged.
+    when the function answered. `detail` is for the function's author: sent only with the setting
+    `debug_headers`. `code` names what happened where the access log has no reason for it.
     """
 
     status: int
@@ -119,6 +121,12 @@ class Response:
     error_reason: str | None = None
     detail: str | None = None
     is_own: bool = False  # the load balancer's, not the function's
+    own_code: str | None = None
+
+    @property
+    def code(self) -> str | None:
+        """A word for what went wrong, if anything did."""
+        return self.error_reason or self.own_code
 
 
 class _Invalid(Exception):
@@ -152,11 +160,17 @@ def failure(error_reason: str, detail: str) -> Response:
     return error_page(ERROR_STATUS[error_reason], detail, error_reason)
 
 
-def error_page(status: int, detail: str, error_reason: str | None = None) -> Response:
+def error_page(
+    status: int, detail: str, error_reason: str | None = None, *, code: str | None = None
+) -> Response:
     """Return the load balancer's own page, such as 503 when a target group has no target."""
     headers = [("Server", pages.SERVER), ("Content-Type", "text/html")]
     body = pages.page(status).encode()
-    return Response(status, pages.reason(status), headers, body, error_reason, detail, is_own=True)
+    return Response(
+        *(status, pages.reason(status), headers, body, error_reason, detail),
+        is_own=True,
+        own_code=code,
+    )
 
 
 def from_error_type(error_type: str) -> str:

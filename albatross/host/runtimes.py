@@ -1,30 +1,28 @@
 """Which command runs a function of a named runtime on this machine.
 
-A `pythonX.Y` or `nodejsN.x` runs on the interpreter of that name where one is found (PATH, pyenv,
-uv, nvm), else on the nearest one there is, with a warning that names both. Python functions run on
-AWS's own runtime client; for an interpreter other than ours it is installed once, into the data
-directory, by that interpreter's pip.
+`host/interpreters.py` finds the Python or Node.js for it. Python functions run on AWS's own
+runtime client, which `host/runtime_client.py` provides for interpreters other than ours. What AWS
+runs otherwise (Java, .NET, Ruby, Go) has no runtime here: its functions can be created, and their
+invocations say so.
 """
 
-import logging
+import errno
 import os
-import shutil
-import subprocess
 import sys
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from albatross.host import interpreters, runtime_client
+from albatross.host.runtime_client import NotInstalled
 from albatross.model.function import Function
-
-log = logging.getLogger(__name__)
 
 PYTHON_RUNTIME = Path(__file__).parent / "python" / "runtime.py"
 NODE_BOOTSTRAP = Path(__file__).parent / "node" / "bootstrap.mjs"
-_PROBE_S = 10
-_INSTALL_S = 120
-_OWN_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+_FORK_ERRORS = {
+    errno.ENOEXEC: "exec format error",
+    errno.EACCES: "permission denied",
+    errno.ENOENT: "no such file or directory",
+}
 
 
 class Unavailable(Exception):
@@ -33,7 +31,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A command line, what its environment needs besides Lambda's variables, what it must read.
+    """A command line, variables that go before the function's own, what it must read.
 
     With `channel`, the number of the descriptor of its channel (host/channel.py) is appended to the
     command.
@@ -45,115 +43,88 @@ class Runtime:
     channel: bool = False
 
 
-def find(function: Function, task_root: Path, cache: Path, *, channels: bool = True) -> Runtime:
-    """Return how to run `function` from `task_root`. Raises Unavailable. May take long."""
+def find(
+    function: Function,
+    task_root: Path,
+    cache: Path | None = None,
+    *,
+    channels: bool = True,
+    opt: Path | None = None,
+) -> Runtime:
+    """Return how to run `function` from `task_root`, with `opt` as its /opt.
+
+    Raises Unavailable. May take long: a runtime client may have to be made, below `cache`.
+    """
     name = function.runtime
     if name.startswith("python"):
-        return _python(name, function.handler, cache, channels)
+        return _python(function, cache or runtime_client.cache_directory(), channels)
     if name.startswith("nodejs"):
-        return replace(_node(name), channel=channels)
+        return _node(function, channels)
     if name.startswith("provided"):
-        bootstrap = task_root / "bootstrap"
-        if not os.access(bootstrap, os.X_OK):
-            raise Unavailable(
-                "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
-            )
-        return Runtime((str(bootstrap),))
+        return _provided(task_root, opt)
     raise Unavailable(
-        f"the runtime {name} cannot be run here: "
-        "Albatross runs functions of python*, nodejs* and provided.*"
+        f"the runtime {name} cannot be run here: Albatross runs functions of python*, nodejs* and "
+        "provided.*. What brings its own Runtime API client runs as provided.al2023, with an "
+        "executable file `bootstrap` that starts it"
     )
 
 
-def _python(name: str, handler: str, cache: Path, channels: bool) -> Runtime:
-    interpreter, packages = _interpreter(name, cache)
-    variables = {"PYTHONPATH": str(packages)} if packages else {}
-    reads = (*_homes(interpreter), *([packages] if packages else []))
+def not_started(error: Exception) -> str:
+    """Say why a process could not be started, in Lambda's words where it has some."""
+    if isinstance(error, OSError) and error.errno in _FORK_ERRORS and error.filename:
+        name = Path(error.filename).name
+        return f"fork/exec /var/task/{name}: {_FORK_ERRORS[error.errno]}"
+    return str(error)
+
+
+def _python(function: Function, cache: Path, channels: bool) -> Runtime:
+    name, handler = function.runtime, function.handler
+    interpreter = interpreters.python(name)
+    if interpreter is None:
+        raise Unavailable(f"the runtime {name} needs Python, and there is none on PATH")
+    variables, reads = {}, _homes(interpreter.path)
+    if interpreter.version != sys.version_info[:2]:
+        try:
+            packages = runtime_client.packages(interpreter, cache, compiled=not channels)
+        except NotInstalled as error:
+            raise Unavailable(f"the runtime {name}: {error}") from error
+        own = function.environment.get("PYTHONPATH")
+        variables = {"PYTHONPATH": f"{own}:{packages}" if own else str(packages)}
+        reads = (*reads, packages)
     if not channels:
-        return Runtime((interpreter, "-m", "awslambdaric", handler), variables, reads)
-    command = (interpreter, str(PYTHON_RUNTIME), handler)
+        return Runtime((interpreter.path, "-m", "awslambdaric", handler), variables, reads)
+    command = (interpreter.path, str(PYTHON_RUNTIME), handler)
     return Runtime(command, variables, reads, channel=True)
 
 
-@lru_cache(maxsize=64)
-def _interpreter(name: str, cache: Path) -> tuple[str, Path | None]:
-    """Return the interpreter for `name` and the directory of its runtime client, if any."""
-    if name == _OWN_PYTHON:
-        return sys.executable, None
-    wanted = name.removeprefix("python")
-    for candidate in _pythons(wanted):
-        if (
-            _output([candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-            != wanted
-        ):
-            continue
-        packages = _client(candidate, cache / name)
-        if packages is not None:
-            return candidate, packages
-    # differs from AWS: a Python or Node.js that is not installed is replaced by the nearest one
-    # that is, with a warning in the log.
-    log.warning("%s is not installed here: its functions run on %s instead", name, _OWN_PYTHON)
-    return sys.executable, None
-
-
-def _pythons(wanted: str) -> list[str]:
-    home = Path.home()
-    found = [shutil.which(f"python{wanted}")]
-    found += map(str, sorted(home.glob(f".pyenv/versions/{wanted}.*/bin/python{wanted}")))
-    found += map(
-        str, sorted(home.glob(f".local/share/uv/python/cpython-{wanted}.*/bin/python{wanted}"))
-    )
-    return [path for path in found if path]
-
-
-def _client(interpreter: str, target: Path) -> Path | None:
-    """Install AWS's runtime client (and boto3, which Lambda has) for `interpreter`, once."""
-    if target.is_dir():
-        return target
-    partial = target.with_name(f"{target.name}.{os.getpid()}")
-    packages = [f"awslambdaric=={version('awslambdaric')}", "boto3"]
-    log.info("installing the Lambda runtime client for %s into %s", interpreter, target)
-    command = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    try:
-        subprocess.run(
-            [*command, "--target", str(partial), *packages],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_S,
+def _node(function: Function, channels: bool) -> Runtime:
+    name = function.runtime
+    interpreter = interpreters.node(name)
+    if interpreter is None:
+        raise Unavailable(
+            f"the runtime {name} needs Node.js 16 or newer, and there is no `node` on PATH"
         )
-        partial.replace(target)
-    except subprocess.CalledProcessError as error:
-        log.warning(
-            "%s: pip install of %s failed: %s", interpreter, packages[0], error.stderr.strip()
-        )
-        shutil.rmtree(partial, ignore_errors=True)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        log.warning("%s: pip install of %s failed: %s", interpreter, packages[0], error)
-        shutil.rmtree(partial, ignore_errors=True)
-    return target if target.is_dir() else None
-
-
-@lru_cache(maxsize=64)
-def _node(name: str) -> Runtime:
+    # differs from AWS: the AWS SDK for JavaScript is not there unless the function's package or a
+    # layer has it.
     major = name.removeprefix("nodejs").partition(".")[0]
-    nearest: tuple[str, str] | None = None
-    for candidate in _nodes(major):
-        found = (_output([candidate, "--version"]) or "").removeprefix("v")
-        if found.partition(".")[0] == major:
-            return Runtime((candidate, str(NODE_BOOTSTRAP)), reads=_homes(candidate))
-        if found and nearest is None:
-            nearest = candidate, found
-    if nearest is None:
-        raise Unavailable(f"the runtime {name} needs Node.js, and there is no `node` on PATH")
-    log.warning("Node.js %s is not installed here: %s functions run on %s", major, name, nearest[1])
-    return Runtime((nearest[0], str(NODE_BOOTSTRAP)), reads=_homes(nearest[0]))
+    layers = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules"
+    path = f"{layers}:/var/runtime/node_modules:/var/runtime:/var/task"
+    return Runtime(
+        (interpreter.path, str(NODE_BOOTSTRAP)),
+        {"NODE_PATH": function.environment.get("NODE_PATH", path)},
+        _homes(interpreter.path),
+        channel=channels,
+    )
 
 
-def _nodes(major: str) -> list[str]:
-    found = [shutil.which("node"), shutil.which("nodejs")]
-    found += map(str, sorted(Path.home().glob(f".nvm/versions/node/v{major}.*/bin/node")))
-    return [path for path in found if path]
+def _provided(task_root: Path, opt: Path | None) -> Runtime:
+    for root in (task_root, opt):
+        if root is None:
+            continue
+        bootstrap = root / "bootstrap"
+        if bootstrap.is_file() and os.access(bootstrap, os.X_OK):
+            return Runtime((str(bootstrap),))
+    raise Unavailable("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
 
 
 def _homes(executable: str) -> tuple[Path, ...]:
@@ -161,13 +132,3 @@ def _homes(executable: str) -> tuple[Path, ...]:
     real = Path(executable).resolve().parent.parent
     package = Path(__file__).parents[2]
     return (Path(executable).parent.parent, real, Path(sys.prefix), Path(sys.base_prefix), package)
-
-
-def _output(command: list[str]) -> str | None:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PROBE_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

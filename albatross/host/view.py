@@ -17,6 +17,7 @@ from cattrs.strategies import configure_tagged_union
 
 from albatross.model import attributes
 from albatross.model.function import LATEST, Code, Function, Secrets
+from albatross.model.function_url import Cors, FunctionUrl
 from albatross.model.snapshot import Snapshot
 from albatross.model.version import Alias
 
@@ -45,6 +46,22 @@ class AliasView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionUrlView:
+    """A function URL as a request meets it."""
+
+    id: str
+    function_arn: str  # of the function or an alias
+    auth_type: str
+    cors: Cors | None
+    is_public: bool  # the resource policy, evaluated for anyone
+    accounts: tuple[str, ...] = ()  # that may use it, where requests are signed
+
+    def admits(self, account: str | None) -> bool:
+        """Tell whether the account that has signed a request, None where nobody must, may."""
+        return self.is_public if account is None else self.is_public or account in self.accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """`functions` holds $LATEST of each function, and the published versions."""
 
@@ -53,6 +70,7 @@ class View:
     functions: tuple[Function, ...] = ()
     aliases: tuple[AliasView, ...] = ()
     provisioned: Mapping[str, int] = field(default_factory=dict)  # environments by version's ARN
+    urls: tuple[FunctionUrlView, ...] = ()
 
     def is_like(self, other: "View") -> bool:
         """Tell whether they differ in their revision at most."""
@@ -61,6 +79,7 @@ class View:
             and self.functions == other.functions
             and self.aliases == other.aliases
             and self.provisioned == other.provisioned
+            and self.urls == other.urls
         )
 
 
@@ -95,6 +114,26 @@ def view(snapshot: Snapshot, *, idle_timeout: bool) -> View:
         functions=snapshot.functions + tuple(version.function for version in snapshot.versions),
         aliases=tuple(_alias(alias) for alias in snapshot.aliases),
         provisioned=provisioned(snapshot),
+        urls=tuple(
+            _url(one, one.url) for one in (*snapshot.functions, *snapshot.aliases) if one.url
+        ),
+    )
+
+
+def _url(found: Function | Alias, url: FunctionUrl) -> FunctionUrlView:
+    """Return how `found` is reached by its function URL.
+
+    Identities of its own account have the permission by policies of theirs: there are none here.
+    """
+    named = {statement.account for statement in found.policy if statement.account}
+    others = {one for one in named if found.may_be_called_by_url(url.auth_type, one)}
+    return FunctionUrlView(
+        id=url.id,
+        function_arn=found.arn,
+        auth_type=url.auth_type,
+        cors=url.cors,
+        is_public=found.may_be_called_by_url(url.auth_type, None),
+        accounts=tuple(sorted({*others, found.arn.split(":")[4]})),
     )
 
 
@@ -153,6 +192,7 @@ class Change:
     aliases: tuple[AliasView, ...] = ()
     gone: tuple[str, ...] = ()
     provisioned: Mapping[str, int] = field(default_factory=dict)  # all of it
+    urls: tuple[FunctionUrlView, ...] = ()  # all of them
 
 
 def change(before: View, after: View) -> Change:
@@ -167,6 +207,7 @@ def change(before: View, after: View) -> Change:
         aliases=aliases,
         gone=(*lost_groups, *lost_functions, *lost_aliases),
         provisioned=after.provisioned,
+        urls=after.urls,
     )
 
 

@@ -10,6 +10,8 @@ from albatross.lambda_ import (
     configuration,
     event_invoke,
     functions,
+    layer_permissions,
+    layers,
     permissions,
     provisioned,
     settings,
@@ -83,6 +85,19 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "DeleteFunctionCodeSigningConfig": Operation(
         code_signing.delete_function_code_signing_config, writes=True
+    ),
+    "PublishLayerVersion": Operation(layers.publish_layer_version, writes=True),
+    "GetLayerVersion": Operation(layers.get_layer_version, writes=False),
+    "GetLayerVersionByArn": Operation(layers.get_layer_version_by_arn, writes=False),
+    "ListLayers": Operation(layers.list_layers, writes=False),
+    "ListLayerVersions": Operation(layers.list_layer_versions, writes=False),
+    "DeleteLayerVersion": Operation(layers.delete_layer_version, writes=True),
+    "AddLayerVersionPermission": Operation(
+        layer_permissions.add_layer_version_permission, writes=True
+    ),
+    "GetLayerVersionPolicy": Operation(layer_permissions.get_layer_version_policy, writes=False),
+    "RemoveLayerVersionPermission": Operation(
+        layer_permissions.remove_layer_version_permission, writes=True
     ),
     "TagResource": Operation(tags.tag_resource, writes=True),
     "UntagResource": Operation(tags.untag_resource, writes=True),

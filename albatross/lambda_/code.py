@@ -5,25 +5,21 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from albatross.lambda_ import lookup, versions, wire
+from albatross.lambda_ import archives, lookup, used_layers, versions, wire
 from albatross.lambda_.configuration import refuse_unsupported
-from albatross.model.errors import (
-    InvalidParameterValueException,
-    NotImplementedHere,
-    RequestEntityTooLargeException,
-)
-from albatross.model.function import Package
+from albatross.model.errors import NotImplementedHere
+from albatross.model.function import Code, Directory
 from albatross.store.transaction import Transaction
 
-ZIP_BYTES_MAX = 50 * 1024 * 1024
-_REQUEST_BYTES_MAX = 70_167_211  # the limit as AWS words it: of the request, the zip in Base64
-ELSEWHERE = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
+UNSUPPORTED = ("ImageUri",)
 
 
-def update_function_code(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
+def update_function_code(
+    tx: Transaction, params: Mapping[str, Any], fetched: bytes | Directory | None = None
+) -> dict[str, Any]:
     """UpdateFunctionCode: run other code from the next invocation on. DryRun only checks.
 
-    Publish makes a version of it.
+    Publish makes a version of it. `fetched`: see `source`.
 
     Raises ResourceNotFoundException, PreconditionFailedException, InvalidParameterValueException,
     RequestEntityTooLargeException, NotImplementedHere.
@@ -34,11 +30,13 @@ def update_function_code(tx: Transaction, params: Mapping[str, Any]) -> dict[str
     (architecture,) = params.get("Architectures", [function.architecture])
     function = replace(
         function,
-        code=package(tx, params, operation="UpdateFunctionCode"),
+        code=source(tx, params, fetched, operation="UpdateFunctionCode"),
+        source_kms_key_arn=params.get("SourceKMSKeyArn") or None,
         architecture=architecture,
         last_modified=tx.now,
         revision_id=str(uuid4()),
     )
+    used_layers.check_size(tx, function)
     if params.get("DryRun"):
         return wire.configuration(function, wire.SETTLED, qualifier)
     tx.put(function)
@@ -50,27 +48,22 @@ def update_function_code(tx: Transaction, params: Mapping[str, Any]) -> dict[str
     return wire.configuration(function, wire.UPDATED, qualifier)
 
 
-def package(tx: Transaction, code: Mapping[str, Any], *, operation: str) -> Package:
-    """Keep the archive in `code` (shape `FunctionCode`) and return it.
+def source(
+    tx: Transaction,
+    code: Mapping[str, Any],
+    fetched: bytes | Directory | None,
+    *,
+    operation: str,
+) -> Code:
+    """Return the code that `code` (shape `FunctionCode`) says, kept if it is an archive.
 
+    `fetched`: what the object of S3 that it names holds, or the directory for which that stands.
     Raises InvalidParameterValueException, RequestEntityTooLargeException, NotImplementedHere.
     """
-    elsewhere = [member for member in ELSEWHERE if code.get(member)]
-    if "ZipFile" not in code:
-        if elsewhere:
-            raise NotImplementedHere(
-                f"Code from {elsewhere[0]} is not supported here yet, only ZipFile; "
-                "see docs/coverage.md."
-            )
-        raise InvalidParameterValueException("Please provide a source for function code.")
-    if elsewhere:
-        raise InvalidParameterValueException(
-            "Please do not provide other FunctionCode parameters when providing a ZipFile."
+    if code.get("ImageUri") and "ZipFile" not in code:
+        raise NotImplementedHere(
+            "Container images (ImageUri) are not supported here; see docs/coverage.md."
         )
-    # differs from AWS: the code of all functions together may take more than 300 GB.
-    archive: bytes = code["ZipFile"]
-    if len(archive) > ZIP_BYTES_MAX:
-        raise RequestEntityTooLargeException(
-            f"Request must be smaller than {_REQUEST_BYTES_MAX} bytes for the {operation} operation"
-        )
-    return tx.packages.add(archive)
+    if isinstance(fetched, Directory):
+        return fetched
+    return archives.keep(tx, code, fetched, operation=operation)

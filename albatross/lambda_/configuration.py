@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from albatross.lambda_ import event_invoke, lookup, runtimes, wire
+from albatross.lambda_ import event_invoke, lookup, runtimes, used_layers, wire
 from albatross.model.errors import (
     InvalidParameterValueException,
     NotImplementedHere,
@@ -34,7 +34,7 @@ RESERVED_VARIABLES = frozenset(
 
 UNSUPPORTED = (
     *("AcceleratorConfig", "CapacityProviderConfig", "DurableConfig"),
-    *("ImageConfig", "Layers", "PublishTo", "RuntimeConfig", "TenancyConfig"),
+    *("ImageConfig", "PublishTo", "RuntimeConfig", "TenancyConfig"),
 )
 
 
@@ -47,7 +47,11 @@ def update_function_configuration(tx: Transaction, params: Mapping[str, Any]) ->
     function, qualifier = lookup.latest(tx, params)
     lookup.require_revision(function, params.get("RevisionId"))
     changes = fields(params, function.extra)
+    if "Layers" in params:
+        changes["layers"] = used_layers.named(tx, params["Layers"], function.layers)
     function = replace(function, **changes, last_modified=tx.now, revision_id=str(uuid4()))
+    if "Layers" in params:
+        used_layers.check_size(tx, function)
     tx.put(function)
     return wire.configuration(function, wire.UPDATED, qualifier)
 

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from albatross.lambda_ import code, code_signing, configuration, lookup, tags, versions, wire
+from albatross.lambda_ import (
+    code,
+    code_signing,
+    configuration,
+    lookup,
+    tags,
+    used_layers,
+    versions,
+    wire,
+)
 from albatross.lambda_.paging import page
 from albatross.model import arn
 from albatross.model.errors import (
@@ -13,15 +22,17 @@ from albatross.model.errors import (
     ResourceConflictException,
     ValidationException,
 )
-from albatross.model.function import Function
+from albatross.model.function import Directory, Function
 from albatross.model.version import Version
 from albatross.store.transaction import Transaction
 
 NAME_LENGTH_MAX = 64
 
 
-def create_function(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
-    """CreateFunction: from a zip archive.
+def create_function(
+    tx: Transaction, params: Mapping[str, Any], fetched: bytes | Directory | None = None
+) -> dict[str, Any]:
+    """CreateFunction: from a zip archive. `fetched`: see `code.source`.
 
     Raises ResourceConflictException, InvalidParameterValueException, ValidationException,
     RequestEntityTooLargeException, NotImplementedHere.
@@ -41,15 +52,19 @@ def create_function(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any
     if tx.get(Function, function_arn) is not None:
         raise ResourceConflictException(f"Function already exist: {name}")
     tagged = tags.check(params.get("Tags", {}))
+    layers = used_layers.named(tx, params.get("Layers", ()))
     function = Function(
         arn=function_arn,
         name=name,
-        code=code.package(tx, params["Code"], operation="CreateFunction"),
+        code=code.source(tx, params["Code"], fetched, operation="CreateFunction"),
+        source_kms_key_arn=params["Code"].get("SourceKMSKeyArn") or None,
+        layers=layers,
         last_modified=tx.now,
         revision_id=str(uuid4()),
         code_signing_config_arn=code_signing.named(tx, params.get("CodeSigningConfigArn")),
         **settings,
     )
+    used_layers.check_size(tx, function)
     tx.put(function)
     tx.put_tags(function_arn, tagged)
     if params.get("Publish"):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from albatross.lambda_ import code, wire
+from albatross.lambda_ import archives, wire
 from albatross.lambda_.paging import page
 from albatross.model import arn
 from albatross.model.errors import (
@@ -20,8 +20,7 @@ from albatross.model.errors import (
 from albatross.model.layer import READ_ACTION, Layer, LayerVersion
 from albatross.store.transaction import Transaction
 
-RUNTIMES_MAX = 15  # CompatibleRuntimes
-_NUMBER_DIGITS = 18
+_NEWEST_FIRST = 10**19  # more than any number of a version
 
 
 def publish_layer_version(
@@ -33,9 +32,7 @@ def publish_layer_version(
     RequestEntityTooLargeException, AccessDeniedException.
     """
     layer_arn = _own(tx, params)
-    content = code.package(
-        tx, params["Content"], fetched, operation="PublishLayerVersion", member="Content"
-    )
+    content = archives.keep(tx, params["Content"], fetched, operation="PublishLayerVersion")
     name = layer_arn.rpartition(":")[2]
     layer = tx.get(Layer, layer_arn) or Layer(arn=layer_arn, name=name, last=0)
     layer = replace(layer, last=layer.last + 1)
@@ -98,7 +95,7 @@ def list_layer_versions(tx: Transaction, params: Mapping[str, Any]) -> dict[str,
         for version in tx.list(LayerVersion, parent=_own(tx, params))
         if _is_compatible(version, params)
     ]
-    shown, more = page(params, versions, lambda version: f"{-version.version:020}"[1:])
+    shown, more = page(params, versions, lambda version: f"{_NEWEST_FIRST - version.version:020}")
     return {"LayerVersions": [_summary(version) for version in shown], **more}
 
 

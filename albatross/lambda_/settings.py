@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from albatross.lambda_ import code, concurrency, lookup, wire
+from albatross.lambda_ import archives, concurrency, lookup, wire
 from albatross.model.errors import InvalidParameterValueException
 from albatross.model.function import Function
 from albatross.model.version import Alias, Version
@@ -73,7 +73,7 @@ def get_account_settings(tx: Transaction, params: Mapping[str, Any]) -> dict[str
         "AccountLimit": {
             "TotalCodeSize": CODE_BYTES_MAX,
             "CodeSizeUnzipped": UNZIPPED_BYTES_MAX,
-            "CodeSizeZipped": code.ZIP_BYTES_MAX,
+            "CodeSizeZipped": archives.ZIP_BYTES_MAX,
             "ConcurrentExecutions": concurrency.ACCOUNT_CONCURRENCY,
             "UnreservedConcurrentExecutions": concurrency.unreserved(tx),
         },

@@ -59,19 +59,28 @@ def listed(function: Function, qualifier: str | None = None) -> dict[str, Any]:
         "LoggingConfig": _logging(function),
     }
     shown["SnapStart"]["OptimizationStatus"] = "Off"
+    if function.layers:
+        shown["Layers"] = [
+            {"Arn": layer.arn, "CodeSize": layer.content.size} for layer in function.layers
+        ]
     if function.environment:
         shown["Environment"] = {"Variables": dict(function.environment)}
     return shown
 
 
 def code_location(function: Function, packages: Packages) -> dict[str, str]:
-    """Return `FunctionCodeLocation`: a `file:` URL where AWS has one of S3."""
+    """Return `FunctionCodeLocation`."""
     match function.code:
         case Package():
-            path = packages.archive(function.code)
-            # differs from AWS: GetFunction gives a file: URL as the code's location, and it never
-            # expires.
-            return {"RepositoryType": "S3", "Location": path.absolute().as_uri()}
+            # differs from AWS: the Location of code and layers is a URL of this server, not of S3.
+            # It ends after ten minutes, as in AWS, or with the server.
+            location = packages.location(function.code)
+            kms = function.source_kms_key_arn
+            return {
+                "RepositoryType": "S3",
+                "Location": location,
+                **({"SourceKMSKeyArn": kms} if kms else {}),
+            }
         case Directory(path=directory):
             return {"RepositoryType": "Directory", "Location": Path(directory).as_uri()}
 

@@ -1,6 +1,5 @@
 """All log groups on disk, as one process sees them. To be used from one thread at a time."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from albatross.log_store import group, place
 from albatross.log_store.append import API, Appender, now_ms
 from albatross.log_store.group import Group
-from albatross.log_store.segment import SEGMENT_BYTES, Event, Segment, StreamPart
+from albatross.log_store.segment import Event, Segment, StreamPart
 from albatross.model.arn import Scope
 
 DAY_MS = 24 * 3600 * 1000
@@ -33,7 +32,6 @@ class OpenGroup:
     group: Group
     appender: Appender
     segments: dict[str, Segment] = field(default_factory=dict)  # by the name of the file
-    _seen: tuple[int, int] = (0, 0)
 
     def refresh(self) -> list[Segment]:
         """Return the segments as they are now, the oldest first."""
@@ -92,15 +90,17 @@ class LogFiles:
 
     def group(self, scope: Scope, name: str) -> OpenGroup | None:
         """Return the group, None where there is none."""
-        return self._at(place.group_directory(self.root, scope, name))
+        return self.at(place.group_directory(self.root, scope, name))
 
     def groups(self, scope: Scope) -> list[OpenGroup]:
         """Return all groups of an account and Region, by name."""
-        found = map(self._at, place.group_directories(self.root, scope))
+        found = map(self.at, place.group_directories(self.root, scope))
         return sorted((each for each in found if each), key=lambda each: each.group.name)
 
-    def every_group(self) -> list[OpenGroup]:
-        return [each for scope in place.scopes(self.root) for each in self.groups(scope)]
+    def directories(self) -> list[Path]:
+        """Return the directories of the groups of all accounts and Regions."""
+        scopes = place.scopes(self.root)
+        return [each for scope in scopes for each in place.group_directories(self.root, scope)]
 
     def create(self, scope: Scope, new: Group) -> bool:
         """Make a group; False where it is there already."""
@@ -115,7 +115,8 @@ class LogFiles:
         self._open.pop(gone.directory, None)
         group.delete(gone.directory)
 
-    def _at(self, directory: Path) -> OpenGroup | None:
+    def at(self, directory: Path) -> OpenGroup | None:
+        """Return the group in a directory, None where there is none."""
         found = group.load(directory)
         if found is None:
             self._open.pop(directory, None)
@@ -138,52 +139,3 @@ def _joined(stream: Stream, part: StreamPart) -> Stream:
         max(lasts, default=None),
         max(stream.ingested_ms or 0, part.ingested_ms) or None,
     )
-
-
-class Keeper:
-    """Ends what has expired, and the oldest of what is too much; indexes what is complete."""
-
-    def __init__(self, files: LogFiles, *, group_bytes_max: int, bytes_max: int) -> None:
-        self._files = files
-        self._group_bytes_max = group_bytes_max
-        self._bytes_max = bytes_max
-        self._bytes: dict[Path, tuple[int, int]] = {}  # by directory: when it was, and how much
-
-    def look(self) -> None:
-        """Look once at every group."""
-        every = self._files.every_group()
-        for each in every:
-            self._expire(each)
-            self._index(each)
-            self._limit([each], self._group_bytes_max)
-        self._limit(every, self._bytes_max)
-
-    def _expire(self, found: OpenGroup) -> None:
-        earliest_ms = found.earliest_ms(self._files.now_ms())
-        if not earliest_ms:
-            return
-        for segment in found.refresh():
-            idle_s = time.time() - segment.path.stat().st_mtime
-            if segment.blocks and segment.max_ms < earliest_ms and idle_s > 60:
-                segment.remove()
-
-    def _index(self, found: OpenGroup) -> None:
-        for path in found.directory.glob("*.log"):
-            size = path.stat().st_size
-            if size >= SEGMENT_BYTES and not path.with_suffix(".index").exists():
-                segment = found.segments.setdefault(path.name, Segment.at(path))
-                segment.refresh()
-                segment.save()
-
-    def _limit(self, groups: list[OpenGroup], bytes_max: int) -> None:
-        """Remove the oldest complete segments of `groups` beyond `bytes_max`."""
-        sizes = {
-            path: path.stat().st_size for each in groups for path in each.directory.glob("*.log")
-        }
-        excess = sum(sizes.values()) - bytes_max
-        for path in sorted(sizes, key=lambda path: path.name):
-            if excess <= 0:
-                return
-            if sizes[path] >= SEGMENT_BYTES:
-                Segment(path, 0).remove()
-                excess -= sizes[path]

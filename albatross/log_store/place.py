@@ -8,7 +8,7 @@ from pathlib import Path
 from albatross.model.arn import Scope
 
 ROOT = "logs"  # in the data directory
-_PLAIN_LENGTH_MAX = 180  # of a name that a directory can have; a longer one is cut and gets its hash
+_PLAIN_LENGTH_MAX = 180  # of a directory; a longer name is cut and gets its hash
 
 
 def scope_directory(root: Path, scope: Scope) -> Path:
@@ -17,7 +17,7 @@ def scope_directory(root: Path, scope: Scope) -> Path:
 
 
 def group_directory(root: Path, scope: Scope, name: str) -> Path:
-    """Return the directory of the group `name`, whose characters are those that CloudWatch takes."""
+    """Return the directory of the group `name`, of the characters that CloudWatch takes."""
     plain = name.replace("/", "+").replace(".", "%2E", 1 if name.startswith(".") else 0)
     if len(plain) > _PLAIN_LENGTH_MAX:
         plain = f"{plain[:_PLAIN_LENGTH_MAX]}~{hashlib.sha256(name.encode()).hexdigest()[:32]}"

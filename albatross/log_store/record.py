@@ -43,7 +43,8 @@ def event_line(ms: int, ingested_ms: int, stream: int, message: bytes) -> bytes:
 
 def stream_line(number: int, created_ms: int, name: str) -> bytes:
     """Return the line that says which stream has a number."""
-    return b"S %d %d %b\n" % (number, created_ms, orjson.dumps(name)[1:-1].replace(b" ", b"\\u0020"))
+    text = orjson.dumps(name)[1:-1].replace(b" ", b"\\u0020")
+    return b"S %d %d %b\n" % (number, created_ms, text)
 
 
 def stream_name(text: bytes) -> str:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import orjson
 
 from albatross.log_store import record
-from albatross.log_store.append import SEGMENT_BYTES
 
 BLOCK_BYTES = 64 * 1024
 _READ_BYTES = 1024 * 1024
@@ -196,8 +195,3 @@ class Segment:
         self.size = base + len(data)
         if block is not None:
             block.length = self.size - block.offset
-
-
-def is_complete(path: Path, size: int) -> bool:
-    """Tell whether nothing more is appended to a segment of that size."""
-    return size >= SEGMENT_BYTES

@@ -15,6 +15,7 @@ from albatross.model.function_url import FunctionUrl
 
 ELB_SERVICE = "elasticloadbalancing.amazonaws.com"
 LATEST = "$LATEST"
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")  # of logs, ascending
 URL_ACTIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
 
 
@@ -119,6 +120,20 @@ def _arn_like(pattern: str, arn: str) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging:
+    """Where and how a function logs. Levels are places in LEVELS; they count for JSON only.
+
+    Source: Lambda API, `LoggingConfig`.
+    """
+
+    group: str
+    is_shared: bool = False  # the group has another name than the function's own
+    is_json: bool = False
+    application_level: int = LEVELS.index("INFO")
+    system_level: int = LEVELS.index("INFO")
+
+
 class Invocable:
     """What has a resource policy of its own: a function, a version of one, an alias."""
 
@@ -198,6 +213,20 @@ class Function(Invocable):
     def version_arn(self) -> str:
         """The ARN of this very version: qualified, or that of the function for $LATEST."""
         return self.arn if self.version == LATEST else f"{self.arn}:{self.version}"
+
+    @property
+    def logging(self) -> Logging:
+        """Where and how it logs."""
+        given: Mapping[str, str] = self.extra.get("LoggingConfig", {})
+        own = f"/aws/lambda/{self.name}"
+        group = given.get("LogGroup") or own
+        return Logging(
+            group=group,
+            is_shared=group != own,
+            is_json=given.get("LogFormat") == "JSON",
+            application_level=LEVELS.index(given.get("ApplicationLogLevel") or "INFO"),
+            system_level=LEVELS.index(given.get("SystemLogLevel") or "INFO"),
+        )
 
     def snapshot(self, version: str) -> "Function":
         """Return code and configuration as `version` keeps them: nothing of the function itself."""

@@ -6,6 +6,7 @@ from albatross.model.listener import Listener
 from albatross.model.request_record import ABSENT
 
 LAMBDA_CLUSTER = "lambda"
+FUNCTION_URL_CLUSTER = "function-urls"
 NO_CLUSTER = "none"  # there is none of this name: Envoy answers 503
 LUA_FILTER = "envoy.filters.http.lua"  # also the key of a route's parameters for the script
 TARGET_GROUP_HEADER = "x-albatross-target-group"

@@ -20,6 +20,7 @@ from albatross.xds.cluster import (
     server_cluster,
     server_endpoints,
 )
+from albatross.xds.function_urls import UrlSocket, to_cluster, to_endpoints, to_listener
 from albatross.xds.https import Credentials, next_end
 from albatross.xds.memo import Memo
 from albatross.xds.sockets import Binding, DanglingName, Sockets, places
@@ -66,6 +67,7 @@ def translate(
     trust_files: Mapping[str, TrustFiles] = MappingProxyType({}),
     now: datetime | None = None,
     memo: Memo | None = None,
+    function_urls: UrlSocket | None = None,
 ) -> Resources:
     """Return what Envoy needs to serve the listeners in `bindings` (by ARN); others are left out.
 
@@ -75,7 +77,7 @@ def translate(
     `weights`: of those whose share is not the full one (health/slow_start.py, WEIGHT_FULL).
     `trust_files`: the content of trust stores, by ARN. `now` tells which certificates have expired;
     None: none. `memo`: of the calls before, whose results are used again where they are the same.
-    Raises DanglingName.
+    `function_urls`: where those are served, None: nowhere. Raises DanglingName.
     """
     memo = memo or Memo()
     groups = memo.call("groups", _by_arn, snapshot.target_groups)
@@ -114,6 +116,8 @@ def translate(
             logged.append(name)
     resources.runtimes[names.RUNTIME] = memo.call("runtime", to_runtime, logged)
     _add_servers(resources, snapshot, groups, routable, weights, memo)
+    if function_urls is not None:
+        _add_function_urls(resources, function_urls, memo)
     memo.forget_unused()
     return resources
 
@@ -135,6 +139,13 @@ def _add_servers(
             resources.endpoints[name] = memo.call(
                 (arn, "endpoints"), server_endpoints, group, routable(group), weights(group)
             )
+
+
+def _add_function_urls(resources: Resources, socket: UrlSocket, memo: Memo) -> None:
+    name = names.FUNCTION_URL_CLUSTER
+    resources.listeners[socket.name] = memo.call((name, "listener"), to_listener, socket)
+    resources.clusters[name] = memo.call((name, "cluster"), to_cluster)
+    resources.endpoints[name] = memo.call((name, "endpoints"), to_endpoints, socket)
 
 
 def _cluster(group: TargetGroup, balancer: LoadBalancer) -> Message:

@@ -47,7 +47,7 @@ def url(objects: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> 
         if location.bucket == "no-endpoint":
             return s3.read("", location, bytes_max)
         if str(location) not in objects:
-            raise s3.ObjectNotFound(f"{location}: not found")
+            raise s3.ObjectNotFound(location, "NoSuchKey", "not found")
         if len(objects[str(location)]) > bytes_max:
             raise s3.ObjectTooLarge(f"{location} is too large")
         return objects[str(location)]

@@ -71,7 +71,7 @@ def api(directory: Path) -> Iterator[Api]:
     def read(location: s3.Location, bytes_max: int) -> bytes:
         content = objects.get(str(location))
         if content is None:
-            raise s3.ObjectNotFound(f"{location}: not found")
+            raise s3.ObjectNotFound(location, "NoSuchKey", "not found")
         if len(content) > bytes_max:
             raise s3.ObjectTooLarge(f"{location} is too large")
         return content

@@ -17,6 +17,7 @@ from typing import Any
 
 import h11
 
+from albatross.config import Config
 from albatross.host.client import HostClient, Invoked
 from albatross.host.view import TargetGroupView, View, encode
 from albatross.model.function import Directory, Function, Package, Secrets
@@ -196,23 +197,14 @@ def running_host(
     run_dir = directory / "run"
     run_dir.mkdir()
     config = directory / "config.json"
-    config.write_text(
-        json.dumps(
-            {
-                "data_dir": str(directory / "data"),
-                "environments_max": environments_max,
-                "runtime_transport": runtime_transport,
-                "environment_idle_s": environment_idle_s,
-                "log_level": "warning",
-                "isolation": "auto",
-                "first_uid": 100_000,
-                "memory_unlimited": "",
-                "freeze": False,
-                "opt_dir": "",
-                **settings,
-            }
-        )
-    )
+    values: dict[str, Any] = {
+        "data_dir": str(directory / "data"),
+        "environments_max": environments_max,
+        "runtime_transport": runtime_transport,
+        "environment_idle_s": environment_idle_s,
+        "log_level": "warning",
+    }
+    config.write_text(Config(**{**values, **settings}).to_json())
     command = [sys.executable, "-m", "albatross.host"]
     process = subprocess.Popen([*command, "--run-dir", str(run_dir), "--config", str(config)])
     try:

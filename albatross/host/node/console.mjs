@@ -12,6 +12,9 @@ import { asError, loggedJson } from './errors.mjs';
 const STDOUT = 1;
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 const RETRY_MS = 1;
+const FRAMES = '_LAMBDA_TELEMETRY_LOG_FD';
+const FRAME_HEAD_BYTES = 16;
+const FRAME_TYPE = 0xa55a0003;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 let requestId; // undefined during init, and so it is printed
@@ -20,18 +23,24 @@ export function setRequestId(id) {
   requestId = id;
 }
 
-/** Return what the environment asks for: `{json: boolean, least: index of a level}`. */
+/**
+ * Return what the environment asks for: `{json: boolean, least: index of a level, framed: boolean}`.
+ *
+ * What is framed stays one log event, however many lines it has. The variable is for us alone.
+ */
 export function formatFor(environment) {
   const json = environment.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
   const least = LEVELS.indexOf(environment.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
-  return { json, least: Math.max(least, 0) };
+  const framed = FRAMES in environment;
+  delete environment[FRAMES];
+  return { json, least: Math.max(least, 0), framed };
 }
 
 /** Replace console's methods. Returns `(title, error) => void`, which logs an error in full. */
-export function patchConsole({ json, least }) {
+export function patchConsole({ json, least, framed = false }) {
   const line = json ? jsonLine : textLine;
   LEVELS.forEach((level, index) => {
-    const write = (message, ...rest) => writeAll(`${line(level, message, rest)}\n`);
+    const write = (message, ...rest) => writeAll(`${line(level, message, rest)}\n`, framed);
     console[level.toLowerCase()] = index >= least ? write : () => {};
   });
   console.log = console.info;
@@ -72,9 +81,18 @@ function errorFields(error) {
   };
 }
 
+/** Return `text` as a record with its bounds: type, length, time in microseconds, text. */
+function frame(text) {
+  const head = Buffer.alloc(FRAME_HEAD_BYTES);
+  head.writeUInt32BE(FRAME_TYPE, 0);
+  head.writeUInt32BE(text.length, 4);
+  head.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
+  return Buffer.concat([head, text]);
+}
+
 /** Write `text` to standard output before returning; if nobody reads it any more, drop it. */
-function writeAll(text) {
-  let rest = Buffer.from(text);
+function writeAll(text, framed) {
+  let rest = framed ? frame(Buffer.from(text)) : Buffer.from(text);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(fs.writeSync(STDOUT, rest));

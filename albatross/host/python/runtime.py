@@ -22,6 +22,7 @@ _ANSWER = struct.Struct("<c36sI")
 _RESULT_BYTES_MAX = 6 * 1024 * 1024 + 100
 _FAILED = "Failed to %s"
 _READ_BYTES = 64 * 1024
+_FRAMES = "_LAMBDA_TELEMETRY_LOG_FD"  # see host/framing.py
 
 
 class Channel(ModuleType):
@@ -122,6 +123,8 @@ def main() -> None:
     descriptor = int(sys.argv.pop())
     os.set_inheritable(descriptor, False)
     sys.modules["runtime_client"] = Channel(descriptor)
+    if _FRAMES in os.environ:  # AWS's client closes what it writes its log records to
+        os.environ[_FRAMES] = str(os.dup(int(os.environ[_FRAMES])))
     sys.path[0] = os.getcwd()  # as `python -m awslambdaric` has it
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 

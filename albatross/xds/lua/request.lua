@@ -43,6 +43,11 @@ local INTERNAL = "x-albatross-"
 local BODILESS = { GET = true, HEAD = true, DELETE = true }
 local BODIED = { POST = true, PUT = true, PATCH = true, OPTIONS = true }
 
+-- Nearly all that this does is calls of Envoy's functions, which are not compiled: looking for what could be costs
+-- more than it saves. And the little that is kept is not worth a look each time that it has doubled.
+jit.off()
+collectgarbage("setpause", 1000)
+
 do
   local source = assert(io.open("/dev/urandom", "rb"))
   local seed = 0

@@ -1,0 +1,1 @@
+"""Asynchronous invocations: the queue of events, retries, destinations, dead letters."""

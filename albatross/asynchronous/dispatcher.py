@@ -1,0 +1,226 @@
+"""Takes events from the queue to their functions, again where they fail, and on to destinations.
+
+At least once: an event leaves the queue when what follows from it is kept.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from heapq import heappop, heappush
+from uuid import uuid4
+
+from albatross.asynchronous import retry
+from albatross.asynchronous.delivery import Message, Undeliverable
+from albatross.asynchronous.event import Condition, Event, Handling, Letter, Result
+from albatross.asynchronous.queue import EventQueue
+from albatross.asynchronous.record import record
+
+RECORD_BYTES_MAX = 1024 * 1024  # of a function's event; queues and topics take no more either
+_AGAIN_S = 5.0  # after a fault of ours or of the disk
+_SHARE = 2  # one function has at most 1/2 of what may run at one time
+
+log = logging.getLogger(__name__)
+
+Entry = tuple[float, str, str]  # due, id, ARN
+
+
+class Dispatcher:
+    """`invoke` never raises; `handling` returns None for a function that is not there."""
+
+    def __init__(
+        self,
+        queue: EventQueue,
+        *,
+        invoke: Callable[[Event], Awaitable[Result]],
+        handling: Callable[[Event], Awaitable[Handling | None]],
+        deliver: Callable[[Message], Awaitable[None]],
+        concurrency: int,
+        retry_wait_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._queue = queue
+        self._invoke = invoke
+        self._handling = handling
+        self._deliver = deliver
+        self._concurrency = concurrency
+        self._share = max(1, concurrency // _SHARE)
+        self._retry_wait_s = retry_wait_s
+        self._clock = clock
+        self._due: list[Entry] = []  # a heap
+        self._held: defaultdict[str, deque[Entry]] = defaultdict(deque)  # by function, at its share
+        self._running: Counter[str] = Counter()  # by function
+        self._wake = asyncio.Event()
+
+    async def accept(self, event: Event) -> None:
+        """Take a new event. It is durable when this returns. Raises QueueFull, sqlite3.Error."""
+        await self._queue.put(event)
+        self._schedule(event)
+
+    async def run(self) -> None:
+        """Work for ever. What is cancelled is done again after the next start."""
+        for entry in await self._queue.pending():
+            heappush(self._due, entry)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._start_due(group)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause_s()):
+                        await self._wake.wait()
+                self._wake.clear()
+
+    async def replay(self, letters: list[Letter]) -> None:
+        """Invoke the functions of dead letters with their events once more."""
+        now_s = self._clock()
+        events = [
+            Event(
+                id=letter.id, arn=letter.arn, payload=letter.payload, accepted_s=now_s, due_s=now_s
+            )
+            for letter in letters
+        ]
+        await self._queue.replay(letters, events)
+        for event in events:
+            self._schedule(event)
+
+    # Within
+
+    def _schedule(self, event: Event) -> None:
+        heappush(self._due, (event.due_s, event.id, event.arn))
+        self._wake.set()
+
+    def _is_full(self) -> bool:
+        return self._running.total() >= self._concurrency
+
+    def _pause_s(self) -> float | None:
+        if not self._due or self._is_full():
+            return None
+        return max(0.0, self._due[0][0] - self._clock())
+
+    def _start_due(self, group: asyncio.TaskGroup) -> None:
+        now_s = self._clock()
+        while self._due and self._due[0][0] <= now_s and not self._is_full():
+            entry = heappop(self._due)
+            function = _function(entry)
+            if self._running[function] >= self._share:
+                self._held[function].append(entry)
+                continue
+            self._running[function] += 1
+            group.create_task(self._work(entry))
+
+    async def _work(self, entry: Entry) -> None:
+        _, id_, arn = entry
+        function = _function(entry)
+        try:
+            await self._attempt(id_)
+        except Exception:  # the queue must live on; the event is still in it
+            log.exception("the event %s cannot be handled now", id_)
+            heappush(self._due, (self._clock() + _AGAIN_S, id_, arn))
+        finally:
+            self._running[function] -= 1
+            held = self._held[function]
+            if held:
+                heappush(self._due, held.popleft())
+            else:
+                del self._held[function]
+            if not self._running[function]:
+                del self._running[function]
+            self._wake.set()
+
+    async def _attempt(self, id_: str) -> None:
+        event = await self._queue.get(id_)
+        if event is None:
+            return
+        handling = await self._handling(event)
+        if handling is None:
+            # AWS is silent: events for a function, version or alias that is deleted meanwhile
+            # become dead letters.
+            await self._end(event, Condition.RETRIES_EXHAUSTED, None, Handling(), "it is deleted")
+            return
+        ending = retry.before(event, handling, self._clock())
+        if ending is not None:
+            await self._end(event, ending, None, handling)
+            return
+        result = await self._invoke(event)
+        wait_s = self._retry_wait_s
+        found = retry.after(event, result, handling, self._clock(), retry_wait_s=wait_s)
+        if isinstance(found, Event):
+            await self._queue.postpone(found)
+            self._schedule(found)
+        else:
+            await self._end(event, found, result, handling)
+
+    async def _end(
+        self,
+        event: Event,
+        condition: Condition,
+        result: Result | None,
+        handling: Handling,
+        why: str = "",
+    ) -> None:
+        """Send the record to where it goes, and forget the event."""
+        now_s = self._clock()
+        document = record(event, condition, result, now_s)
+        is_success = condition is Condition.SUCCESS
+        to = handling.on_success if is_success else handling.on_failure
+        messages = [Message.record(event, to, document, is_success=is_success)] if to else []
+        if handling.dead_letter_queue and not is_success:
+            messages.append(Message.dead_letter(event, handling.dead_letter_queue, result))
+        follow, faults = [], []
+        for message in messages:
+            try:
+                if message.is_for_function:
+                    follow.append(_follower(message, now_s))
+                else:
+                    await self._deliver(message)
+            except Undeliverable as error:
+                faults.append((message.destination, str(error)))
+        if not messages and not is_success:
+            faults.append((None, why or "nothing is configured to take it"))
+        letters = [_letter(event, condition, document, now_s, *fault) for fault in faults[:1]]
+        for letter in letters:
+            log.warning(
+                "the event %s for %s (%s) is a dead letter, see `albatross dead-letters`: %s",
+                *(letter.id, letter.arn, letter.condition, letter.reason),
+            )
+        await self._queue.finish(event, follow=follow, letters=letters)
+        for one in follow:
+            self._schedule(one)
+
+
+def _function(entry: Entry) -> str:
+    return ":".join(entry[2].split(":")[:7])
+
+
+def _follower(message: Message, now_s: float) -> Event:
+    """Return the event by which a destination function gets a record. Raises Undeliverable."""
+    if len(message.body) > RECORD_BYTES_MAX:
+        raise Undeliverable(f"the record has more than {RECORD_BYTES_MAX} bytes")
+    return Event(
+        id=str(uuid4()),
+        arn=message.destination,
+        payload=message.body,
+        accepted_s=now_s,
+        due_s=now_s,
+    )
+
+
+def _letter(
+    event: Event,
+    condition: Condition,
+    document: bytes,
+    now_s: float,
+    destination: str | None,
+    reason: str,
+) -> Letter:
+    return Letter(
+        id=event.id,
+        arn=event.arn,
+        at_s=now_s,
+        condition=condition.value,
+        destination=destination,
+        reason=reason,
+        payload=event.payload,
+        record=document,
+    )

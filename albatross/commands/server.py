@@ -1,0 +1,47 @@
+"""How commands find and ask a running server."""
+
+import json
+import urllib.error
+from typing import Any
+
+import click
+
+from albatross import own_paths
+
+STATUS_S = 5  # how long a server may take to say how it does
+
+endpoint_option = click.option(
+    "--endpoint",
+    default="http://127.0.0.1:4566",
+    show_default=True,
+    metavar="URL",
+    envvar="ALBATROSS_ENDPOINT",
+    help="Where the server's API is.",
+)
+
+
+def ask(endpoint: str) -> dict[str, Any]:
+    """Return the status of the server at `endpoint`."""
+    try:
+        found: dict[str, Any] = json.loads(get(endpoint, "status"))
+    except ValueError as error:
+        raise no_server(endpoint, error) from error
+    return found
+
+
+def get(endpoint: str, name: str) -> bytes:
+    """Return what the server at `endpoint` answers below /_albatross/."""
+    try:
+        return own_paths.get(endpoint, name, timeout_s=STATUS_S)
+    except own_paths.Refused as error:
+        raise click.ClickException(f"{endpoint} refuses: {error}") from error
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise no_server(endpoint, reason) from error
+
+
+def no_server(endpoint: str, reason: object) -> click.ClickException:
+    return click.ClickException(
+        f"No server answers at {endpoint}: {reason}. Start one with `albatross serve`, or name "
+        "another with --endpoint."
+    )

@@ -1,0 +1,187 @@
+"""Asynchronous invocations, wired: the queue with the store and the Lambda host, and what serves
+dead letters, below /_albatross/.
+
+GET  /_albatross/dead-letters?name=NAME            those of a function, or all: JSON
+POST /_albatross/dead-letters?replay=ID            invoke its function with the event again
+POST /_albatross/dead-letters?delete=ID            forget it; ID may be `all`, also with name=NAME
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from albatross.asynchronous import delivery
+from albatross.asynchronous.dispatcher import Dispatcher
+from albatross.asynchronous.event import Event, Handling, Letter, Result
+from albatross.asynchronous.queue import EventQueue, QueueFull
+from albatross.aws.http import Request, Response
+from albatross.config import Config
+from albatross.host.client import HostClient
+from albatross.lambda_ import lookup
+from albatross.model import arn
+from albatross.model.errors import (
+    ResourceNotFoundException,
+    ServiceException,
+    TooManyRequestsException,
+)
+from albatross.model.event_invoke import EventInvoke
+from albatross.store.store import Store
+from albatross.store.transaction import Transaction
+
+PATH = "/_albatross/dead-letters"
+
+Routes = Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]]
+
+log = logging.getLogger(__name__)
+
+
+class AsyncInvocations:
+    """Accepts events for functions in `store`, and has them run by `host`."""
+
+    def __init__(self, config: Config, store: Store, host: HostClient) -> None:
+        self._config = config
+        self._store = store
+        self._host = host
+        bytes_max = config.async_queue_mb * 1024 * 1024
+        self.queue = EventQueue(Path(config.data_dir), bytes_max=bytes_max)
+        self._dispatcher = Dispatcher(
+            self.queue,
+            invoke=self._invoke,
+            handling=self._handling,
+            deliver=partial(asyncio.to_thread, delivery.send, config.destinations_endpoint),
+            concurrency=max(1, min(config.async_concurrency, config.environments_max // 2)),
+            retry_wait_s=config.async_retry_wait_s,
+        )
+
+    async def run(self) -> None:
+        await self._dispatcher.run()
+
+    async def accept(
+        self, id_: str, function_arn: str, payload: bytes, client_context: str | None
+    ) -> None:
+        """Take an event; it is durable when this returns.
+
+        Raises TooManyRequestsException where the queue is full, and ServiceException where the
+        disk does not take it.
+        """
+        now_s = time.time()
+        event = Event(
+            id=id_,
+            arn=function_arn,
+            payload=payload,
+            client_context=client_context,
+            accepted_s=now_s,
+            due_s=now_s,
+        )
+        try:
+            await self._dispatcher.accept(event)
+        except QueueFull:
+            # AWS is silent: an event that finds the queue full (the setting `async_queue_mb`) is
+            # refused with TooManyRequestsException.
+            raise TooManyRequestsException(
+                "Rate Exceeded.", Reason="CallerRateLimitExceeded", Type="User"
+            ) from None
+        except sqlite3.Error as error:
+            log.error("an event for %s cannot be kept: %s", function_arn, error)
+            raise ServiceException(f"The event cannot be kept: {error}") from error
+
+    def routes(self) -> Routes:
+        """Return the handlers of dead letters by method and path."""
+        return {("GET", PATH): self._show, ("POST", PATH): self._handle}
+
+    async def _invoke(self, event: Event) -> Result:
+        try:
+            invoked = await self._host.invoke(
+                event.arn,
+                event.payload,
+                client_context=event.client_context,
+                request_id=event.id,
+                background=True,
+            )
+        except OSError as error:
+            return Result(refusal=f"ServiceException: {error}")
+        if invoked.api_error is not None:
+            return Result(refusal=f"{invoked.api_error}: {invoked.payload.decode()}")
+        return Result(
+            version=invoked.version,
+            payload=invoked.payload,
+            function_error=invoked.function_error,
+        )
+
+    async def _handling(self, event: Event) -> Handling | None:
+        scope = arn.scope_of(event.arn)
+        return await self._store.read(scope, lambda tx: _handling(tx, event.arn))
+
+    async def _show(self, request: Request) -> Response:
+        letters = await self._letters(parse_qs(request.query))
+        return _json(200, {"dead_letters": [_shown(letter) for letter in letters]})
+
+    async def _handle(self, request: Request) -> Response:
+        query = parse_qs(request.query)
+        for action, perform in (("replay", self._dispatcher.replay), ("delete", self._delete)):
+            if action in query:
+                (id_,) = query[action][:1]
+                letters = await self._letters(query, None if id_ == "all" else id_)
+                if not letters and id_ != "all":
+                    return _json(404, {"message": f"There is no dead letter {id_[:64]}."})
+                await perform(letters)
+                return _json(200, {"dead_letters": [letter.id for letter in letters]})
+        return _json(400, {"message": "Say replay=ID or delete=ID, or `all` for ID."})
+
+    async def _letters(
+        self, query: Mapping[str, list[str]], id_: str | None = None
+    ) -> list[Letter]:
+        """Return the dead letters of the function `name` in any account and Region, or all."""
+        (name,) = query.get("name", [""])[:1]
+        return [
+            letter
+            for letter in await self.queue.letters(id_)
+            if name in ("", letter.arn, letter.arn.split(":")[6])
+        ]
+
+    async def _delete(self, letters: list[Letter]) -> None:
+        await self.queue.delete_letters(letter.id for letter in letters)
+
+
+def _handling(tx: Transaction, function_arn: str) -> Handling | None:
+    """Return what is configured for events for `function_arn`; None where it is not there."""
+    params = {"FunctionName": function_arn}
+    try:
+        found = lookup.invocable(tx, params)
+        latest = lookup.by_name(tx, lookup.address(tx.scope, params).name)
+    except ResourceNotFoundException:
+        return None
+    config = found.event_invoke or EventInvoke(last_modified=tx.now)
+    given = {"retries_max": config.retries_max, "age_max_s": config.age_max_s}
+    return Handling(
+        on_success=config.on_success,
+        on_failure=config.on_failure,
+        # Lambda guide: a dead-letter queue is a setting of the function as a whole.
+        dead_letter_queue=latest.extra.get("DeadLetterConfig", {}).get("TargetArn"),
+        is_blocked=latest.reserved_concurrency == 0,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def _shown(letter: Letter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "function_arn": letter.arn,
+        "at": letter.at_s,
+        "condition": letter.condition,
+        "destination": letter.destination,
+        "reason": letter.reason,
+        "record": orjson.Fragment(letter.record),
+    }
+
+
+def _json(status: int, document: object) -> Response:
+    return Response(status, {"Content-Type": "application/json"}, orjson.dumps(document))

@@ -1,0 +1,214 @@
+"""Requests to function URLs, from the proxy: each becomes an invocation, and a response again."""
+
+import logging
+import time
+from typing import Protocol
+
+import orjson
+
+from albatross.host import cors, url_response
+from albatross.host import response as responses
+from albatross.host.host import Host
+from albatross.host.http import HttpConnection
+from albatross.host.invocation import Invocation, Outcome
+from albatross.host.response import Response
+from albatross.host.url_event import (
+    BODY_BYTES_MAX,
+    CLIENT_HEADER,
+    Caller,
+    UrlRequest,
+    joined,
+    to_event,
+)
+from albatross.host.view import FunctionUrlView
+from albatross.model.function_url import IAM, id_of_host
+
+log = logging.getLogger(__name__)
+
+_FORBIDDEN = {"Message": "Forbidden"}
+_TRACE_ID = "x-amzn-trace-id"
+
+
+class NotAuthenticated(Exception):
+    """The signature of a request is missing or wrong. The message is for the client."""
+
+
+class Authenticate(Protocol):
+    """Tells who has signed a request."""
+
+    def __call__(
+        self, method: str, target: str, lines: list[tuple[bytes, bytes]], body: bytes
+    ) -> Caller:
+        """Return the caller. Raises NotAuthenticated."""
+
+
+class UrlConnection(HttpConnection):
+    """A connection of the proxy's. One request at a time; answered by callbacks, without a task.
+
+    Without `authenticate` whoever calls a function URL is believed.
+    """
+
+    body_bytes_max = BODY_BYTES_MAX
+
+    def __init__(self, host: Host, authenticate: Authenticate | None) -> None:
+        super().__init__()
+        self._host = host
+        self._authenticate = authenticate
+        self._url: FunctionUrlView | None = None
+        self._invocation: Invocation | None = None
+        self._headers: dict[str, str] = {}
+        self._started_s = 0.0
+
+    # HttpConnection
+
+    def received(self) -> None:
+        self._begin()
+        url = self._url
+        if url is None:
+            # AWS is silent: a name of no function URL is answered with 403.
+            self._refuse(403, _FORBIDDEN, "there is no such function URL", "AccessDeniedException")
+            return
+        if (answer := cors.preflight(url.cors, self.method, self._headers)) is not None:
+            self._answer(answer)
+            return
+        try:
+            caller = self._caller(url)
+        except NotAuthenticated as error:
+            document = {"Message": str(error)} if str(error) else _FORBIDDEN
+            self._refuse(403, document, "the request is not signed", "AccessDeniedException")
+            return
+        if not url.admits(caller.account if caller else None):
+            detail = (
+                f"the policy of {url.function_arn} does not allow lambda:InvokeFunctionUrl and "
+                "lambda:InvokeFunction"
+            )
+            self._refuse(403, _FORBIDDEN, detail, "AccessDeniedException")
+            return
+        self._invoke(url, caller)
+
+    def too_large(self) -> None:
+        self._begin()
+        self._refuse_size()
+
+    def lost(self) -> None:
+        self._invocation = None  # it goes on; its result has nowhere to go
+
+    # Within
+
+    def _begin(self) -> None:
+        self._started_s = time.monotonic()
+        self._invocation = None
+        self._headers = dict(joined(self.headers))
+        self._url = self._host.urls.get(id_of_host(self._headers.get("host", "")))
+
+    def _caller(self, url: FunctionUrlView) -> Caller | None:
+        """Return who has signed the request, None where nobody must. Raises NotAuthenticated."""
+        if url.auth_type != IAM:
+            return None
+        if self._authenticate is None:
+            # differs from AWS: without the setting `auth`, function URLs with the type AWS_IAM take
+            # requests with any signature, and without one.
+            return Caller(account=url.function_arn.split(":")[4])
+        target = self.target.decode("latin-1")
+        return self._authenticate(self.method, target, self.headers, self.body())
+
+    def _invoke(self, url: FunctionUrlView, caller: Caller | None) -> None:
+        pool = self._host.find(url.function_arn)
+        if pool is None:
+            self._answer(url_response.error_response(502, f"{url.function_arn} does not exist"))
+            return
+        invocation = Invocation(b"", self._done, invoked_arn=url.function_arn)
+        self._headers.setdefault(_TRACE_ID, _new_trace_id(invocation.id))
+        request = UrlRequest(
+            method=self.method,
+            target=self.target.decode("latin-1"),
+            headers=list(self._headers.items()),
+            body=self.body(),
+            source_ip=(self.header(CLIENT_HEADER) or b"").decode("latin-1"),
+        )
+        event = to_event(
+            request,
+            url_id=url.id,
+            invocation_id=invocation.id,
+            now_s=time.time(),
+            caller=caller,
+        )
+        invocation.event = orjson.dumps(event)
+        if len(invocation.event) > BODY_BYTES_MAX:
+            self._refuse_size()
+            return
+        root = self._headers[_TRACE_ID].partition("Root=")[2].partition(";")[0]
+        parent = invocation.id[:8] + invocation.id[-8:]
+        invocation.trace_id = f"Root={root};Parent={parent};Sampled=0" if root else None
+        self._invocation = invocation
+        pool.submit(invocation)
+
+    def _done(self, invocation: Invocation, outcome: Outcome) -> None:
+        if invocation is not self._invocation:
+            return
+        self._invocation = None
+        if outcome.api_error == "TooManyRequestsException":
+            reason = outcome.payload.decode()
+            document = {"Reason": reason, "Type": "User", "message": "Rate Exceeded."}
+            response = url_response.refusal(429, document, reason, outcome.api_error)
+        elif outcome.api_error is not None:
+            detail = f"{outcome.api_error} {outcome.payload.decode()}"
+            response = url_response.error_response(502, detail)
+        elif outcome.function_error is not None:
+            response = url_response.error_response(502, outcome.payload[:500].decode())
+        else:
+            response = url_response.from_result(outcome.payload)
+        self._answer(response, invocation)
+
+    def _refuse(self, status: int, document: dict[str, object], detail: str, kind: str) -> None:
+        self._answer(url_response.refusal(status, document, detail, kind))
+
+    def _refuse_size(self) -> None:
+        # AWS is silent: a request to a function URL whose event would have more than 6 MB is
+        # answered with 413.
+        document: dict[str, object] = {"Message": "Request Entity Too Large"}
+        detail = f"the request makes an event of more than {BODY_BYTES_MAX} bytes"
+        self._refuse(413, document, detail, "RequestTooLargeException")
+
+    def _answer(self, response: Response, invocation: Invocation | None = None) -> None:
+        lines = response.headers
+        if self._url is not None and self.method != "OPTIONS":
+            lines = cors.with_headers(self._url.cors, self._headers, lines)
+        if invocation is not None:
+            names = {name.lower() for name, _ in lines}
+            lines = [
+                *lines,
+                ("x-amzn-RequestId", invocation.id),
+                *([] if _TRACE_ID in names else [("X-Amzn-Trace-Id", self._headers[_TRACE_ID])]),
+            ]
+        response.headers = lines
+        self.send(responses.encode(response, head=self.method == "HEAD"))
+        if response.detail:
+            log.info("function URL %s: %d, %s", self._headers.get("host"), response.status, response.detail)
+        if self._host.hub.wanted:
+            self._tell(response, invocation)
+
+    def _tell(self, response: Response, invocation: Invocation | None) -> None:
+        self._host.hub.publish(
+            {
+                "type": "request",
+                "id": invocation.id if invocation else None,
+                "function": self._url.function_arn.split(":")[6] if self._url else None,
+                "version": invocation.version if invocation else None,
+                "method": self.method,
+                "path": self.target.decode("latin-1"),
+                "status": response.status,
+                "duration_ms": round((time.monotonic() - self._started_s) * 1000, 2),
+                "cold": invocation.cold if invocation else False,
+                "error_reason": response.error_reason,
+                "detail": response.detail,
+            },
+            event=orjson.Fragment(invocation.event) if invocation else {},
+            response={"statusCode": response.status, "headers": response.headers},
+        )
+
+
+def _new_trace_id(invocation_id: str) -> str:
+    """Return a trace id with a root of its own, made of an id that is random."""
+    digits = invocation_id.replace("-", "")
+    return f"Root=1-{int(time.time()):08x}-{digits[:24]}"

@@ -1,0 +1,94 @@
+"""Space-delimited filter patterns: `[ip, user, ..., status = 4*, bytes > 1000]`. Pure."""
+
+import re
+from collections.abc import Callable
+
+from albatross.logs.filter_values import BadPattern, comparison
+
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]*)\]|(\S+)')
+_COLUMN = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|%(?:[^%\\]|\\.)*%|[^,"%])*""")
+_CONDITION = re.compile(
+    r"""\s*(?P<open>\(?)\s*(?P<name>[\w$@.-]*?)\s*(?P<operator>!=|<=|>=|=|<|>)\s*(?:
+        "(?P<quoted>(?:[^"\\]|\\.)*)" | %(?P<regex>(?:[^%\\]|\\.)*)% | (?P<word>[^\s&|()"%]+)
+    )\s*\)?\s*""",
+    re.VERBOSE,
+)
+_JOINT = re.compile(r"&&|\|\|")
+_REST = "..."
+
+Test = Callable[[str], bool]
+
+
+def compiled(text: str) -> Callable[[str], bool]:
+    """Return what tells whether the words of a message match. Raises BadPattern."""
+    if not text.endswith("]"):
+        raise BadPattern("']' is missing")
+    columns = _columns(text[1:-1])
+    if columns.count(_REST) > 1:
+        raise BadPattern("... may be there once")
+    if _REST in columns:
+        place = columns.index(_REST)
+        first, last = columns[:place], columns[place + 1 :]
+    else:
+        first, last = columns, None
+    before = [_column(each) for each in first]
+    after = [_column(each) for each in last] if last is not None else None
+
+    def matches(message: str) -> bool:
+        words = _words(message)
+        if after is None:
+            return len(words) == len(before) and _all(before, words)
+        if len(words) < len(before) + len(after):
+            return False
+        return _all(before, words) and _all(after, words[len(words) - len(after) :])
+
+    return matches
+
+
+def _all(tests: list[Test], words: list[str]) -> bool:
+    return all(test(word) for test, word in zip(tests, words, strict=False))
+
+
+def _words(message: str) -> list[str]:
+    """Return the words of a message; what is in quotes or brackets is one."""
+    return [quoted or bracketed or word for quoted, bracketed, word in _WORD.findall(message)]
+
+
+def _columns(text: str) -> list[str]:
+    columns, at = [], 0
+    while True:
+        match = _COLUMN.match(text, at)
+        assert match is not None  # it may match nothing
+        columns.append(match[0].strip())
+        at = match.end()
+        if at == len(text):
+            return columns
+        if text[at] != ",":
+            raise BadPattern(f"a quote or % without its end, at '{text[at : at + 20]}'")
+        at += 1
+
+
+def _column(text: str) -> Test:
+    """Return the test of one column; one that has a name only takes any word."""
+    if not any(operator in text for operator in "=<>"):
+        if re.search(r"\s", text):
+            raise BadPattern(f"columns are separated by commas: '{text}'")
+        return lambda word: True
+    alternatives: list[list[Test]] = [[]]
+    at = 0
+    while True:
+        match = _CONDITION.match(text, at)
+        if match is None:
+            raise BadPattern(f"a condition such as status = 404 was expected, at '{text[at:]}'")
+        kind = next(k for k in ("quoted", "regex", "word") if match[k] is not None)
+        alternatives[-1].append(comparison(match["operator"], match[kind], kind))
+        at = match.end()
+        if at == len(text):
+            break
+        joint = _JOINT.match(text, at)
+        if joint is None:
+            raise BadPattern(f"&& or || was expected, at '{text[at:]}'")
+        if joint[0] == "||":
+            alternatives.append([])
+        at = joint.end()
+    return lambda word: any(all(test(word) for test in tests) for tests in alternatives)
