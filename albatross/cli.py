@@ -3,7 +3,7 @@
 import click
 
 from albatross import __version__
-from albatross.commands import backups, ca, run, serve, status
+from albatross.commands import backups, ca, dead_letters, run, serve, status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,6 +26,7 @@ for command in (
     backups.backup,
     backups.restore,
     ca.ca,
+    dead_letters.dead_letters,
 ):
     cli.add_command(command)
 

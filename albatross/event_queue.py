@@ -11,7 +11,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -56,7 +55,7 @@ class AsyncInvocations:
             self.queue,
             invoke=self._invoke,
             handling=self._handling,
-            deliver=partial(asyncio.to_thread, delivery.send, config.destinations_endpoint),
+            deliver=self._deliver,
             concurrency=max(1, min(config.async_concurrency, config.environments_max // 2)),
             retry_wait_s=config.async_retry_wait_s,
         )
@@ -115,6 +114,9 @@ class AsyncInvocations:
             payload=invoked.payload,
             function_error=invoked.function_error,
         )
+
+    async def _deliver(self, message: delivery.Message) -> None:
+        await asyncio.to_thread(delivery.send, self._config.destinations_endpoint, message)
 
     async def _handling(self, event: Event) -> Handling | None:
         scope = arn.scope_of(event.arn)

@@ -13,15 +13,18 @@ from albatross.health.probe import Probe
 from albatross.host import response
 from albatross.host.client import HostClient
 from albatross.host.event import health_check_event
+from albatross.model.remote import NO_REMOTES, RemoteFunctions
 from albatross.model.snapshot import Snapshot
 from albatross.model.target_group import Target, TargetGroup
 
 
-def probe(host: HostClient, snapshot: Callable[[], Snapshot]) -> Probe:
-    """Return what checks functions of `snapshot()` by invoking them in `host`."""
+def probe(
+    host: HostClient, snapshot: Callable[[], Snapshot], remotes: RemoteFunctions = NO_REMOTES
+) -> Probe:
+    """Return what checks functions of `snapshot()`, or `remotes`: `host` invokes them."""
 
     async def check(group: TargetGroup, target: Target) -> Outcome:
-        if not _may_invoke(snapshot(), target.id.removesuffix(":$LATEST"), group):
+        if not _may_invoke(snapshot(), target.id.removesuffix(":$LATEST"), group, remotes):
             return Outcome(fault=Fault.BAD_ANSWER)
         settings, multi_value = group.health_check, group.multi_value_headers
         event = health_check_event(settings.path, group.arn, multi_value=multi_value)
@@ -39,10 +42,12 @@ def probe(host: HostClient, snapshot: Callable[[], Snapshot]) -> Probe:
     return check
 
 
-def _may_invoke(snapshot: Snapshot, arn: str, group: TargetGroup) -> bool:
-    """Tell whether the target is there and its own policy lets the load balancer invoke it."""
-    return any(
-        invocable.may_be_invoked_from(group.arn)
-        for found, invocable in snapshot.invocables()
-        if found == arn
-    )
+def _may_invoke(snapshot: Snapshot, arn: str, group: TargetGroup, remotes: RemoteFunctions) -> bool:
+    """Tell whether the target is there and its own policy lets the load balancer invoke it.
+
+    The policy of a function elsewhere is checked there.
+    """
+    for found, invocable in snapshot.invocables():
+        if found == arn:
+            return invocable.may_be_invoked_from(group.arn)
+    return remotes.find(arn) is not None

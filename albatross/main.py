@@ -52,7 +52,7 @@ from albatross.health.anomalies import Counts
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
 from albatross.lambda_.function_urls import FunctionUrls
-from albatross.model import leniency
+from albatross.model import leniency, remote
 from albatross.model.arn import Scope
 from albatross.model.errors import AwsError, InvalidConfigurationRequest, ServiceException
 from albatross.model.listener import Listener
@@ -104,7 +104,9 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     data_dir = Path(config.data_dir)
     directory.require_known(data_dir)
     health = Health(
-        invoke=lambda_check.probe(host, lambda: health.snapshot),
+        invoke=lambda_check.probe(
+            host, lambda: health.snapshot, remote.parse(config.remote_functions)
+        ),
         changed=lambda: publisher.changed(),
     )
     balance = Balance(
@@ -244,6 +246,7 @@ async def _open_store(
                 strict=config.strict,
                 lenient=config.lenient,
                 quotas=config.quotas,
+                remotes=remote.parse(config.remote_functions),
                 **options,
             )
         except UnusableData as error:

@@ -19,6 +19,7 @@ from albatross.config import Config
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
 from albatross.host.view import View, may_differ, view
+from albatross.model import remote
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.snapshot import Snapshot
@@ -32,7 +33,7 @@ from albatross.xds.function_urls import UrlSocket
 from albatross.xds.memo import Memo
 from albatross.xds.server import XdsServer
 from albatross.xds.tls import TrustFiles
-from albatross.xds.translate import Binding, translate
+from albatross.xds.translate import Binding, Observed, translate
 
 RETRY_S = 2.0  # after a port in use or a refused configuration
 HOST_RETRY_S = 0.01  # how often to look for a host that is away
@@ -72,6 +73,7 @@ class Publisher:
         self._access_log = access_log
         self._contents = contents
         self._cookie_key = cookie_key
+        self._remotes = remote.parse(config.remote_functions)
         self._idle_timeout = config.lambda_idle_timeout == "answer"
         self._held: set[tuple[str, int]] = set()  # open in the proxy
         self._held_of: Mapping[str, Binding] | None = None  # the bindings that are all open
@@ -225,14 +227,17 @@ class Publisher:
         """Return the host's view of `snapshot`, the very one of before where they do not differ."""
         before, last = self._host_view or (None, None)
         if before is None or last is None:
-            found = view(snapshot, idle_timeout=self._idle_timeout)
+            found = self._new_view(snapshot)
         elif may_differ(snapshot, before):
-            found = view(snapshot, idle_timeout=self._idle_timeout)
+            found = self._new_view(snapshot)
             found = last if found.is_like(last) else found
         else:
             found = last
         self._host_view = (snapshot, found)
         return found
+
+    def _new_view(self, snapshot: Snapshot) -> View:
+        return view(snapshot, idle_timeout=self._idle_timeout, remotes=self._remotes)
 
     async def _publish_to_proxy(self, snapshot: Snapshot) -> None:
         resources = translate(
@@ -240,7 +245,7 @@ class Publisher:
             self._bindings,
             lambda_socket=str(self._run_dir / "lambda.sock"),
             lambda_idle_timeout=self._idle_timeout,
-            request_log=str(self._run_dir / REQUEST_LOG),
+            observed=Observed(str(self._run_dir / REQUEST_LOG), self._config.debug_headers),
             cookie_key=self._cookie_key,
             routable=self._health.routable,
             weights=self._balance.weights,
@@ -274,8 +279,7 @@ class Publisher:
         """Return where function URLs are served, None while there are none."""
         config, port = self._config, self._config.function_url_port
         if snapshot.functions is not self._urls_of[0] or snapshot.aliases is not self._urls_of[1]:
-            every = (*snapshot.functions, *snapshot.aliases)
-            has_any = any(one.url is not None for one in every)
+            has_any = next(snapshot.function_urls(), None) is not None
             self._urls_of = (snapshot.functions, snapshot.aliases, has_any)
         if not port or not self._urls_of[2]:
             return None

@@ -27,7 +27,7 @@ from albatross.model.snapshot import Snapshot
 from albatross.model.target_group import TargetGroup
 from albatross.xds import bootstrap
 from albatross.xds.server import XdsServer
-from albatross.xds.translate import Binding, Resources, translate
+from albatross.xds.translate import Binding, Observed, Resources, translate
 
 CONNECTIONS = 16
 FIXED, PASSED_ON = "/fixed", "/passed-on"
@@ -121,7 +121,7 @@ def _configured(
         {_listener(port).arn: Binding("127.0.0.1", port)},
         lambda_socket=lambda_socket,
         lambda_idle_timeout=True,
-        request_log=str(directory / "requests.log"),
+        observed=Observed(str(directory / "requests.log")),
     )
     with _loop() as loop:
         xds = XdsServer(str(directory / bootstrap.XDS_SOCKET))

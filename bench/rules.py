@@ -19,7 +19,7 @@ from albatross.model.rule import FixedResponse, Forward, Rule
 from albatross.model.snapshot import Snapshot
 from albatross.xds import bootstrap
 from albatross.xds.server import XdsServer
-from albatross.xds.translate import Binding, Resources, translate
+from albatross.xds.translate import Binding, Observed, Resources, translate
 
 _HELLO = FixedResponse(status_code=200, content_type="text/plain", message_body="hello")
 _NOBODY = FixedResponse(status_code=500)
@@ -100,7 +100,7 @@ def _tables(directory: Path, backend: str) -> tuple[dict[Key, int], Resources]:
                 {proxy._listener(port).arn: Binding("127.0.0.1", port)},
                 lambda_socket=backend,
                 lambda_idle_timeout=True,
-                request_log=str(directory / "requests.log"),
+                observed=Observed(str(directory / "requests.log")),
             )
             _add(part, whole)
     return ports, whole

@@ -52,17 +52,22 @@ class Dispatcher:
         self._due: list[Entry] = []  # a heap
         self._held: defaultdict[str, deque[Entry]] = defaultdict(deque)  # by function, at its share
         self._running: Counter[str] = Counter()  # by function
+        self._new: set[str] | None = set()  # accepted before what was there has been read
         self._wake = asyncio.Event()
 
     async def accept(self, event: Event) -> None:
         """Take a new event. It is durable when this returns. Raises QueueFull, sqlite3.Error."""
+        if self._new is not None:
+            self._new.add(event.id)
         await self._queue.put(event)
         self._schedule(event)
 
     async def run(self) -> None:
         """Work for ever. What is cancelled is done again after the next start."""
         for entry in await self._queue.pending():
-            heappush(self._due, entry)
+            if self._new is None or entry[1] not in self._new:
+                heappush(self._due, entry)
+        self._new = None
         async with asyncio.TaskGroup() as group:
             while True:
                 self._start_due(group)
@@ -167,7 +172,8 @@ class Dispatcher:
         messages = [Message.record(event, to, document, is_success=is_success)] if to else []
         if handling.dead_letter_queue and not is_success:
             messages.append(Message.dead_letter(event, handling.dead_letter_queue, result))
-        follow, faults = [], []
+        follow: list[Event] = []
+        faults: list[tuple[str | None, str]] = []
         for message in messages:
             try:
                 if message.is_for_function:

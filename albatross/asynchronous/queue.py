@@ -164,7 +164,7 @@ class EventQueue:
                     works = [work for work, _ in batch]
                     results = await loop.run_in_executor(self._thread, self._commit, works)
                 except sqlite3.Error as error:
-                    _settle(batch, lambda future, error=error: future.set_exception(error))
+                    _refuse(batch, error)
                     continue
                 for (_, future), result in zip(batch, results, strict=True):
                     if not future.done():
@@ -188,12 +188,10 @@ _LETTER_NAMES = [one.name for one in fields(Letter)]
 _EVENT_NAMES = [one.name for one in fields(Event)]
 
 
-def _settle(
-    batch: list[tuple[Any, asyncio.Future[Any]]], settle: Callable[[asyncio.Future[Any]], None]
-) -> None:
+def _refuse(batch: list[tuple[Any, asyncio.Future[Any]]], error: sqlite3.Error) -> None:
     for _, future in batch:
         if not future.done():
-            settle(future)
+            future.set_exception(error)
 
 
 def _insert(connection: sqlite3.Connection, events: Iterable[Event]) -> None:

@@ -12,6 +12,7 @@ from albatross.elbv2 import addresses, associations, lookup, wire
 from albatross.elbv2.limits import LAMBDA_TARGETS_MAX, quota
 from albatross.model import arn as arns
 from albatross.model import attributes, quotas
+from albatross.model.arn import Scope
 from albatross.model.errors import AccessDenied, InvalidTarget, TooManyTargets, ValidationError
 from albatross.model.function import LATEST, Function
 from albatross.model.health import TargetHealth, because, shown
@@ -240,6 +241,11 @@ def _check_function(tx: "Transaction", group: TargetGroup, id_: str) -> None:
         raise ValidationError(f"'{id_}' is not a valid Lambda function ARN")
     arn = id_.removesuffix(f":{LATEST}")
     invocable = tx.get(Function, arn) or tx.get(Version, arn) or tx.get(Alias, arn)
+    if invocable is None and tx.remotes.find(arn) is not None:
+        _check_scope(tx, id_, named.scope)
+        # differs from AWS: a function that runs elsewhere (the setting `remote_functions`) may be
+        # registered without a look at whether it is there and may be invoked; an invocation tells.
+        return
     if invocable is None:
         # AWS is silent: a function that does not exist is refused with InvalidTarget.
         raise InvalidTarget(f"The Lambda function '{id_}' does not exist")
@@ -247,4 +253,17 @@ def _check_function(tx: "Transaction", group: TargetGroup, id_: str) -> None:
         raise AccessDenied(
             f"elasticloadbalancing principal does not have permission to invoke {id_} "
             f"from target group {group.arn}"
+        )
+
+
+def _check_scope(tx: "Transaction", id_: str, scope: Scope) -> None:
+    """Raise InvalidTarget unless a function elsewhere is of the target group's account and Region.
+
+    Source: ALB user guide, "Lambda functions as targets" (limits).
+    """
+    if scope != tx.scope:
+        raise InvalidTarget(
+            f"The Lambda function '{id_}' is not of the target group's account {tx.scope.account} "
+            f"and Region {tx.scope.region}. Which these are, the settings `account` and `region` "
+            "say, or whoever signs the call."
         )

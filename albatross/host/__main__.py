@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -15,13 +16,17 @@ import uvloop
 from albatross.config import EXIT_CANNOT_BOOT
 from albatross.host.app import LambdaConnection
 from albatross.host.control import ControlConnection
+from albatross.host.engine import Elsewhere
 from albatross.host.failure_log import FailureLog
 from albatross.host.host import Host
 from albatross.host.isolation import Impossible
 from albatross.host.processes import Options, Processes
 from albatross.host.url_app import Authenticate, UrlConnection
+from albatross.model import remote
 
 log = logging.getLogger("albatross.host")
+
+_COLLECTED_AFTER = 20_000  # objects more than before
 
 
 async def serve(
@@ -50,9 +55,11 @@ async def serve(
     except Impossible as error:
         log.error("%s", error)
         raise SystemExit(EXIT_CANNOT_BOOT) from error
+    elsewhere = _elsewhere(config)
     host = Host(
         engine,
         environment_idle_s=config["environment_idle_s"],
+        elsewhere=elsewhere,
         failures=None if config["run"] else FailureLog(),  # `albatross run` shows them itself
         debug_headers=config["debug_headers"],
     )
@@ -75,8 +82,19 @@ async def serve(
     for server in servers:
         server.close()
     await engine.close()
+    if elsewhere is not None:
+        await elsewhere.close()
     for path in (lambda_socket, url_socket, control_socket):
         path.unlink(missing_ok=True)
+
+
+def _elsewhere(config: Mapping[str, Any]) -> Elsewhere | None:
+    """Return the engine for functions that run elsewhere, where there are some."""
+    if not config["remote_functions"]:
+        return None
+    from albatross.host.remote import RemoteEngine  # memory: an HTTP client and a signer
+
+    return RemoteEngine(remote.parse(config["remote_functions"]))
 
 
 async def _listen(

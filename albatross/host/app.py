@@ -162,7 +162,7 @@ class LambdaConnection(HttpConnection):
         if self._group.function_arn is None:
             return None
         function_arn = ":".join(self._group.function_arn.split(":")[:7])
-        return self._host.find(f"{function_arn}:{invocation.version}")
+        return self._host.pool(f"{function_arn}:{invocation.version}")
 
     def _function(self, invocation: Invocation) -> Function | None:
         pool = self._pool(invocation)

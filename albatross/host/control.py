@@ -103,6 +103,7 @@ class ControlConnection(HttpConnection):
         )
         invocation.id = (self.header(b"x-request-id") or b"").decode() or invocation.id
         invocation.background = self.header(b"x-background") is not None
+        invocation.wants_log = True
         if pool is None:
             self._invoked(invocation, Outcome(b"", api_error="ResourceNotFoundException"))
         else:

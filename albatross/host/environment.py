@@ -149,7 +149,7 @@ class Environment:
         self._output = Output(process, self.printed)
         self._set_deadline(self.started_s + init_limit_s)
         self.log.write(self.log.lines.init_start(self.id, self.initialization_type))
-        if self.state is State.EXITED:  # stopped while it was being started
+        if self.state is State.EXITED or self.shutting_down is not None:  # stopped meanwhile
             launch.kill(process)
 
     def not_started(self, reason: str) -> None:
@@ -449,6 +449,8 @@ class Environment:
             taken_s = time.monotonic() - self.started_s
             document = error_document("Sandbox.Timedout", f"Error: init took {taken_s:.2f} seconds")
             self._init_failed("Sandbox.Timedout", document, timed_out=True)
+        elif self.process is not None:  # it was to exit by itself
+            launch.kill(self.process)
         self._end("timeout")
 
     def _memory(self, now_s: float) -> int:

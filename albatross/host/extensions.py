@@ -54,7 +54,8 @@ class Extension:
     """One extension. It is ready while it waits for an event."""
 
     name: str
-    process: subprocess.Popen[bytes] | None = None  # None: it is internal
+    is_external: bool = False
+    process: subprocess.Popen[bytes] | None = None  # of an external one, once it is started
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     events: frozenset[str] = frozenset()
     is_registered: bool = False
@@ -79,7 +80,7 @@ class Extensions:
         self._by_id: dict[str, Extension] = {}
         self._on_ready = on_ready
         self._is_closed = False
-        self.all_registered = asyncio.Event()
+        self.settled = asyncio.Event()  # all external ones have registered, or all is ending
 
     @property
     def all(self) -> Iterable[Extension]:
@@ -87,18 +88,18 @@ class Extensions:
 
     @property
     def external(self) -> list[Extension]:
-        return [each for each in self._by_name.values() if each.process is not None]
+        return [each for each in self._by_name.values() if each.is_external]
 
-    def launched(self, name: str, process: subprocess.Popen[bytes]) -> Extension:
-        """Expect the program `name`, which has been started, to register."""
-        extension = Extension(name, process)
+    def expect(self, name: str) -> Extension:
+        """Expect the program `name`, which is about to be started, to register."""
+        extension = Extension(name, is_external=True)
         self._by_name[name] = self._by_id[extension.id] = extension
         return extension
 
     def register(self, name: str, events: object) -> Extension:
         """Return the extension, registered for `events`. Raises Refused."""
         extension = self._by_name.get(name)
-        external = extension is not None and extension.process is not None
+        external = extension is not None and extension.is_external
         if not isinstance(events, list) or not all(isinstance(each, str) for each in events):
             raise Refused("InvalidRequestFormat", "events must be an array of names")
         for event in events:
@@ -117,7 +118,7 @@ class Extensions:
             extension = self._internal(name)
         extension.events, extension.is_registered = frozenset(events), True
         if all(each.is_registered for each in self.external):
-            self.all_registered.set()
+            self.settled.set()
         return extension
 
     def _internal(self, name: str) -> Extension:
@@ -199,6 +200,7 @@ class Extensions:
         deadline_ms: Callable[[float], int],
     ) -> None:
         """End the runtime, then the extensions, each with the time that Lambda gives it."""
+        self.settled.set()
         external = self.external
         total_s = EXTERNAL_SHUTDOWN_S if external else INTERNAL_SHUTDOWN_S
         loop = asyncio.get_running_loop()
@@ -218,12 +220,14 @@ class Extensions:
             elif extension.process is not None:
                 launch.kill(extension.process)
         for extension in external:
-            await _within(extension.ended, ends_s - loop.time())
+            if extension.process is not None:
+                await _within(extension.ended, ends_s - loop.time())
         for extension in external:
             if extension.process is not None:
                 launch.kill(extension.process)
         for extension in external:
-            await extension.ended.wait()
+            if extension.process is not None:
+                await extension.ended.wait()
 
 
 async def _within(event: asyncio.Event, seconds: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import orjson
 
 from albatross.host.concurrency import Account, Allowance
+from albatross.host.engine import Elsewhere, Runner
 from albatross.host.environment import Environment
 from albatross.host.failure_log import FailureLog
 from albatross.host.failures import InitFailure
@@ -42,10 +43,12 @@ class Host:
         engine: Processes,
         *,
         environment_idle_s: float,
+        elsewhere: Elsewhere | None = None,
         failures: FailureLog | None = None,
         debug_headers: bool = False,
     ) -> None:
         self.engine = engine
+        self._elsewhere = elsewhere  # for functions that are not here
         self.failures = failures  # where failed requests are told of
         self.debug_headers = debug_headers  # whether clients are told, too
         self.hub = Hub()
@@ -122,8 +125,13 @@ class Host:
             for caller in list(self.callers):
                 caller.deregistered(gone)
 
-    def find(self, arn: str) -> Pool | None:
-        """Return the pool of the version that an invocation of `arn` runs, or None.
+    def find(self, arn: str) -> Runner | None:
+        """Return what runs an invocation of `arn`, or None. A function that is here is run here."""
+        found = self.pool(arn)
+        return self._elsewhere.find(arn) if found is None and self._elsewhere else found
+
+    def pool(self, arn: str) -> Pool | None:
+        """Return the pool of the version that an invocation of `arn` runs here, or None.
 
         An alias with weights leads to either of its versions, by chance, anew for each invocation.
         """

@@ -69,6 +69,15 @@ def node(name: str) -> Interpreter | None:
     return _warned(name, wanted, _nearest(wanted, found, _NODE_MIN, ("-p", probe)), "Node.js")
 
 
+@lru_cache(maxsize=64)
+def takes(path: str, flag: str) -> bool:
+    """Tell whether the Node.js at `path` knows the command line flag."""
+    done = subprocess.run(
+        [path, flag, "-e", "0"], capture_output=True, timeout=_PROBE_S, check=False
+    )
+    return done.returncode == 0
+
+
 def _warned(
     name: str, wanted: tuple[int, ...], chosen: Interpreter | None, kind: str
 ) -> Interpreter | None:

@@ -37,6 +37,7 @@ class Invocation:
         "started_s",
         "trace_id",
         "version",
+        "wants_log",
     )
 
     def __init__(
@@ -61,6 +62,7 @@ class Invocation:
         self.cold = False
         self.on_provisioned = False  # counts against the version's provisioned concurrency
         self.shared = False  # counts against the account's unreserved concurrency
+        self.wants_log = False  # of a function elsewhere: its log is sent on demand only
         self.log: list[bytes] = []  # the function's output, bounded by logs.py
 
 

@@ -79,12 +79,14 @@ class StreamLog:
 
     def write(self, *texts: bytes) -> bytes:
         """Take events of Lambda's. An empty one is none: its level is not wanted."""
-        ms = int(time.time() * 1000)
+        ms, own, shown = int(time.time() * 1000), self._own, b""
         for text in texts:
             if text:
-                self.group.add(self, len(text))
-                self.pending.append((self._own, (ms, text, True)))
-        return b"".join(map(_ended, texts))
+                shown += text if text.endswith(b"\n") else text + b"\n"
+        if shown:
+            self.group.add(self, len(shown))
+            self.pending += [(own, (ms, text, True)) for text in texts if text]
+        return shown
 
     def printed(self, data: bytes, source: Source) -> bytes:
         """Take what a process has written, and return it without the marks of records."""

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,14 +31,14 @@ from albatross.model.function import LEVELS, Directory, Function
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Spare:
     """What an environment that was reset leaves to the next: its /tmp, and whose that is."""
 
     tmp: Path
     user: int | None
     namespace: mounts.Namespace | None
-    cleaner: asyncio.Task[None] | None  # ends what else runs there
+    cleaner: asyncio.Task[None] | None = None  # ends what else runs there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,19 +248,17 @@ class Processes:
             return
         extensions = environment.need_extensions()
         folder = (Path("/opt") if plan.private_tmp else plan.opt) / "extensions"
-        for name in names[:EXTENSIONS_MAX]:
-            process = await self._launch(environment, replace(plan, command=[str(folder / name)]))
-            extension = extensions.launched(name, process)
-            output = Output(process, environment.printed)
-            _on_exit(process, partial(self._extension_ended, environment, extension, output))
-        failed = asyncio.ensure_future(environment.ended.wait())
-        registered = asyncio.ensure_future(extensions.all_registered.wait())
-        await asyncio.wait(
-            [failed, registered], timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        failed.cancel()
-        if not registered.done():
-            registered.cancel()
+        for extension in [extensions.expect(name) for name in names[:EXTENSIONS_MAX]]:
+            program = str(folder / extension.name)
+            extension.process = await self._launch(environment, replace(plan, command=[program]))
+            output = Output(extension.process, environment.printed)
+            ended = partial(self._extension_ended, environment, extension, output)
+            _on_exit(extension.process, ended)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(extensions.settled.wait(), limit_s)
+        if environment.shutting_down is not None:
+            raise OSError("an extension has failed")  # it is reported already
+        if not extensions.settled.is_set():
             late = [each.name for each in extensions.external if not each.is_registered]
             raise OSError(f"extensions have not registered: {', '.join(late)}")
 
@@ -299,33 +297,28 @@ class Processes:
 
         Source: Lambda guide, the invoke phase: a reset does not clear /tmp.
         """
-        cleaner = None
+        spare = Spare(environment.tmp, environment.user, environment.namespace)
+        is_kept = not environment.retired and not environment.never_ready
+        if is_kept:
+            self._spares.setdefault(environment.function.version_arn, []).append(spare)
         if environment.extensions is None and environment.user is None:
+            if not is_kept:
+                self._drop(spare)
             self._forget(environment)
         else:
-            cleaner = asyncio.get_running_loop().create_task(self._clean(environment))
+            clean = self._clean(environment, None if is_kept else spare)
+            spare.cleaner = cleaner = asyncio.get_running_loop().create_task(clean)
             self._cleaners.add(cleaner)
             cleaner.add_done_callback(self._cleaners.discard)
-        spare = Spare(
-            tmp=environment.tmp,
-            user=environment.user,
-            namespace=environment.namespace,
-            cleaner=cleaner,
-        )
-        if environment.retired or environment.never_ready:
-            if cleaner is None:
-                self._drop(spare)
-            else:
-                cleaner.add_done_callback(lambda _: self._drop(spare))
-        else:
-            self._spares.setdefault(environment.function.version_arn, []).append(spare)
 
-    async def _clean(self, environment: Environment) -> None:
+    async def _clean(self, environment: Environment, dropped: Spare | None) -> None:
         if environment.shutting_down is not None:
             await environment.shutting_down
         if environment.user is not None:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._finder, launch.kill_all_of, environment.user)
+        if dropped is not None:
+            self._drop(dropped)
         self._forget(environment)
 
     def _forget(self, environment: Environment) -> None:

@@ -18,6 +18,7 @@ from albatross.model.function import Function
 
 PYTHON_RUNTIME = Path(__file__).parent / "python" / "runtime.py"
 NODE_BOOTSTRAP = Path(__file__).parent / "node" / "bootstrap.mjs"
+_NODE_EXPERIMENTS = ("experimental-require-module", "experimental-detect-module")
 _FORK_ERRORS = {
     errno.ENOEXEC: "exec format error",
     errno.EACCES: "permission denied",
@@ -110,11 +111,26 @@ def _node(function: Function, channels: bool) -> Runtime:
     layers = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules"
     path = f"{layers}:/var/runtime/node_modules:/var/runtime:/var/task"
     return Runtime(
-        (interpreter.path, str(NODE_BOOTSTRAP)),
+        (interpreter.path, *_node_flags(interpreter.path, function), str(NODE_BOOTSTRAP)),
         {"NODE_PATH": function.environment.get("NODE_PATH", path)},
         _homes(interpreter.path),
         channel=channels,
     )
+
+
+def _node_flags(path: str, function: Function) -> list[str]:
+    """Return the flags that turn off what Lambda turns off, unless the function wants it.
+
+    Source: Lambda guide, "Building Lambda functions with Node.js", experimental features.
+    """
+    if not function.runtime.startswith(("nodejs20", "nodejs22")):
+        return []
+    wanted = function.environment.get("NODE_OPTIONS", "").split()
+    return [
+        f"--no-{feature}"
+        for feature in _NODE_EXPERIMENTS
+        if f"--{feature}" not in wanted and interpreters.takes(path, f"--no-{feature}")
+    ]
 
 
 def _provided(task_root: Path, opt: Path | None) -> Runtime:

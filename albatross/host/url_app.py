@@ -25,7 +25,7 @@ from albatross.model.function_url import IAM, id_of_host
 
 log = logging.getLogger(__name__)
 
-_FORBIDDEN = {"Message": "Forbidden"}
+_FORBIDDEN: dict[str, object] = {"Message": "Forbidden"}
 _TRACE_ID = "x-amzn-trace-id"
 
 
@@ -57,6 +57,7 @@ class UrlConnection(HttpConnection):
         self._url: FunctionUrlView | None = None
         self._invocation: Invocation | None = None
         self._headers: dict[str, str] = {}
+        self._source_ip = ""
         self._started_s = 0.0
 
     # HttpConnection
@@ -74,7 +75,8 @@ class UrlConnection(HttpConnection):
         try:
             caller = self._caller(url)
         except NotAuthenticated as error:
-            document = {"Message": str(error)} if str(error) else _FORBIDDEN
+            said: dict[str, object] = {"Message": str(error)}
+            document = said if str(error) else _FORBIDDEN
             self._refuse(403, document, "the request is not signed", "AccessDeniedException")
             return
         if not url.admits(caller.account if caller else None):
@@ -98,7 +100,11 @@ class UrlConnection(HttpConnection):
     def _begin(self) -> None:
         self._started_s = time.monotonic()
         self._invocation = None
-        self._headers = dict(joined(self.headers))
+        self._headers = headers = dict(joined(self.headers))
+        self._source_ip = (self.header(CLIENT_HEADER) or b"").decode("latin-1")
+        # AWS is silent: a client's X-Forwarded-For to a function URL is kept; its address is added.
+        before = headers.get("x-forwarded-for")
+        headers["x-forwarded-for"] = f"{before}, {self._source_ip}" if before else self._source_ip
         self._url = self._host.urls.get(id_of_host(self._headers.get("host", "")))
 
     def _caller(self, url: FunctionUrlView) -> Caller | None:
@@ -122,9 +128,9 @@ class UrlConnection(HttpConnection):
         request = UrlRequest(
             method=self.method,
             target=self.target.decode("latin-1"),
-            headers=list(self._headers.items()),
+            headers=sorted(self._headers.items()),
             body=self.body(),
-            source_ip=(self.header(CLIENT_HEADER) or b"").decode("latin-1"),
+            source_ip=self._source_ip,
         )
         event = to_event(
             request,
@@ -184,7 +190,8 @@ class UrlConnection(HttpConnection):
         response.headers = lines
         self.send(responses.encode(response, head=self.method == "HEAD"))
         if response.detail:
-            log.info("function URL %s: %d, %s", self._headers.get("host"), response.status, response.detail)
+            host = self._headers.get("host")
+            log.info("function URL %s: %d, %s", host, response.status, response.detail)
         if self._host.hub.wanted:
             self._tell(response, invocation)
 

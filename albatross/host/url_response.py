@@ -85,7 +85,7 @@ def _headers(document: dict[str, Any]) -> Lines:
         raise _Invalid("cookies: expected an array")
     lines += [("Set-Cookie", _text("cookies", cookie)) for cookie in cookies]
     for name, value in lines:
-        if not _is_token(name) or any(c < " " and c != "\t" or c == "\x7f" for c in value):
+        if not _is_token(name) or any((c < " " and c != "\t") or c == "\x7f" for c in value):
             raise _Invalid(f"headers[{name[:40]!r}]: not a header")
     lines = [line for line in lines if line[0].lower() not in _DROPPED]
     if "content-type" not in {name.lower() for name, _ in lines}:

@@ -16,8 +16,9 @@ from cattrs.preconf.orjson import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from albatross.model import attributes
-from albatross.model.function import LATEST, Code, Function, Secrets
+from albatross.model.function import LATEST, Code, Function, Invocable, Secrets
 from albatross.model.function_url import Cors, FunctionUrl
+from albatross.model.remote import NO_REMOTES, RemoteFunctions
 from albatross.model.snapshot import Snapshot
 from albatross.model.version import Alias
 
@@ -83,8 +84,11 @@ class View:
         )
 
 
-def view(snapshot: Snapshot, *, idle_timeout: bool) -> View:
-    """Return the host's view. Without `idle_timeout` requests wait for their function."""
+def view(snapshot: Snapshot, *, idle_timeout: bool, remotes: RemoteFunctions = NO_REMOTES) -> View:
+    """Return the host's view. Without `idle_timeout` requests wait for their function.
+
+    `remotes`: the functions that run elsewhere.
+    """
     invocables = dict(snapshot.invocables())
     balancers = snapshot.balancer_of_group
     groups = []
@@ -105,7 +109,7 @@ def view(snapshot: Snapshot, *, idle_timeout: bool) -> View:
                 multi_value=group.multi_value_headers,
                 idle_timeout_s=timeout,
                 function_arn=arn,
-                may_invoke=invocable is not None and invocable.may_be_invoked_from(group.arn),
+                may_invoke=_may_invoke(arn, invocable, group.arn, remotes),
             )
         )
     return View(
@@ -114,10 +118,16 @@ def view(snapshot: Snapshot, *, idle_timeout: bool) -> View:
         functions=snapshot.functions + tuple(version.function for version in snapshot.versions),
         aliases=tuple(_alias(alias) for alias in snapshot.aliases),
         provisioned=provisioned(snapshot),
-        urls=tuple(
-            _url(one, one.url) for one in (*snapshot.functions, *snapshot.aliases) if one.url
-        ),
+        urls=tuple(_url(one, url) for one, url in snapshot.function_urls()),
     )
+
+
+def _may_invoke(
+    arn: str | None, invocable: Invocable | None, group_arn: str, remotes: RemoteFunctions
+) -> bool:
+    if invocable is not None:
+        return invocable.may_be_invoked_from(group_arn)
+    return arn is not None and remotes.find(arn) is not None
 
 
 def _url(found: Function | Alias, url: FunctionUrl) -> FunctionUrlView:

@@ -47,6 +47,8 @@ def update_function_configuration(tx: Transaction, params: Mapping[str, Any]) ->
     function, qualifier = lookup.latest(tx, params)
     lookup.require_revision(function, params.get("RevisionId"))
     changes = fields(params, function.extra)
+    if "runtime" in changes:
+        runtimes.admit(changes["runtime"], tx.lenient)
     if "Layers" in params:
         changes["layers"] = used_layers.named(tx, params["Layers"], function.layers)
     function = replace(function, **changes, last_modified=tx.now, revision_id=str(uuid4()))

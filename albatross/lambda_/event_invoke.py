@@ -90,7 +90,7 @@ def check_dead_letter_queue(config: Mapping[str, Any]) -> None:
     target = config.get("TargetArn")
     if target and not _QUEUE_OR_TOPIC.fullmatch(target):
         raise InvalidParameterValueException(
-            f"The provided dead letter target ARN is not that of a standard queue or topic: {target}"
+            f"The dead letter target ARN {target} is not that of a standard queue or topic."
         )
 
 

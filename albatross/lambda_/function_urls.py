@@ -168,13 +168,11 @@ def _cors(document: Mapping[str, Any] | None) -> Cors | None:
                 f"Value '{method}' at 'cors.allowMethods' failed to satisfy constraint: "
                 f"Member must satisfy enum value set: [{', '.join(sorted(_METHODS))}]"
             )
-    return Cors(
-        **{
-            field: tuple(value) if isinstance(value, list) else value
-            for member, field in _CORS.items()
-            if (value := document.get(member)) is not None
-        }
-    )
+    given: dict[str, Any] = {}
+    for member, field in _CORS.items():
+        value = document.get(member)
+        given[field] = tuple(value) if isinstance(value, list) else value
+    return Cors(**given)
 
 
 def _timestamp(moment: datetime) -> str:

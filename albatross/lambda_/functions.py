@@ -9,6 +9,7 @@ from albatross.lambda_ import (
     code_signing,
     configuration,
     lookup,
+    runtimes,
     tags,
     used_layers,
     versions,
@@ -48,6 +49,7 @@ def create_function(
             "Runtime and Handler are mandatory parameters for functions created with "
             "deployment packages."
         )
+    runtimes.admit(settings["runtime"], tx.lenient)
     function_arn = arn.function(tx.scope, name)
     if tx.get(Function, function_arn) is not None:
         raise ResourceConflictException(f"Function already exist: {name}")

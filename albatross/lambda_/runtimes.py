@@ -4,7 +4,13 @@ Which of them run here is for the Lambda host to say. Source: Lambda guide, "Lam
 its list of deprecated ones, and the shape `Runtime` of the Lambda API.
 """
 
+import logging
+from collections.abc import Collection
+
 from albatross.model.errors import InvalidParameterValueException
+from albatross.model.leniency import Leniency
+
+log = logging.getLogger(__name__)
 
 CURRENT = (
     *("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x"),
@@ -13,22 +19,50 @@ CURRENT = (
     *("ruby3.2", "ruby3.3", "ruby3.4", "provided.al2", "provided.al2023"),
 )
 # differs from AWS: a function may be created with a runtime that AWS has retired or announced.
-OTHERS = (
+RETIRED = (
     *("nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x"),
-    *("nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs26.x"),
-    *("python2.7", "python3.6", "python3.7", "python3.8", "python3.15"),
-    *("java8", "java8.al2023", "java11.al2023", "java17.al2023"),
+    *("nodejs12.x", "nodejs14.x", "nodejs16.x"),
+    *("python2.7", "python3.6", "python3.7", "python3.8", "java8"),
     *("dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "dotnet6"),
-    *("go1.x", "ruby2.5", "ruby2.7", "ruby4.0", "provided"),
+    *("go1.x", "ruby2.5", "ruby2.7", "provided"),
 )
-_KNOWN = frozenset((*CURRENT, *OTHERS))
+ANNOUNCED = (
+    *("nodejs26.x", "python3.15", "ruby4.0"),
+    *("java8.al2023", "java11.al2023", "java17.al2023"),
+)
+_KNOWN = frozenset((*CURRENT, *RETIRED, *ANNOUNCED))
+_NEWEST = {
+    **{"nodejs": "nodejs24.x", "python": "python3.14", "java": "java25", "dotnet": "dotnet10"},
+    **{"ruby": "ruby3.4", "go": "provided.al2023", "provided": "provided.al2023"},
+}
 
 
 def check(runtime: str) -> str:
     """Return `runtime`. Raises InvalidParameterValueException if AWS never had it."""
     if runtime not in _KNOWN:
-        raise InvalidParameterValueException(
-            f"Value {runtime} at 'runtime' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(CURRENT)}] or be a valid ARN"
-        )
+        raise _unknown(runtime)
     return runtime
+
+
+def admit(runtime: str, lenient: Collection[Leniency]) -> None:
+    """Let a function be given `runtime`, which `check` has passed. Raises as that does."""
+    if runtime in CURRENT:
+        return
+    if Leniency.RETIRED_RUNTIMES in lenient:
+        log.warning("AWS lets no function be created or changed with the runtime %s", runtime)
+    elif runtime in RETIRED:
+        newest = next(new for kind, new in _NEWEST.items() if runtime.startswith(kind))
+        raise InvalidParameterValueException(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating "
+            f"AWS Lambda functions. We recommend you use a supported runtime ({newest}) while "
+            "creating or updating functions."
+        )
+    else:
+        raise _unknown(runtime)
+
+
+def _unknown(runtime: str) -> InvalidParameterValueException:
+    return InvalidParameterValueException(
+        f"Value {runtime} at 'runtime' failed to satisfy constraint: "
+        f"Member must satisfy enum value set: [{', '.join(CURRENT)}] or be a valid ARN"
+    )

@@ -42,5 +42,3 @@ class FunctionUrl:
 def id_of_host(host: str) -> str:
     """Return the id of the function URL whose name a request's Host may be."""
     return host.partition(".")[0].lower()
-
-

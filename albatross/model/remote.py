@@ -19,13 +19,15 @@ _URL = re.compile(r"https?://[^/?#\s]+")
 class Remote:
     """Where the functions are whose ARN matches `pattern`, and how calls there are signed.
 
-    `region`: that of the signature; empty: the function's. `profile` of ~/.aws/config, or
-    `credentials`; without either a key that is worth nothing outside of servers like this one.
+    `region`: that of the signature; empty: the function's. `name`: by which the endpoint calls the
+    function; empty: its own. `profile` of ~/.aws/config, or `credentials`; without either a key
+    that is worth nothing outside of servers like this one.
     """
 
     pattern: str  # with * and ?
     endpoint: str
     region: str = ""
+    name: str = ""
     profile: str = ""
     credentials: str = ""
 
@@ -51,6 +53,9 @@ class RemoteFunctions:
             if pattern.fullmatch(arn) or pattern.fullmatch(unqualified):
                 return remote
         return None
+
+
+NO_REMOTES = RemoteFunctions()
 
 
 @lru_cache(maxsize=1024)

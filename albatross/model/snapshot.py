@@ -9,6 +9,7 @@ from dataclasses import InitVar, dataclass, field
 
 from albatross.model.certificate import Certificate, PrivateBytes, ServerCertificate, for_server
 from albatross.model.function import Function, Invocable
+from albatross.model.function_url import FunctionUrl
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Rule, in_order
@@ -70,6 +71,15 @@ class Snapshot:
         for kind in (self.functions, self.versions, self.aliases):
             for each in kind:
                 yield each.arn, each
+
+    def function_urls(self) -> Iterator[tuple[Function | Alias, FunctionUrl]]:
+        """Yield what has a function URL, and that."""
+        for function in self.functions:
+            if function.url is not None:
+                yield function, function.url
+        for alias in self.aliases:
+            if alias.url is not None:
+                yield alias, alias.url
 
     def _users(self) -> dict[str, LoadBalancer]:
         listeners = {listener.arn: listener for listener in self.listeners}

@@ -107,11 +107,6 @@ class Packages:
         assert len(digest) == 64 and digest.isalnum(), "no SHA-256"
         return (self._archives / f"{digest}.zip").read_bytes()
 
-    def read(self, digest: str) -> bytes:
-        """Return the archive with that digest. Raises OSError where it is gone."""
-        assert len(digest) == 64 and digest.isalnum(), "no SHA-256"
-        return (self._archives / f"{digest}.zip").read_bytes()
-
     def unpacked_bytes(self, package: Package) -> int:
         """Return how many bytes the files of `package` have. Raises FileNotFoundError."""
         with zipfile.ZipFile(self.archive(package)) as zipped:

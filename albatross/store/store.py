@@ -16,6 +16,7 @@ from albatross.model import leniency
 from albatross.model.arn import Scope
 from albatross.model.certificate import Certificate
 from albatross.model.health import HealthReader, NothingChecked
+from albatross.model.remote import NO_REMOTES, RemoteFunctions
 from albatross.model.snapshot import Snapshot
 from albatross.store import codec
 from albatross.store.database import Database, DatabaseAway
@@ -57,6 +58,7 @@ class Store:
         clock: Callable[[], datetime] = _utc_now,
         health: HealthReader | None = None,
         quotas: Mapping[str, int] = MappingProxyType({}),
+        remotes: RemoteFunctions = NO_REMOTES,
         name: str = "albatross",
         check: Callable[[str], None] = lambda store_id: None,
         is_fresh: bool = True,
@@ -68,6 +70,7 @@ class Store:
         self._keys = keys
         self._lenient = leniency.allowed(strict=strict, kept=lenient)
         self._quotas = quotas
+        self._remotes = remotes
         self._on_commit = on_commit
         self._clock = clock
         self._health = health or NothingChecked()
@@ -252,6 +255,7 @@ class Store:
             health=self._health,
             lenient=self._lenient,
             quotas=self._quotas,
+            remotes=self._remotes,
             mark=mark,
         )
 

@@ -13,6 +13,7 @@ from albatross.model.arn import Scope
 from albatross.model.certificate import Certificate
 from albatross.model.health import HealthReader
 from albatross.model.leniency import Leniency
+from albatross.model.remote import RemoteFunctions
 from albatross.model.rule import Rule
 from albatross.store import codec
 from albatross.store.codec import Resource
@@ -49,6 +50,7 @@ class Transaction:
         health: HealthReader,
         lenient: Collection[Leniency],
         quotas: Mapping[str, int],
+        remotes: RemoteFunctions,
         mark: str | None,
     ) -> None:
         self.scope = scope
@@ -61,6 +63,7 @@ class Transaction:
         self.deleted: list[str] = []  # ARNs
         self.lenient = lenient  # what is taken although AWS refuses it
         self.quotas = quotas  # those that are not the default ones
+        self.remotes = remotes  # functions that run elsewhere
         self._connection = connection
         self._mark = mark  # of a transaction that may write
         self._revision: int | None = None  # that of this transaction, once it has changed something

@@ -66,6 +66,7 @@ def to_listener(socket: UrlSocket) -> Listener:
         early_header_mutation_extensions=[_without_internal_headers()],
         generate_request_id={"value": False},
         use_remote_address={"value": True},
+        skip_xff_append=True,  # the Lambda host does: here the loopback has another address
         server_header_transformation="PASS_THROUGH",
         normalize_path={"value": False},
         merge_slashes=False,

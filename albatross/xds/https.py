@@ -9,9 +9,9 @@ an old one concerns new handshakes only.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 
-from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
@@ -92,7 +92,7 @@ class Socket:
     port: int
     tenants: list[Door]
     credentials: Credentials
-    access_log: Callable[[Door], AccessLog] | None
+    observe: Callable[[Door, manager_pb2.HttpConnectionManager], None] | None
     chains: dict[str, FilterChain] = field(default_factory=dict)
     secrets: dict[str, Sealed] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
@@ -103,10 +103,11 @@ class Socket:
         if not secure:
             oldest = self.tenants[0]
             self.tables.add(self.name)
-            log = self.access_log(oldest) if self.access_log else None
             keep_case = any(tenant.has_servers for tenant in self.tenants)
             return to_listener(
-                *(self.name, self.address, self.port, oldest.balancer, log), keep_case=keep_case
+                *(self.name, self.address, self.port, oldest.balancer),
+                observe=partial(self.observe, oldest) if self.observe else None,
+                keep_case=keep_case,
             )
         by_name = self._by_tenant(secure)
         self._add_plain_chain()
@@ -245,8 +246,8 @@ class Socket:
     def _add_manager(
         self, chain: FilterChain, manager: manager_pb2.HttpConnectionManager, tenant: Door
     ) -> None:
-        if self.access_log is not None:
-            manager.access_log.append(self.access_log(tenant))
+        if self.observe is not None:
+            self.observe(tenant, manager)
         for one in network_filters(manager):
             chain.filters.add(**one)
 

@@ -8,10 +8,10 @@ the listener, whose open connections keep the old values until they end, as AWS 
 client_keep_alive.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutation as Mutation
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import (
@@ -58,14 +58,17 @@ def to_listener(
     address: str,
     port: int,
     oldest: LoadBalancer,
-    access_log: AccessLog | None = None,
     *,
+    observe: Callable[[manager_pb2.HttpConnectionManager], None] | None = None,
     keep_case: bool = False,
 ) -> Listener:
-    """Return the HTTP listener on `address` and `port`; its routes are in the table `name`."""
+    """Return the HTTP listener on `address` and `port`; its routes are in the table `name`.
+
+    `observe` adds what is told of its requests.
+    """
     manager = connection_manager(name, name, oldest, keep_case=keep_case)
-    if access_log is not None:
-        manager.access_log.append(access_log)
+    if observe is not None:
+        observe(manager)
     listener = socket_listener(name, address, port)
     listener.filter_chains.add(filters=network_filters(manager))
     return listener

@@ -14,6 +14,9 @@ CONNECTION_HEADER = "x-albatross-connection"
 SIZE_HEADER = "x-albatross-size"  # of the headers, and Transfer-Encoding; for the script alone
 METHOD_HEADER = "x-albatross-method"  # the client's, where another stands in for it
 ERROR_HEADER = "x-albatross-error"  # the Lambda host's, of answers that are no function's
+# Of responses, with the setting `debug_headers` only: why the load balancer answered by itself.
+REASON_HEADER, DETAIL_HEADER = "x-albatross-error-reason", "x-albatross-error-detail"
+PROXY_HEADER = "x-albatross-proxy-details"  # in Envoy's words
 TARGET_HEADER = "x-albatross-target"  # of responses: the target's address, for stickiness
 FORWARDED_PROTO_HEADER = "x-albatross-x-forwarded-proto"  # the client's X-Forwarded-Proto
 GROUP_HEADER = "x-albatross-group"  # the target group chosen among several
@@ -56,6 +59,7 @@ ERROR = "error"
 ORIGINAL_HOST, ORIGINAL_PATH = "original-host", "original-path"  # before a rule's transforms
 TRANSFORM_STATUS = "transform-status"
 CLASSIFICATION = "classification"
+REFUSAL, REFUSAL_DETAIL = "refusal", "refusal-detail"  # why the script answered; not logged
 # Two lines of Set-Cookie for the response, made when the target group is chosen.
 STICKY_COOKIE, STICKY_CORS_COOKIE = "sticky-cookie", "sticky-cors-cookie"
 

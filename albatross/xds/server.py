@@ -209,8 +209,10 @@ class Stream:
 class XdsServer:
     """Serves what was last published to any number of Envoys."""
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(self, socket_path: str, *services: Any) -> None:
+        """`services`: what else Envoy may call on this socket."""
         self._socket_path = socket_path
+        self._services = services
         self._server: Any = None
         self._streams: set[Stream] = set()
         self._published = Published(0, 0, {type_url: {} for type_url in TYPES})
@@ -232,7 +234,8 @@ class XdsServer:
         )
         service = "envoy.service.discovery.v3.AggregatedDiscoveryService"
         methods = {"StreamAggregatedResources": handler}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        discovery = grpc.method_handlers_generic_handler(service, methods)
+        server.add_generic_rpc_handlers((discovery, *self._services))
         server.add_insecure_port(f"unix:{self._socket_path}")
         await server.start()
         self._server = server

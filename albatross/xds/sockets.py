@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as manager_pb2,
+)
 from google.protobuf.message import Message
 
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.snapshot import ListenerRules, Snapshot
 from albatross.model.target_group import TargetGroup
-from albatross.xds import names
+from albatross.xds import names, refusals
 from albatross.xds.access_log import is_on, to_access_log
 from albatross.xds.https import Credentials, Socket
 from albatross.xds.memo import Memo
@@ -40,6 +43,14 @@ class Place:
 
     binding: Binding
     listeners: list[tuple[LoadBalancer, Listener]]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is told of requests: in which file for access logs, and whether to clients why not."""
+
+    request_log: str
+    debug_headers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class Sockets:
         groups: Mapping[str, TargetGroup],
         credentials: Credentials,
         cookie_key: bytes,
-        request_log: str | None,
+        observed: Observed | None,
         *,
         lambda_idle_timeout: bool,
     ) -> None:
@@ -92,7 +103,7 @@ class Sockets:
         self._groups = groups
         self._credentials = credentials
         self._cookie_key = cookie_key
-        self._request_log = request_log
+        self._observed = observed
         self._lambda_idle_timeout = lambda_idle_timeout
         self._place_of = {
             listener.arn: name for name, place in places.items() for _, listener in place.listeners
@@ -131,7 +142,7 @@ class Sockets:
             _serve,
             *(name, place.binding, tenants, memo.inside((name, "parts"))),
             credentials=memo.call((name, "credentials"), self._credentials.only, tenants),
-            request_log=self._request_log,
+            observed=self._observed,
             lambda_idle_timeout=self._lambda_idle_timeout,
         )
 
@@ -167,12 +178,12 @@ def _serve(
     memo: Memo,
     *,
     credentials: Credentials,
-    request_log: str | None,
+    observed: Observed | None,
     lambda_idle_timeout: bool,
 ) -> Served:
     """Return the listener on a socket, its route tables and its secrets."""
     doors = [tenant.door for tenant in tenants]
-    listener, socket = memo.call("listener", _open, name, binding, doors, credentials, request_log)
+    listener, socket = memo.call("listener", _open, name, binding, doors, credentials, observed)
     routes = {
         table: memo.call(
             table,
@@ -191,12 +202,20 @@ def _open(
     binding: Binding,
     doors: list[Door],
     credentials: Credentials,
-    request_log: str | None,
+    observed: Observed | None,
 ) -> tuple[Message, Socket]:
     """Return the listener on a socket, and what was made for it."""
-    log = partial(to_access_log, request_log, name) if request_log else None
-    socket = Socket(name, binding.address, binding.port, doors, credentials, log)
+    observe = partial(_observe, name, observed) if observed else None
+    socket = Socket(name, binding.address, binding.port, doors, credentials, observe)
     return socket.listener(), socket
+
+
+def _observe(
+    name: str, observed: Observed, tenant: Door, manager: manager_pb2.HttpConnectionManager
+) -> None:
+    """Have `manager`, which serves the socket `name`, tell of its requests."""
+    manager.access_log.append(to_access_log(observed.request_log, name, tenant))
+    refusals.observe(manager, debug_headers=observed.debug_headers)
 
 
 def _by_table(socket: Socket, tenants: list[Tenant]) -> dict[str, list[Tenant]]:

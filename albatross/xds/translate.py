@@ -23,10 +23,10 @@ from albatross.xds.cluster import (
 from albatross.xds.function_urls import UrlSocket, to_cluster, to_endpoints, to_listener
 from albatross.xds.https import Credentials, next_end
 from albatross.xds.memo import Memo
-from albatross.xds.sockets import Binding, DanglingName, Sockets, places
+from albatross.xds.sockets import Binding, DanglingName, Observed, Sockets, places
 from albatross.xds.tls import Sealed, TrustFiles
 
-__all__ = ["Binding", "DanglingName", "Resources", "translate"]
+__all__ = ["Binding", "DanglingName", "Observed", "Resources", "translate"]
 
 Weights = Callable[[TargetGroup], Mapping[tuple[str, int | None], int]]
 Routable = Callable[[TargetGroup], Collection[tuple[str, int | None]]]
@@ -60,7 +60,7 @@ def translate(
     *,
     lambda_socket: str,
     lambda_idle_timeout: bool,
-    request_log: str | None = None,
+    observed: Observed | None = None,
     cookie_key: bytes = b"",
     routable: Routable = _registered,
     weights: Weights = _equal,
@@ -72,7 +72,7 @@ def translate(
     """Return what Envoy needs to serve the listeners in `bindings` (by ARN); others are left out.
 
     `lambda_idle_timeout`: whether the load balancer's idle timeout ends a request that waits
-    for a function. `request_log`: the file for what access logs are made of. `cookie_key`: from
+    for a function. `observed`: what is told of requests. `cookie_key`: from
     which stickiness cookies are made. `routable`: which targets of a group get requests;
     `weights`: of those whose share is not the full one (health/slow_start.py, WEIGHT_FULL).
     `trust_files`: the content of trust stores, by ARN. `now` tells which certificates have expired;
@@ -104,7 +104,7 @@ def translate(
         groups,
         credentials,
         cookie_key,
-        request_log,
+        observed,
         lambda_idle_timeout=lambda_idle_timeout,
     )
     logged = []

@@ -109,7 +109,9 @@ def test_a_user_of_its_own_keeps_a_function_from_the_server(apart: RunningHost) 
     kinds = {each.partition(":")[0] for each in found["descriptors"]}
     assert kinds <= {"/dev/null", "pipe", "socket"}
     assert len(found["descriptors"]) <= 5
-    assert not any(name.startswith(("ALBATROSS", "VIRTUAL", "PYTEST")) for name in found["variables"])
+    assert not any(
+        name.startswith(("ALBATROSS", "VIRTUAL", "PYTEST")) for name in found["variables"]
+    )
 
 
 @root
@@ -262,5 +264,3 @@ def test_a_user_id_is_used_by_one_environment_at_a_time() -> None:
         users.take()
     users.give_back(taken[5])
     assert users.take() == taken[5]
-
-

@@ -81,7 +81,9 @@ def test_a_timeout_resets_the_environment_too(host: RunningHost) -> None:
     ("source", "error_type", "shown"),
     [
         pytest.param("import nowhere\n", "Runtime.ImportModuleError", "", id="an import error"),
-        pytest.param("import os\nos._exit(7)\n", "Runtime.ExitError", "exit status 7", id="an exit"),
+        pytest.param(
+            "import os\nos._exit(7)\n", "Runtime.ExitError", "exit status 7", id="an exit"
+        ),
     ],
 )
 def test_an_init_phase_that_fails_is_reported_and_tried_again(
@@ -102,7 +104,9 @@ def test_an_init_phase_that_fails_is_reported_and_tried_again(
 @pytest.mark.parametrize(
     ("told", "kind"),
     [
-        pytest.param("Runtime.ImportModuleError", "Runtime.ImportModuleError", id="one of Lambda's"),
+        pytest.param(
+            "Runtime.ImportModuleError", "Runtime.ImportModuleError", id="one of Lambda's"
+        ),
         pytest.param("Function.NoSuchMethod", "Function.NoSuchMethod", id="one of a function"),
         pytest.param("Function.2", "Function.Unknown", id="of a function, misshapen"),
         pytest.param("KeyError", "Runtime.Unknown", id="an exception"),
@@ -132,7 +136,9 @@ def handler(event, context):
 
 
 @linux
-@pytest.mark.parametrize("event", [pytest.param(400, id="itself"), pytest.param("child", id="in a child")])
+@pytest.mark.parametrize(
+    "event", [pytest.param(400, id="itself"), pytest.param("child", id="in a child")]
+)
 def test_a_function_that_uses_more_memory_than_it_has_is_ended(
     host: RunningHost, event: object
 ) -> None:

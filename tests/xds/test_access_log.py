@@ -19,7 +19,7 @@ from albatross.model.rule import (
 )
 from albatross.model.snapshot import Snapshot
 from albatross.xds import names
-from albatross.xds.translate import Binding, Resources, translate
+from albatross.xds.translate import Binding, Observed, Resources, translate
 from tests.support.envoy import PREFIX, TARGET_GROUP, Balancer, target_group, to_snapshot
 
 ON = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "logs"}
@@ -32,7 +32,7 @@ def resources_of(*balancers: Balancer, snapshot: Snapshot | None = None) -> Reso
         {one.listener_arn: Binding("127.0.0.1", 8080) for one in balancers},
         lambda_socket="/run/lambda.sock",
         lambda_idle_timeout=True,
-        request_log="/run/requests.log",
+        observed=Observed("/run/requests.log"),
     )
 
 

@@ -16,6 +16,7 @@ import {
   MalformedHandlerName,
   UserCodeSyntaxError,
 } from './errors.mjs';
+import { searchNodePath } from './node_path.mjs';
 
 // The file need not exist: its name ends the "Require stack" of a module that is not found.
 const runtimeFolder = process.env.LAMBDA_RUNTIME_DIR ?? '/var/runtime';
@@ -64,7 +65,9 @@ async function loadModule(taskRoot, folder, file) {
 
 function loadFile(file, extension) {
   const isModule = extension === '.mjs' || (extension === '.js' && inModulePackage(file));
-  return isModule ? import(pathToFileURL(file)) : require(file);
+  if (!isModule) return require(file);
+  searchNodePath();
+  return import(pathToFileURL(file));
 }
 
 /** Tell whether the package.json next to `file`, or nearest above, says "type": "module". */

@@ -155,7 +155,10 @@ local function note(handle, key, value)
   handle:streamInfo():dynamicMetadata():set("albatross", key, value)
 end
 
-local function answer(handle, status)
+-- Answers by itself. `code` and `detail` tell why (albatross/xds/refusals.py).
+local function answer(handle, status, code, detail)
+  note(handle, "refusal", code)
+  note(handle, "refusal-detail", detail)
   if status == "400" then handle:streamInfo():drainConnectionUponCompletion() end
   handle:respond({ [":status"] = status }, "") -- the page comes from albatross/xds/local_reply.py
 end
@@ -168,7 +171,9 @@ local function redirect(handle, to, host, target)
   local location = fill(to.redirect_protocol) .. "://" .. fill(to.redirect_host) .. ":" .. fill(to.redirect_port) .. fill(to.redirect_path)
   local new_query = fill(to.redirect_query)
   if new_query ~= "" then location = location .. "?" .. new_query end
-  if #location > LOCATION_BYTES_MAX then return answer(handle, "507") end
+  if #location > LOCATION_BYTES_MAX then
+    return answer(handle, "507", "LocationTooLong", format("Location: expected at most %d bytes, found %d", LOCATION_BYTES_MAX, #location))
+  end
   handle:respond({
     [":status"] = to.redirect_status, location = location, server = "awselb/2.0", ["content-type"] = "text/html",
   }, to.redirect_page)
@@ -409,20 +414,31 @@ function envoy_on_request(handle)
   local headers = handle:headers()
   local method, target, host = headers:get(":method"), headers:get(":path"), headers:get(":authority")
   local trace = headers:get("x-amzn-trace-id")
-  if method == "TRACE" then return answer(handle, "405") end
-  if method == "CONNECT" then return answer(handle, "400") end -- AWS is silent: CONNECT is refused with 400.
-  if #target > TARGET_BYTES_MAX then return answer(handle, "414") end
-  if #method + #target + #"  HTTP/1.1" > TARGET_BYTES_MAX then return answer(handle, "400") end -- the request line
+  if method == "TRACE" then return answer(handle, "405", "MethodNotAllowed", "method: TRACE is not forwarded") end
+  if method == "CONNECT" then return answer(handle, "400", "MalformedRequest", "method: CONNECT is for proxies") end -- AWS is silent: CONNECT is refused with 400.
+  if #target > TARGET_BYTES_MAX then
+    return answer(handle, "414", "TargetTooLong", format("target: expected at most %d bytes, found %d", TARGET_BYTES_MAX, #target))
+  end
+  local line_size = #method + #target + #"  HTTP/1.1"
+  if line_size > TARGET_BYTES_MAX then
+    return answer(handle, "400", "TargetTooLong", format("request line: expected at most %d bytes, found %d", TARGET_BYTES_MAX, line_size))
+  end
   local framing = headers:get("x-albatross-size") or "" -- size of the headers and, after a space, Transfer-Encoding
   if (tonumber(match(framing, "^%d+")) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
     local total, too_long = measured(headers, host)
-    if too_long or total > HEADERS_BYTES_MAX then return answer(handle, "400") end
+    if too_long or total > HEADERS_BYTES_MAX then
+      local limit = too_long and format("at most %d bytes in each line, found more", LINE_BYTES_MAX)
+      return answer(handle, "400", "HeadersTooLarge", "headers: expected " .. (limit or format("at most %d bytes, found %d", HEADERS_BYTES_MAX, total)))
+    end
     if total > TRACED_HEADERS_BYTES_MAX then trace = nil end
   end
   local forwarded = headers:get("x-forwarded-for")
   if forwarded and #forwarded > 2 * FORWARDED_ADDRESSES_MAX then
     local _, commas = gsub(forwarded, ",", ",")
-    if commas >= FORWARDED_ADDRESSES_MAX then return answer(handle, "463") end
+    if commas >= FORWARDED_ADDRESSES_MAX then
+      local found = format("headers[X-Forwarded-For]: expected at most %d addresses, found %d", FORWARDED_ADDRESSES_MAX, commas + 1)
+      return answer(handle, "463", "TooManyForwardedAddresses", found)
+    end
   end
 
   -- Rules see the first Host line and the normalised path, targets the path as it came.
@@ -440,7 +456,9 @@ function envoy_on_request(handle)
   local class, reason = classified(handle, headers, method, find(framing, "%a") ~= nil, to.desync)
   if class then
     note(handle, "classification", class .. " " .. reason)
-    if to.desync == "strictest" then return answer(handle, "400") end
+    if to.desync == "strictest" then
+      return answer(handle, "400", "AmbiguousRequest", reason .. ": refused by routing.http.desync_mitigation_mode strictest")
+    end
     -- differs from AWS: after an ambiguous request the client's connection is closed, the target's is kept: what it
     -- gets is written anew, with one length.
     if class == "Ambiguous" and to.desync ~= "monitor" then handle:streamInfo():drainConnectionUponCompletion() end
@@ -451,15 +469,19 @@ function envoy_on_request(handle)
     headers:remove("content-length") -- the limit on bodies is the functions', and this one goes nowhere
     return
   end
-  if to.version and mismatch(handle, headers, to, method) then return answer(handle, "464") end
+  if to.version and mismatch(handle, headers, to, method) then
+    local found = format("the target group's protocol version is %s, the request is %s %s", to.version, handle:streamInfo():protocol(), method)
+    return answer(handle, "464", "IncompatibleProtocol", found)
+  end
   local is_server = to.kind == "server"
   if not is_server and (tonumber(headers:get("content-length") or 0) or 0) > LAMBDA_BODY_BYTES_MAX then
     note(handle, "error", "LambdaRequestTooLarge") -- bodies without a length are another filter's matter
-    return answer(handle, "413")
+    local found = format("body: expected at most %d bytes, found %s", LAMBDA_BODY_BYTES_MAX, headers:get("content-length"))
+    return answer(handle, "413", "LambdaRequestTooLarge", found)
   end
   if not is_server and headers:get("upgrade") then -- a WebSocket: Lambda targets have none
     note(handle, "error", "LambdaWebsocketNotSupported")
-    return answer(handle, "400")
+    return answer(handle, "400", "LambdaWebsocketNotSupported", "headers[Upgrade]: functions cannot speak WebSocket")
   end
 
   headers:replace("x-amzn-trace-id", traced(trace))

@@ -24,6 +24,8 @@ end
 
 local function fail(handle, status)
   note(handle, "transform-status", status)
+  note(handle, "refusal", "TransformFailed")
+  note(handle, "refusal-detail", status .. ": what the rule's transforms make cannot be sent")
   handle:respond({ [":status"] = "500" }, "") -- the page comes from albatross/xds/local_reply.py
 end
 
