@@ -14,9 +14,6 @@ from albatross.lambda_.configuration import UNSUPPORTED
 _LAMBDA: Mapping[str, str] = {
     "EventSourceMapping": "functions are invoked by load balancers and by Invoke; there are no "
     "queues and streams",
-    "FunctionUrl": "a function is reached through a load balancer",
-    "EventInvokeConfig": "comes with asynchronous invocations",
-    "InvokeAsync": "AWS has replaced it by Invoke",
     "InvokeWithResponseStream": "load balancers do not use it",
     "Durable": "durable functions are not what load balancers invoke",
     "CapacityProvider": "managed instances are machines of AWS's",
@@ -29,7 +26,8 @@ _REFUSED = {
     "UpdateFunctionCode": (*UNSUPPORTED, *SOURCES),
     "PublishVersion": ("PublishTo",),
 }
-_PARTLY = {"Invoke": "without the invocation type Event"}
+_STREAMS = "without the invoke mode RESPONSE_STREAM"
+_PARTLY = {"CreateFunctionUrlConfig": _STREAMS, "UpdateFunctionUrlConfig": _STREAMS}
 
 
 def reason(service: str, operation: str) -> str | None:

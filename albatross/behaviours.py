@@ -105,10 +105,27 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
     "Lambda host": {
         "Python functions on AWS's own runtime client": "host/test_host.py",
         "Node.js functions": "host/test_node_bootstrap.py",
+        "Node.js functions by a socket of their own; streaming handlers": (
+            "host/test_node_channel.py"
+        ),
+        "Interpreters of version managers; the nearest for what is missing": (
+            "host/test_interpreters.py"
+        ),
+        "Functions of another Python, without a network": "host/test_runtimes.py",
+        "Runtimes that AWS has retired: taken, or refused under `strict`": (
+            "lambda_/test_runtimes.py"
+        ),
+        "Applications of FastAPI, Flask, Powertools, Express and middy": "e2e/test_frameworks.py",
         "Executables (provided.*) through the Runtime API": "host/test_host.py",
-        "Other runtimes, layers, container images, extensions": LATER,
+        "Other runtimes, layers, container images": LATER,
         "The variables that Lambda sets, and nothing of the server's": "host/test_host.py",
         "A private /tmp, kept over a crash": "host/test_host.py",
+        "A reset, with the init phase as part of the next invocation": "host/test_lifecycle.py",
+        "Freezing between invocations (a setting)": "host/test_lifecycle.py",
+        "Memory, with Runtime.OutOfMemory; /tmp of the ephemeral storage": "host/test_lifecycle.py",
+        "External and internal extensions, shutdown phase included": "host/test_extensions.py",
+        "Telemetry API and Logs API for extensions": LATER,
+        "A user id or a sandbox for each environment": "host/test_isolation.py",
         "Environments are reused, started by need and ended when idle": "host/test_pool.py",
         "The function's timeout": "host/test_host.py",
         "Reserved concurrency and the account's 1,000": "host/test_pool.py",
@@ -117,7 +134,16 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Logs with START, END and REPORT lines, in files": "host/test_host.py",
         "Logs in CloudWatch Logs": LATER,
         "Invoke: RequestResponse and DryRun": "e2e/test_serve.py",
-        "Invoke: Event, with retries and destinations": LATER,
+        "Invoke: Event, with retries and destinations": "e2e/test_asynchronous.py",
+        "No accepted event is lost when every process is killed": "e2e/test_asynchronous.py",
+        "Waits before retries, and the age of events": "asynchronous/test_retry.py",
+        "Records and dead letters in queues, topics, buses and buckets": (
+            "asynchronous/test_delivery.py"
+        ),
+        "Function URLs: payload format 2.0, permissions, signatures, CORS": (
+            "e2e/test_function_urls.py"
+        ),
+        "Function URLs that stream responses": LATER,
         "Published versions, which never change, and by which name they go": (
             "lambda_/test_versions.py"
         ),
@@ -173,6 +199,8 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Environment variables of 4 KB": "lambda_/test_configuration.py",
         "Policy of 20 KB": "lambda_/test_permissions.py",
         "Result of 6 MB to Invoke": "host/test_host.py",
+        "Event of 1 MB, request of 6 MB to Invoke": "e2e/test_asynchronous.py",
+        "Request and result of 6 MB at a function URL": "e2e/test_function_urls.py",
         "Rates: calls of the API, new environments, requests a second": LATER,
     },
     "The server": {

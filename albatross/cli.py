@@ -3,7 +3,7 @@
 import click
 
 from albatross import __version__
-from albatross.commands import backups, ca, dead_letters, run, serve, status
+from albatross.commands import backups, ca, dead_letters, event, invoke, logs, run, serve, status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,6 +21,9 @@ def cli() -> None:
 for command in (
     serve.serve,
     run.run,
+    invoke.invoke,
+    event.event,
+    logs.logs,
     status.status,
     status.hosts,
     backups.backup,

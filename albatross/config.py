@@ -62,6 +62,9 @@ class RunSpec:
     concurrency: int | None = None
     verbose: bool = False
     colour: bool = False
+    as_json: bool = False
+    debug_port: int | None = None
+    forwarded_port: int | None = None  # the listener's, where `port` only stands in for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +129,17 @@ class Config:
         300,
         "Seconds between log files of a load balancer.",
         check=number(1, 3_600),
+    )
+    log_group_mb: int = declare(
+        256,
+        "Most megabytes of events that a log group of CloudWatch Logs keeps; beyond that the "
+        "oldest go.",
+        check=number(8, 1_000_000),
+    )
+    log_groups_mb: int = declare(
+        2048,
+        "Most megabytes of events that all log groups keep.",
+        check=number(16, 10_000_000),
     )
     s3_endpoint: str = declare(
         "",

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CANDIDATES = ("app.py", "lambda_function.py", "index.mjs", "index.js", "main.py")
+BOOTSTRAP = "bootstrap"  # a runtime of the function's own
+PROVIDED = "provided.al2023"
 FUNCTIONS = ("handler", "lambda_handler")
 _EXTENSIONS = (".py", ".mjs", ".js", ".cjs")
 _FORMS = "TARGET is a file, a directory, or MODULE.FUNCTION, for example app.handler."
@@ -46,6 +48,8 @@ def _in_directory(directory: str) -> Handler:
         path = os.path.join(directory, name)
         if os.path.isfile(path) and (function := _function_of(path)):
             return _handler(path, function)
+    if os.path.isfile(os.path.join(directory, BOOTSTRAP)):
+        return _in_file(os.path.join(directory, BOOTSTRAP))
     raise NoHandler(
         f"{directory} has no handler. Looked for {_any_of(CANDIDATES)} with a function "
         f"{_any_of(FUNCTIONS)}. Name the function: albatross run MODULE.FUNCTION"
@@ -53,6 +57,10 @@ def _in_directory(directory: str) -> Handler:
 
 
 def _in_file(path: str) -> Handler:
+    if os.path.basename(path) == BOOTSTRAP:
+        if not os.access(path, os.X_OK):
+            raise NoHandler(f"{path} is not executable: chmod +x {path}")
+        return Handler(os.path.dirname(os.path.abspath(path)), BOOTSTRAP, PROVIDED)
     if os.path.splitext(path)[1] not in _EXTENSIONS:
         raise NoHandler(
             f"{path} is neither Python nor JavaScript ({', '.join(_EXTENSIONS)}). "

@@ -13,16 +13,20 @@ from albatross.aws.http import REQUEST_ID
 from albatross.event_queue import AsyncInvocations
 from albatross.host.client import HostClient
 from albatross.lambda_ import lookup
+from albatross.model import arn
 from albatross.model.arn import Scope
 from albatross.model.errors import (
     AwsError,
     InvalidRequestContentException,
+    NotImplementedHere,
     RequestTooLargeException,
+    ResourceNotFoundException,
     ServiceException,
     TooManyRequestsException,
 )
 from albatross.model.operation import AsyncOperation
 from albatross.store.store import Store
+from albatross.store.transaction import Transaction
 
 # Lambda guide, "Lambda quotas": by type of invocation.
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
@@ -35,9 +39,10 @@ def operations(
     """Return Invoke and InvokeAsync, for functions in `store`, run by `host`."""
 
     async def invoke(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
-        function, qualifier = await store.read(scope, lambda tx: lookup.find(tx, params))
-        called = f"{function.arn}:{qualifier}" if qualifier else function.arn
+        called, is_here = await store.read(scope, lambda tx: _called(tx, params))
         kind = params.get("InvocationType", "RequestResponse")
+        if kind == "Event" and not is_here:
+            raise _not_elsewhere(called)
         payload = _payload(params.get("Payload"), "Event" if kind == "Event" else "RequestResponse")
         context = _client_context(params.get("ClientContext"))
         request_id = REQUEST_ID.get()
@@ -67,13 +72,37 @@ def operations(
         return answer
 
     async def invoke_async(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
-        function, qualifier = await store.read(scope, lambda tx: lookup.find(tx, params))
-        called = f"{function.arn}:{qualifier}" if qualifier else function.arn
+        called, is_here = await store.read(scope, lambda tx: _called(tx, params))
+        if not is_here:
+            raise _not_elsewhere(called)
         payload = _payload(params["InvokeArgs"], "Event")
         await events.accept(REQUEST_ID.get(), called, payload, None)
         return {"Status": 202}
 
     return {"Invoke": AsyncOperation(invoke), "InvokeAsync": AsyncOperation(invoke_async)}
+
+
+def _called(tx: Transaction, params: dict[str, Any]) -> tuple[str, bool]:
+    """Return the ARN that is invoked, and whether the function is here, not elsewhere.
+
+    Raises ResourceNotFoundException.
+    """
+    try:
+        function, qualifier = lookup.find(tx, params)
+    except ResourceNotFoundException:
+        named = lookup.address(tx.scope, params)
+        found = arn.function(tx.scope, named.name, named.qualifier)
+        if tx.remotes.find(found) is None:
+            raise
+        return found, False
+    return arn.function(tx.scope, function.name, qualifier), True
+
+
+def _not_elsewhere(called: str) -> NotImplementedHere:
+    return NotImplementedHere(
+        f"{called} runs elsewhere (the setting remote_functions), and is not invoked there "
+        "asynchronously: ask its own endpoint."
+    )
 
 
 def _payload(given: bytes | None, kind: str) -> bytes:

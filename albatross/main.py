@@ -31,6 +31,7 @@ from albatross import (
     invoke,
     lambda_,
     lambda_check,
+    logs,
     provisioned,
     run,
     s3,
@@ -51,6 +52,7 @@ from albatross.event_queue import AsyncInvocations
 from albatross.health.anomalies import Counts
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
+from albatross.host.failure_log import FailureLog
 from albatross.lambda_.function_urls import FunctionUrls
 from albatross.model import leniency, remote
 from albatross.model.arn import Scope
@@ -71,7 +73,7 @@ from albatross.store.transaction import Transaction
 from albatross.telemetry.access_log import AccessLog
 from albatross.telemetry.raw_log import REQUEST_LOG, RawLog
 from albatross.telemetry.spool import Spool
-from albatross.xds import admin, names
+from albatross.xds import admin, names, refusals
 from albatross.xds.bootstrap import XDS_SOCKET
 from albatross.xds.server import XdsServer
 
@@ -83,6 +85,7 @@ OPEN_PATHS = frozenset(
     {endpoints.HEALTH_PATH, trust_material.CONTENT_PATH, function_code.CODE_PATH}
 )
 START_S = 30.0  # longer than any start takes
+DRAIN_SAID_S = 0.5  # a drain that takes longer is told of
 READY_LOOK_S = 0.01  # how often to look whether everything has started
 
 log = logging.getLogger("albatross")
@@ -98,7 +101,9 @@ class Api(uvicorn.Server):
 
 async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> None:
     """Serve until SIGTERM, then drain. Raises UnusableData, OSError where it cannot start."""
-    xds = XdsServer(str(run_dir / XDS_SOCKET))
+    terminal = run.Terminal(config.run) if config.run is not None else None
+    tell = terminal.refused if terminal is not None else _log_refusals()
+    xds = XdsServer(str(run_dir / XDS_SOCKET), refusals.handler(tell))
     await xds.start()  # first, because the proxy is started when it listens
     host = HostClient(str(run_dir / "control.sock"))
     data_dir = Path(config.data_dir)
@@ -144,7 +149,14 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         **trust_material.routes(contents, links),
         **events.routes(),
     }
-    app = _app(config, run_dir, store, contents, links, host, publisher, events, own_routes)
+    log_groups = logs.Logs(
+        data_dir,
+        group_bytes_max=config.log_group_mb * 1024 * 1024,
+        bytes_max=config.log_groups_mb * 1024 * 1024,
+    )
+    app = _app(
+        *(config, run_dir, store, contents, links, host, publisher, events, own_routes), log_groups
+    )
     stopped = _on_signal()
     async with asyncio.TaskGroup() as group:
         background = [
@@ -155,14 +167,15 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
             group.create_task(draining.run()),
             group.create_task(events.run()),
             group.create_task(_collect(store)),
-            group.create_task(_announce(config, publisher)),
+            group.create_task(log_groups.run()),
+            group.create_task(_announce(config, publisher, terminal)),
         ]
-        if config.run is not None:
-            background.append(group.create_task(_show(host, config.run)))
+        if terminal is not None:
+            background.append(group.create_task(_show(host, terminal)))
         api = _api(app)
         serving = group.create_task(api.serve(sockets=[api_socket]))
         await stopped.wait()
-        await _drain(run_dir, config.grace_s)
+        await _drain(run_dir, config.grace_s, terminal)
         api.should_exit = True
         await serving
         for task in background:
@@ -170,6 +183,7 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     await _complete(access_log, run_dir)
     _forget_names(config)
     await events.queue.close()
+    log_groups.close()
     await xds.stop(0)
     await store.close()
 
@@ -197,10 +211,14 @@ def _app(
     publisher: Publisher,
     events: AsyncInvocations,
     own_routes: endpoints.Routes,
+    log_groups: logs.Logs,
 ) -> App:
     """Return what the API's port serves."""
     return App(
-        operations(config, store, contents, links, host, publisher, events),
+        {
+            **operations(config, store, contents, links, host, publisher, events),
+            "logs": log_groups.operations(),
+        },
         store,
         region=config.region,
         account=config.account,
@@ -383,7 +401,7 @@ def _api(app: App) -> Api:
     )
 
 
-async def _announce(config: Config, publisher: Publisher) -> None:
+async def _announce(config: Config, publisher: Publisher, terminal: run.Terminal | None) -> None:
     """Say once that everything runs."""
     asyncio.get_running_loop().call_later(START_S, gc.enable)  # should it never be ready
     # Three processes: there is no one event to wait for.
@@ -393,28 +411,44 @@ async def _announce(config: Config, publisher: Publisher) -> None:
     gc.collect()
     gc.freeze()  # what is there now stays: looking at it again and again is in vain
     api = _api_url(config)
-    if config.run is None:
+    if terminal is None:
         log.info("ready: AWS API on %s, data in %s", api, config.data_dir)
     else:
         (place,) = publisher.places.values()
-        run.announce(config.run, f"http://{place.address}:{place.port}", api)
+        terminal.announce(f"http://{place.address}:{place.port}", api)
 
 
-async def _show(host: HostClient, spec: configuration.RunSpec) -> None:
+def _log_refusals() -> Callable[[refusals.Refusal], None]:
+    """Return what writes a line to the log for each answer of the proxy's own."""
+    failures = FailureLog()
+
+    def tell(one: refusals.Refusal) -> None:
+        failures.tell(one.method, one.path, one.status, one.code, one.detail)
+
+    return tell
+
+
+async def _show(host: HostClient, terminal: run.Terminal) -> None:
     """Show what happens in the host and in each that replaces it."""
     while True:
         with contextlib.suppress(OSError):
-            await run.show(host, spec)
+            await terminal.show(host)
         await asyncio.sleep(READY_LOOK_S)
 
 
-async def _drain(run_dir: Path, grace_s: float) -> None:
+async def _drain(run_dir: Path, grace_s: float, terminal: run.Terminal | None) -> None:
     """Let the proxy refuse connections and finish requests, for at most `grace_s`."""
+    said = None
+    if terminal is not None:
+        loop = asyncio.get_running_loop()
+        said = loop.call_later(DRAIN_SAID_S, terminal.stopping, grace_s)
     try:
         if not await admin.drain(run_dir, grace_s):
             log.warning("requests were still in flight after %g s", grace_s)
     except (OSError, admin.AdminError) as error:
         log.info("the proxy cannot be drained: %s", error)
+    if said is not None:
+        said.cancel()
 
 
 def _on_signal() -> asyncio.Event:

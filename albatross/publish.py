@@ -74,7 +74,7 @@ class Publisher:
         self._contents = contents
         self._cookie_key = cookie_key
         self._remotes = remote.parse(config.remote_functions)
-        self._idle_timeout = config.lambda_idle_timeout == "answer"
+        self._idle_timeout = config.lambda_idle_timeout == "answer" and not config.debug
         self._held: set[tuple[str, int]] = set()  # open in the proxy
         self._held_of: Mapping[str, Binding] | None = None  # the bindings that are all open
         self._wake = asyncio.Event()
@@ -305,7 +305,9 @@ class Publisher:
         for listener in snapshot.listeners:
             place = self.places[listener.arn]
             if place != before.get(listener.arn):
-                _tell(balancers[listener.load_balancer_arn], listener, place)
+                run = self._config.run
+                forwarded_port = run.forwarded_port if run is not None else None
+                _tell(balancers[listener.load_balancer_arn], listener, place, forwarded_port)
         bindings = {
             arn: Binding(place.address, place.port)
             for arn, place in self.places.items()
@@ -349,14 +351,16 @@ def _trust_files(contents: Contents, snapshot: Snapshot) -> dict[str, TrustFiles
     return found
 
 
-def _tell(balancer: LoadBalancer, listener: Listener, place: Place) -> None:
+def _tell(
+    balancer: LoadBalancer, listener: Listener, place: Place, forwarded_port: int | None
+) -> None:
     if place.error:
         log.error(
             "listener %d of %s does not listen: %s", listener.port, balancer.name, place.error
         )
         return
     url = f"{listener.protocol.lower()}://{names.socket(place.address, place.port)}"
-    if place.port == listener.port:
+    if listener.port in (place.port, forwarded_port):
         log.info("listener %d of %s: %s (%s)", listener.port, balancer.name, url, balancer.dns_name)
     else:
         log.warning(
@@ -367,7 +371,10 @@ def _tell(balancer: LoadBalancer, listener: Listener, place: Place) -> None:
 
 
 def _wish(config: Config, balancer: LoadBalancer, listener: Listener) -> Wish:
-    return Wish(listener.arn, balancer.arn, _address(config, balancer), listener.port)
+    port = listener.port
+    if config.run is not None and port == config.run.forwarded_port:
+        port = config.run.port
+    return Wish(listener.arn, balancer.arn, _address(config, balancer), port)
 
 
 def _address(config: Config, balancer: LoadBalancer) -> str:

@@ -1,10 +1,7 @@
 """`albatross run`: one function behind one load balancer, and what the terminal shows of it."""
 
 import asyncio
-import json
-import re
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -13,9 +10,10 @@ from albatross.elbv2 import OPERATIONS
 from albatross.host.client import HostClient
 from albatross.model import arn
 from albatross.model.function import ELB_SERVICE, Directory, Function, Secrets, Statement
+from albatross.run_view import FUNCTION, JsonLines, View
 from albatross.store.transaction import Transaction
+from albatross.xds.refusals import Refusal
 
-FUNCTION = "app"
 HOLD_S = 0.2  # how long what a function prints waits for its request's line
 
 
@@ -56,7 +54,7 @@ def create(tx: Transaction, spec: RunSpec) -> None:
         "CreateListener",
         LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
         Protocol="HTTP",
-        Port=spec.port,
+        Port=spec.forwarded_port or spec.port,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": group_arn}],
     )
 
@@ -65,31 +63,58 @@ def _call(tx: Transaction, operation: str, **params: Any) -> dict[str, Any]:
     return OPERATIONS[operation].run(tx, params)
 
 
-def announce(spec: RunSpec, url: str, api: str, out: TextIO = sys.stdout) -> None:
-    """Say that requests are served at `url`."""
-    view = View(verbose=spec.verbose, colour=spec.colour)
-    _write(out, view.greeting(spec, url, api))
+class Terminal:
+    """Writes what happens to `out`: events of the Lambda host, and the proxy's own answers."""
 
+    def __init__(self, spec: RunSpec, out: TextIO = sys.stdout) -> None:
+        self._spec = spec
+        self._out = out
+        self._view: View | JsonLines = (
+            JsonLines() if spec.as_json else View(verbose=spec.verbose, colour=spec.colour)
+        )
 
-async def show(host: HostClient, spec: RunSpec, out: TextIO = sys.stdout) -> None:
-    """Write what happens in `host` to `out` until the host ends."""
-    view = View(verbose=spec.verbose, colour=spec.colour)
-    events = host.events(verbose=spec.verbose)
-    coming = asyncio.ensure_future(anext(events))
-    try:
-        while True:
-            done, _ = await asyncio.wait([coming], timeout=HOLD_S)
-            _write(out, view.text(coming.result()) if done else view.flush())
-            if done:
-                coming = asyncio.ensure_future(anext(events))
-    except StopAsyncIteration:
-        _write(out, view.flush())
-    finally:
-        coming.cancel()
+    def announce(self, url: str, api: str) -> None:
+        """Say that requests are served at `url`."""
+        self._write(self._view.greeting(self._spec, url, api))
 
+    def refused(self, refusal: Refusal) -> None:
+        """Show a request that the proxy has answered by itself."""
+        event = {
+            "type": "request",
+            "id": None,
+            "function": None,
+            "version": None,
+            "method": refusal.method,
+            "path": refusal.path,
+            "status": refusal.status,
+            "duration_ms": round(refusal.duration_ms, 2),
+            "cold": False,
+            "error_reason": refusal.code,
+            "detail": refusal.detail,
+        }
+        self._write(self._view.text(event))
 
-def _write(out: TextIO, text: str) -> None:
-    if text:
-        with suppress(BrokenPipeError):
-            out.write(text)
-            out.flush()
+    def stopping(self, grace_s: float) -> None:
+        """Say that the end has begun."""
+        self._write(self._view.text({"type": "stopping", "grace_s": grace_s}))
+
+    async def show(self, host: HostClient) -> None:
+        """Write what happens in `host` until it ends."""
+        events = host.events(verbose=self._spec.verbose)
+        coming = asyncio.ensure_future(anext(events))
+        try:
+            while True:
+                done, _ = await asyncio.wait([coming], timeout=HOLD_S)
+                self._write(self._view.text(coming.result()) if done else self._view.flush())
+                if done:
+                    coming = asyncio.ensure_future(anext(events))
+        except StopAsyncIteration:
+            self._write(self._view.flush())
+        finally:
+            coming.cancel()
+
+    def _write(self, text: str) -> None:
+        if text:
+            with suppress(BrokenPipeError):
+                self._out.write(text)
+                self._out.flush()

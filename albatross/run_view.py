@@ -7,12 +7,35 @@ from typing import Any
 
 from albatross.config import RunSpec
 
+FUNCTION = "app"  # the name of what is served
 _HELD_CHARACTERS_MAX = 10_000
 _BODY_CHARACTERS_MAX = 2_000  # of a body shown with -v
 _LOST = "some output is not shown: it came faster than it could be written here"
 _JSON_KEY = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(?=: )', re.MULTILINE)
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
 _RED, _GREEN, _YELLOW, _CYAN = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
+
+
+class JsonLines:
+    """Writes each event (see host/hub.py) as a line of JSON; first one of the type `ready`."""
+
+    def greeting(self, spec: RunSpec, url: str, api: str) -> str:
+        ready = {
+            "type": "ready",
+            "url": url,
+            "api": api,
+            "function": FUNCTION,
+            "handler": spec.handler,
+            "runtime": spec.runtime,
+            "debug_port": spec.debug_port,
+        }
+        return self.text(ready)
+
+    def text(self, event: Mapping[str, Any]) -> str:
+        return json.dumps(event) + "\n"
+
+    def flush(self) -> str:
+        return ""
 
 
 class View:
@@ -29,6 +52,8 @@ class View:
 
     def greeting(self, spec: RunSpec, url: str, api: str) -> str:
         lines = [f"{spec.handler} ({spec.runtime}) answers on {self._paint(_BOLD, url)}"]
+        if spec.debug_port:
+            lines.append(f"a debugger can attach to 127.0.0.1:{spec.debug_port}")
         if self._verbose:
             lines.append(self._paint(_DIM, f"AWS API on {api}, code in {spec.directory}"))
         return "\n".join(lines) + "\n"
@@ -44,6 +69,9 @@ class View:
                 return self._paint(_DIM, "code has changed: loading it anew") + "\n"
             case "init_error":
                 return self._init_error(event["error"])
+            case "stopping":
+                text = f"finishing requests, for {event['grace_s']:g} s at most; Ctrl-C: at once"
+                return self._paint(_DIM, text) + "\n"
             case "lost":
                 return self._paint(_DIM, _LOST) + "\n"
             case _:

@@ -13,6 +13,8 @@ from pathlib import Path
 import footprint
 import health
 import lambda_path
+import neighbours
+import offline
 import proxy
 import report
 import rules
@@ -36,6 +38,8 @@ Measured on {machine}.
 def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Section]]:
     return {
         "lambda": lambda: lambda_path.measure(rounds, duration_s),
+        "offline": lambda: offline.measure(rounds, duration_s),
+        "neighbours": lambda: neighbours.measure(rounds, max(duration_s, 3.0)),
         "proxy": lambda: proxy.measure(rounds, duration_s),
         "rules": lambda: rules.measure(rounds),
         "changes": changes.measure,

@@ -22,11 +22,11 @@ def client(service: str, url: str) -> Any:
     )
 
 
-def package(source: str) -> bytes:
+def package(source: str, module: str = "app.py") -> bytes:
     """Return a package with one module, `app`."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("app.py", source)
+        archive.writestr(module, source)
     return buffer.getvalue()
 
 
@@ -46,15 +46,24 @@ class Deployment:
         )
         self.listener_arn: str = listeners["Listeners"][0]["ListenerArn"]
 
-    def function(self, name: str, source: str, *, timeout_s: int = 10, **more: Any) -> str:
+    def function(
+        self,
+        name: str,
+        source: str,
+        *,
+        timeout_s: int = 10,
+        runtime: str = "python3.11",
+        module: str = "app.py",
+        **more: Any,
+    ) -> str:
         """Create a function and a target group of which it is the target; return that one's ARN."""
         created = self.lambda_.create_function(
             FunctionName=name,
-            Runtime="python3.11",
+            Runtime=runtime,
             Handler="app.handler",
             Role=ROLE,
             Timeout=timeout_s,
-            Code={"ZipFile": package(source)},
+            Code={"ZipFile": package(source, module)},
             **more,
         )
         groups = self.elbv2.create_target_group(Name=name, TargetType="lambda")

@@ -4,7 +4,14 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+)
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -106,7 +113,7 @@ class App:
             (time.perf_counter() - started) * 1000,
             request_id,
         )
-        await _send(send, request, response, request_id)
+        await _send(send, receive, request, response, request_id)
 
     async def _respond(
         self, request: Request, receive: Receive, request_id: str
@@ -296,9 +303,11 @@ async def _body(request: Request, receive: Receive, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-async def _send(send: Send, request: Request, response: Response, request_id: str) -> None:
+async def _send(
+    send: Send, receive: Receive, request: Request, response: Response, request_id: str
+) -> None:
     headers = {**response.headers, "x-amzn-RequestId": request_id}
-    if response.status != 204 and response.chunks is None:
+    if response.status != 204 and response.chunks is None and response.stream is None:
         headers["Content-Length"] = str(len(response.body))
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": raw})
@@ -308,8 +317,32 @@ async def _send(send: Send, request: Request, response: Response, request_id: st
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         finally:
             await asyncio.to_thread(response.chunks.close)
+    if response.stream is not None:
+        await _send_stream(send, receive, response.stream)
     body = b"" if request.method == "HEAD" else response.body
     await send({"type": "http.response.body", "body": body})
+
+
+async def _send_stream(send: Send, receive: Receive, stream: AsyncIterator[bytes]) -> None:
+    """Send `stream` until it ends, or the client is gone."""
+
+    async def all_of_it() -> None:
+        async for chunk in stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.ensure_future(all_of_it()), asyncio.ensure_future(gone())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

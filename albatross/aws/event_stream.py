@@ -31,7 +31,7 @@ def member(operation: OperationModel) -> str | None:
 def serialize(operation: OperationModel, events: AsyncIterator[Mapping[str, Any]]) -> Response:
     """Return the answer. Each event is a mapping of its name to its content."""
     shape = operation.get_event_stream_output()
-    assert shape is not None
+    assert isinstance(shape, StructureShape)
     headers = {"Content-Type": "application/vnd.amazon.eventstream"}
     return Response(200, headers, stream=_messages(shape, events))
 

@@ -1,7 +1,7 @@
 """An HTTP request and its answer, as far as the API needs them."""
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -34,13 +34,14 @@ class Response:
     """The answer. Content-Length is added where it is sent.
 
     `chunks`, each of which is made in a thread, take the place of `body`; `headers` say their
-    length.
+    length. So does `stream`, whose length nobody knows: it ends with the client.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     chunks: Generator[bytes, None, None] | None = field(default=None, repr=False)
+    stream: AsyncIterator[bytes] | None = field(default=None, repr=False)
 
 
 def own_url(default: str) -> str:

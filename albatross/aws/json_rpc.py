@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from botocore.model import OperationModel
 
-from albatross.aws import json_values
+from albatross.aws import event_stream, json_values
 from albatross.aws.http import Request, Response
 from albatross.aws.service import Service
 
@@ -28,6 +28,8 @@ def parse(operation: OperationModel, request: Request) -> dict[str, Any]:
 def serialize(service: Service, operation: OperationModel, result: dict[str, Any]) -> Response:
     """Return the answer, without a request id. An operation without output answers with {}."""
     shape = operation.output_shape
+    if streamed := event_stream.member(operation):
+        return event_stream.serialize(operation, result[streamed])
     body = {} if shape is None else json_values.write(shape, result)
     return Response(200, _headers(service), orjson.dumps(body))
 

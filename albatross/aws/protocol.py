@@ -18,11 +18,12 @@ from albatross.aws.errors import (
     RequestEntityTooLargeException,
     UnknownOperationException,
     UnsupportedMediaTypeException,
+    ValidationException,
 )
 from albatross.aws.http import Request, Response
 from albatross.aws.service import SERVICES, Service, service
 from albatross.aws.validate import validate
-from albatross.model.errors import AwsError
+from albatross.model.errors import AwsError, InvalidParameterException
 from albatross.model.leniency import Leniency
 
 # AWS is silent: a request that uploads no code may have a body of at most 10 MiB.
@@ -33,7 +34,7 @@ _UPLOADS = frozenset({"CreateFunction", "UpdateFunctionCode", "PublishLayerVersi
 _REST_PATH = re.compile(r"/20[0-9]{2}-[0-9]{2}-[0-9]{2}/")
 _NO_VERSION = "NO_VERSION_SPECIFIED"  # as AWS's message calls it
 _FORM = "application/x-www-form-urlencoded"
-_TARGETS = {"CertificateManager": "acm"}  # prefix of X-Amz-Target -> signing name
+_TARGETS = {"CertificateManager": "acm", "Logs_20140328": "logs"}  # prefix of X-Amz-Target -> signing name
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,12 @@ def parse(
             route = _route(target, request)
             operation = route.operation
             params = rest_json.parse(route, request)
-    validate(operation.input_shape, params, is_query=target.is_query)
+    try:
+        validate(operation.input_shape, params, is_query=target.is_query)
+    except ValidationException as error:
+        if target.name == "logs":  # which has a code of its own for this
+            raise InvalidParameterException(error.message) from None
+        raise
     return Call(operation, params)
 
 

@@ -13,6 +13,7 @@ SERVICES = {
     "acm": "acm",
     "elasticloadbalancing": "elbv2",
     "lambda": "lambda",
+    "logs": "logs",
     "sts": "sts",
 }
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import click
 
-from albatross import config, handlers
+from albatross import config, handlers, ports
 from albatross.commands import settings, variables
-from albatross.config import Config, RunSpec
+from albatross.config import Config, ConfigError, RunSpec
+from albatross.run_view import FUNCTION
+
+DEBUG_PORTS = {"python": 5678, "nodejs": 9229}  # the ports that their debuggers usually have
 
 
 @click.command()
@@ -17,6 +20,10 @@ from albatross.config import Config, RunSpec
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, metavar="PORT",
     help="Port on which the load balancer listens.",
+)  # fmt: skip
+@click.option(
+    "--forwarded-port", type=click.IntRange(1, 65535), metavar="PORT",
+    help="Port of the listener as functions see it in X-Forwarded-Port.  [default: that of --port]",
 )  # fmt: skip
 @click.option(
     "--multi-value-headers", is_flag=True,
@@ -43,18 +50,32 @@ from albatross.config import Config, RunSpec
     help="Most requests at one time (reserved concurrency); beyond that the answer is 502.",
 )  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Show events, responses and the server's log.")
+@click.option("--json", "as_json", is_flag=True, help="Print what happens as lines of JSON.")
+@click.option(
+    "--debug", "debug_port", is_flag=False, flag_value=0, type=click.IntRange(0, 65535),
+    metavar="[PORT]",
+    help="Run the function under a debugger that listens on PORT (5678 for Python, 9229 for "
+    "Node.js). Timeouts are suspended.",
+)  # fmt: skip
+@click.option(
+    "--debug-wait", is_flag=True, help="As --debug; the function waits for a debugger to attach."
+)
+@click.option(
+    "--debug-headers", is_flag=True, help="Tell clients in response headers why a request failed."
+)
 def run(target: str, **options: Any) -> None:
     """Serve one handler behind a load balancer, and reload it when its code changes.
 
     TARGET is a file, a directory with app.py, lambda_function.py, index.mjs, index.js or main.py,
     or MODULE.FUNCTION. The function is called handler or lambda_handler unless TARGET says
-    otherwise.
+    otherwise. An executable file named bootstrap is a runtime of its own (provided.al2023).
 
     \b
     Examples:
       albatross run app.py
       albatross run src/app.handler --port 3000 --env TABLE=orders
       albatross run index.mjs -v
+      albatross run app.py --debug          then attach a debugger to port 5678
     """
     settings.start(lambda: _run_config(target, **options))
 
@@ -67,9 +88,13 @@ def _run_config(
     timeout: int,
     memory: int,
     verbose: bool,
+    debug_port: int | None,
+    debug_wait: bool,
+    debug_headers: bool,
     **options: Any,
 ) -> Config:
     handler = handlers.find(target)
+    port = _debug_port(handler.runtime, debug_port, debug_wait)
     environment = variables.read(env_file) if env_file else {}
     for pair in pairs:
         environment |= variables.parse(pair, "--env")
@@ -81,8 +106,30 @@ def _run_config(
         timeout_s=timeout,
         memory_mb=memory,
         verbose=verbose,
+        debug_port=port,
         colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
         **options,
     )
     loaded = config.load({}, os.environ)
-    return replace(loaded, port=0, run=spec, log_level="info" if verbose else "warning")
+    return replace(
+        loaded,
+        port=0,
+        run=spec,
+        log_level="info" if verbose and not spec.as_json else "warning",
+        debug={FUNCTION: port} if port else {},
+        debug_wait=debug_wait,
+        debug_headers=debug_headers or loaded.debug_headers,
+    )
+
+
+def _debug_port(runtime: str, given: int | None, waits: bool) -> int | None:
+    """Return the port for a debugger, None for none. Raises ConfigError."""
+    if given is None and not waits:
+        return None
+    language = runtime.rstrip("x.0123456789")
+    if language not in DEBUG_PORTS:
+        raise ConfigError(f"--debug: there is no debugger for the runtime {runtime}.")
+    port = given or DEBUG_PORTS[language]
+    if fault := ports.in_use("127.0.0.1", port):
+        raise ConfigError(f"--debug: {fault}")
+    return port

@@ -5,6 +5,13 @@ import re
 from albatross.config import ConfigError
 
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")  # Lambda API, `EnvironmentVariableName`
+_COMMENT = re.compile(r"\s+#.*")
+_QUOTED = {
+    "'": re.compile(r"'([^']*)'\s*(?:#.*)?"),
+    '"': re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?'),
+}
+_ESCAPE = re.compile(r'\\([nrt"\\$])')
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 
 def read(path: str) -> dict[str, str]:
@@ -19,11 +26,12 @@ def read(path: str) -> dict[str, str]:
         text = line.strip().removeprefix("export ")
         if text and not text.startswith("#"):
             ((key, value),) = parse(text, f"{path}:{number}").items()
-            variables[key] = _unquoted(value.strip())
+            variables[key] = _unquoted(value, f"{path}:{number}")
     return variables
 
 
 def parse(text: str, place: str) -> dict[str, str]:
+    """Return the variable in `KEY=VALUE`. Raises ConfigError, which names `place`."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not _VARIABLE.fullmatch(key):
@@ -35,6 +43,20 @@ def parse(text: str, place: str) -> dict[str, str]:
     return {key: value}
 
 
-def _unquoted(value: str) -> str:
-    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if quoted else value
+def _unquoted(value: str, place: str) -> str:
+    """Return what the text behind `=` means.
+
+    In single quotes everything is itself; in double quotes \\n, \\t, \\" and \\\\ stand for
+    others. Without quotes a comment begins at a # behind a space. Raises ConfigError.
+    """
+    if not value.lstrip().startswith(("'", '"')):
+        return _COMMENT.sub("", value).strip()
+    value = value.strip()
+    match = _QUOTED[value[0]].fullmatch(value)
+    if match is None:
+        raise ConfigError(
+            f"{place}: the value begins with a quote and must end with the same; only a comment "
+            "may follow."
+        )
+    text: str = match[1]
+    return text if value[0] == "'" else _ESCAPE.sub(lambda found: _ESCAPED[found[1]], text)

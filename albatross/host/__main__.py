@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ import uvloop
 from albatross.config import EXIT_CANNOT_BOOT
 from albatross.host.app import LambdaConnection
 from albatross.host.control import ControlConnection
+from albatross.host.debugging import Debugging
 from albatross.host.engine import Elsewhere
 from albatross.host.failure_log import FailureLog
 from albatross.host.host import Host
@@ -48,6 +48,7 @@ async def serve(
             memory_unlimited=config["memory_unlimited"],
             channels=config["runtime_transport"] == "channel",
             opt=Path(config["opt_dir"]) if config["opt_dir"] else None,
+            debugging=Debugging(config["debug"], config["debug_wait"]),
         ),
     )
     try:

@@ -8,8 +8,9 @@ headers to write and to parse. Here an invocation is one frame each way, all num
     answer:  kind (one letter), request id (36 bytes), body length (u32), body
 
 Kinds are N (ready for the first event), R (result), E (error), L (the result is too large; no body
-follows). After R and E the runtime waits for its next event without saying so. The Runtime API is
-there beside it, for extensions and for whatever else a function does with it.
+follows), F (an error after which the runtime ends). After R and E the runtime waits for its next
+event without saying so. The Runtime API is there beside it, for extensions and for whatever else a
+function does with it.
 """
 
 import asyncio
@@ -77,7 +78,7 @@ class Channel(asyncio.Protocol):
                 if not environment.answer(id_.decode("latin-1"), outcome):
                     self._break()
                     return
-            if kind != b"L":
+            if kind not in _LAST:
                 environment.park(self)
         except (InvalidTransition, KeyError):
             self._break()
@@ -88,8 +89,11 @@ class Channel(asyncio.Protocol):
         self._environment.stop()
 
 
+_LAST = (b"L", b"F")  # no event is to follow them
+
 _OUTCOMES: dict[bytes, Callable[[bytes], Outcome]] = {
     b"R": Outcome,
     b"E": lambda body: Outcome(body, function_error="Unhandled"),
+    b"F": lambda body: Outcome(body, function_error="Unhandled"),
     b"L": lambda _: too_large(),
 }

@@ -129,6 +129,8 @@ class Environment:
         self.shutting_down: asyncio.Task[None] | None = None
         self._within_invoke = within_invoke
         self._is_new = True  # until its first invocation
+        # differs from AWS: a function is frozen between invocations only with the setting `freeze`:
+        # else what it does in the background goes on.
         self._freezes = freezes
         self._is_frozen = False
         self._is_out_of_memory = False

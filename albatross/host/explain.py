@@ -93,9 +93,15 @@ def header_value(text: str) -> str:
 
 def _longer(function: Function) -> str:
     return (
-        f"the function's Timeout is {function.timeout_s} s; longer: aws lambda "
-        f"update-function-configuration --function-name {function.name} --timeout SECONDS"
+        f"the function's Timeout is {function.timeout_s} s; longer: "
+        f"{_update(function, '--timeout SECONDS')}"
     )
+
+
+def _update(function: Function, option: str) -> str:
+    command = f"aws lambda update-function-configuration --function-name {function.name} {option}"
+    is_run = isinstance(function.code, Directory)
+    return f"{command}, or albatross run {option}" if is_run else command
 
 
 def _crash(function: Function, printed: str) -> str:
@@ -103,8 +109,8 @@ def _crash(function: Function, printed: str) -> str:
     told = ""
     if OUT_OF_MEMORY in printed:
         told = (
-            f"; it used more than its MemorySize of {function.memory_mb} MB; more: aws lambda "
-            f"update-function-configuration --function-name {function.name} --memory-size MB"
+            f"; it used more than its MemorySize of {function.memory_mb} MB; more: "
+            f"{_update(function, '--memory-size MB').replace('run --memory-size', 'run --memory')}"
         )
     own = [line for line in lines if not line.startswith(_PLATFORM)]
     return f'{told}; the last line that it printed: "{own[-1][:_SHOWN_MAX]}"' if own else told

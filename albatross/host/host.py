@@ -100,13 +100,22 @@ class Host:
             if arn in self.pools:
                 self.pools.pop(arn).close()
         for function in change.functions:
-            if function.version_arn in self.pools:
-                self.pools[function.version_arn].update(function)
-            else:
-                self.engine.look_ahead(function)
-                self.pools[function.version_arn] = self._pool(function)
+            self._take(self.engine.debugging.relaxed(function))
         self._provision(change.provisioned)
         self._tell_deregistered(before)
+
+    def _take(self, function: Function) -> None:
+        """Run `function`, which is new or has changed, as it is from now on."""
+        arn = function.version_arn
+        pool = self.pools.get(arn)
+        if pool is not None and type(pool.function.code) is type(function.code):
+            pool.update(function)
+            return
+        self.engine.look_ahead(function)
+        waiting = pool.leave() if pool is not None else []
+        self.pools[arn] = self._pool(function)
+        for invocation in waiting:
+            self.pools[arn].submit(invocation)
 
     def _provision(self, wanted: Mapping[str, int]) -> None:
         """Let each version keep ready what it is to."""
@@ -147,6 +156,7 @@ class Host:
             "call_later": self._loop.call_later,
             "on_init_failure": self._init_failed,
             "on_output": self._printed,
+            "alone": self.engine.debugging.port(function) is not None,
         }
         allowance = self._allowances[function.arn]
         if not isinstance(function.code, Directory):

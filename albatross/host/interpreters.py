@@ -134,9 +134,7 @@ def _on_path(names: Sequence[str]) -> Iterator[Interpreter]:
             yield Interpreter(path, version if len(version) > 1 else ())
 
 
-def _installed(
-    patterns: Sequence[tuple[str, str, str]], *, digits: int
-) -> Iterator[Interpreter]:
+def _installed(patterns: Sequence[tuple[str, str, str]], *, digits: int) -> Iterator[Interpreter]:
     """Yield what version managers have installed, of each version the latest release first."""
     for variable, default, pattern in patterns:
         root = Path(os.environ.get(variable) or default).expanduser()

@@ -9,7 +9,10 @@ auto    user where that works, else none. Code that runs where it lies (`albatro
 
 import logging
 import os
+import socket
 import sys
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from albatross.model.function import Directory, Function
 log = logging.getLogger(__name__)
 
 USERS = 20_000  # as many user ids are used, from the setting `first_uid` on
+USERS_CLAIMED = 500  # at once, by one server
 
 
 class Impossible(Exception):
@@ -26,24 +30,48 @@ class Impossible(Exception):
 
 
 class Users:
-    """User ids, each of one environment at a time."""
+    """User ids, each of one environment at a time.
+
+    They are claimed in blocks, because a server ends whatever runs as the user of an environment
+    that has ended: two servers on one machine must not have the same users.
+    """
 
     def __init__(self, first: int) -> None:
-        self._next = first
-        self._end = first + USERS
-        self._free: list[int] = []
+        self._blocks = iter(range(first, first + USERS, USERS_CLAIMED))
+        self._claims: list[socket.socket] = []  # held as long as this process runs
+        self._unused: Iterator[int] = iter(())
+        self._free: deque[int] = deque()
 
     def take(self) -> int:
         """Return a user id that no environment has. Raises OSError when all are taken."""
-        if self._next < self._end:
-            self._next += 1
-            return self._next - 1
-        if self._free:
-            return self._free.pop(0)
-        raise OSError("every user id for execution environments is taken")
+        user = next(self._unused, None)
+        if user is None and self._free:
+            return self._free.popleft()
+        if user is None:
+            self._unused = self._claim()
+            user = next(self._unused)
+        return user
 
     def give_back(self, user: int) -> None:
         self._free.append(user)
+
+    def close(self) -> None:
+        """Give up all claims."""
+        for claim in self._claims:
+            claim.close()
+
+    def _claim(self) -> Iterator[int]:
+        """Return the next block that no other server has."""
+        for first in self._blocks:
+            claim = socket.socket(socket.AF_UNIX)
+            try:
+                claim.bind(f"\0albatross-users-{first}")  # goes with the process that has it
+            except OSError:
+                claim.close()
+                continue
+            self._claims.append(claim)
+            return iter(range(first, first + USERS_CLAIMED))
+        raise OSError("every user id for execution environments is taken")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +129,23 @@ def choose(level: str, first_uid: int, hidden: tuple[Path, ...]) -> Isolation:
             return Isolation(private_tmp=launch.private_tmp_works(probe))
         case _:
             return _sandbox(as_user if is_root else replace(probe, hidden=hidden), first_uid)
+
+
+def task_probe(found: Isolation, first_uid: int) -> launch.Launch | None:
+    """Return what tells, tried once, whether code can be shown as /var/task; None: it cannot."""
+    if not found.private_tmp or found.sandbox:
+        return None
+    look = "import os, sys; sys.exit(not os.path.isdir('/var/task/bin'))"
+    return launch.Launch(
+        command=[sys.executable, "-c", look],
+        environment={},
+        directory=Path("/usr"),
+        tmp=Path("/"),
+        at_task_root=True,
+        reads=(Path(sys.prefix), Path(sys.base_prefix)),
+        user=first_uid if found.users else None,
+        hidden=found.hidden,
+    )
 
 
 def _sandbox(probe: launch.Launch, first_uid: int) -> Isolation:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from albatross.host import bwrap, mounts
@@ -42,13 +43,23 @@ class Launch:
     tmp: Path
     tmp_mb: int | None = None  # size of a /tmp in memory; None: /tmp is the directory `tmp`
     opt: Path | None = None  # what is to be /opt
+    at_task_root: bool = False  # `directory` is to be /var/task
     reads: Sequence[Path] = ()
     hidden: Sequence[Path] = ()  # directories that it must not see
     user: int | None = None  # run as this user and group
     sandbox: bool = False  # in bubblewrap, too
     private_tmp: bool = False
     joins: mounts.Namespace | None = None  # of a process whose /tmp it shares
-    descriptors: Sequence[int] = ()  # kept open in the process, under the same numbers
+    channel: int | None = None  # a descriptor, open in the process as `channel_number()`
+
+
+@lru_cache(maxsize=1)
+def channel_number() -> int:
+    """Return the number that a channel has in every process; call it early, then it is low.
+
+    Node.js keeps its first 16 descriptors from the processes that it starts, others it does not.
+    """
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # holds the number
 
 
 def start(launch: Launch) -> subprocess.Popen[bytes]:
@@ -66,6 +77,8 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     host = os.getpid()
 
     def in_child() -> None:
+        if launch.channel is not None:
+            os.dup2(launch.channel, channel_number())
         if _LINUX:
             _yield_to_load_balancer()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -74,7 +87,7 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
             mounts.join(launch.joins)
         elif sight is not None:
             mounts.enter(sight)
-        os.chdir(launch.directory)
+        os.chdir(mounts.TASK_ROOT if launch.at_task_root else launch.directory)
         if launch.user is not None:
             os.setgroups([])
             os.setgid(launch.user)
@@ -90,7 +103,7 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        pass_fds=launch.descriptors,
+        pass_fds=() if launch.channel is None else (channel_number(),),
         preexec_fn=in_child,
     )
     assert process.stdout is not None
@@ -98,9 +111,30 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     return process
 
 
+def shows_opt(launch: Launch) -> bool:
+    """Tell whether the process finds `launch.opt` as /opt: not where it needs what is in there."""
+    if launch.sandbox:
+        return True
+    needs = any(os.path.realpath(path).startswith("/opt/") for path in launch.reads)
+    return launch.private_tmp and os.path.isdir("/opt") and not needs
+
+
+def as_seen(launch: Launch, path: Path) -> Path:
+    """Return how the process calls the host's `path`."""
+    if launch.at_task_root and path.is_relative_to(launch.directory):
+        return mounts.TASK_ROOT / path.relative_to(launch.directory)
+    if launch.opt and shows_opt(launch) and path.is_relative_to(launch.opt):
+        return Path("/opt", path.relative_to(launch.opt))
+    return path
+
+
 def _sight(launch: Launch) -> mounts.Sight:
     """Return what the process is to see; makes ready the directory that becomes its /tmp."""
-    needed = [launch.directory, *launch.reads, *([launch.opt] if launch.opt else [])]
+    needed = list(launch.reads)
+    if not launch.at_task_root:
+        needed.append(launch.directory)
+    if launch.opt and (launch.sandbox or not shows_opt(launch)):
+        needed.append(launch.opt)
     if launch.user is None and not launch.hidden:
         covered, below = mounts.below_tmp(tuple(needed))
     else:
@@ -110,7 +144,12 @@ def _sight(launch: Launch) -> mounts.Sight:
             if path.is_relative_to("/tmp"):
                 Path(launch.tmp, path.relative_to("/tmp")).mkdir(parents=True, exist_ok=True)
     return mounts.Sight(
-        tmp=launch.tmp, tmp_mb=launch.tmp_mb, covered=covered, needed=below, opt=launch.opt
+        tmp=launch.tmp,
+        tmp_mb=launch.tmp_mb,
+        covered=covered,
+        needed=below,
+        opt=launch.opt if shows_opt(launch) else None,
+        task=launch.directory if launch.at_task_root else None,
     )
 
 

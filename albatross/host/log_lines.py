@@ -7,6 +7,7 @@ event schema reference" and "Log-level filtering".
 import hashlib
 import re
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -48,9 +49,7 @@ class Lines(Protocol):
 
     def timed_out(self, id_: str) -> bytes: ...
 
-    def extension(
-        self, name: str, *, state: str, events: list[str], error_type: str
-    ) -> bytes: ...
+    def extension(self, name: str, *, state: str, events: list[str], error_type: str) -> bytes: ...
 
 
 def lines_for(function: Function) -> Lines:
@@ -193,7 +192,7 @@ class JsonLines:
             record["errorType"] = error_type
         return self._event(_INFO, "platform.extension", record)
 
-    def _event(self, level: int, kind: str, record: dict[str, object]) -> bytes:
+    def _event(self, level: int, kind: str, record: Mapping[str, object]) -> bytes:
         if level < self._least:
             return b""
         return orjson.dumps({"time": timestamp(), "type": kind, "record": record})

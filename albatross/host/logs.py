@@ -117,9 +117,7 @@ class StreamLog:
     def close(self) -> None:
         """Take the last line of each process, which may have no end."""
         self.pending += [
-            (source, (ms, text, True))
-            for source in self._sources
-            for ms, text in source.rest()
+            (source, (ms, text, True)) for source in self._sources for ms, text in source.rest()
         ]
 
 

@@ -17,8 +17,11 @@ from pathlib import Path
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_BIND = 1, 2, 4, 32, 4096
 _MS_REC, _MS_PRIVATE = 16384, 1 << 18
+_MS_NOEXEC, _MS_NOATIME, _MS_NODIRATIME, _MS_RELATIME = 8, 1024, 2048, 1 << 21
+_ST_RELATIME = 4096  # the others are the same in statvfs(3)
 _TMP = Path("/tmp")
 _OPT = Path("/opt")
+TASK_ROOT, RUNTIME_DIR = Path("/var/task"), Path("/var/runtime")
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -47,7 +50,8 @@ class Sight:
     tmp_mb: int | None
     covered: tuple[Path, ...] = ()
     needed: tuple[Path, ...] = ()
-    opt: Path | None = None
+    opt: Path | None = None  # what is to be /opt
+    task: Path | None = None  # and /var/task, read-only both
 
 
 @lru_cache(maxsize=256)
@@ -81,16 +85,23 @@ def enter(sight: Sight) -> None:
     _mount(None, "/", _MS_REC | _MS_PRIVATE)
     handles = [(os.open(path, os.O_PATH), path) for path in sight.needed]
     opt = os.open(sight.opt, os.O_PATH) if sight.opt and _OPT.is_dir() else None
+    task = os.open(sight.task, os.O_PATH) if sight.task else None
     tmp = os.open(sight.tmp, os.O_PATH)
+    if task is not None:
+        _make_task_root()
     for cover in sight.covered:
         if cover == _TMP and sight.tmp_mb is None:
             _bind(tmp, _TMP)
         elif cover == _TMP:
+            # differs from AWS: what a function keeps in /tmp takes memory of this machine, up to
+            # its ephemeral storage; where there are no mount namespaces it is not limited.
             _tmpfs(_TMP, f"mode=1777,size={sight.tmp_mb}m")
         elif cover.is_dir():
             _tmpfs(cover, "mode=0755,size=1m")
     if opt is not None:
-        _bind(opt, _OPT)
+        _bind(opt, _OPT, read_only=True)
+    if task is not None:
+        _bind(task, TASK_ROOT, read_only=True)
     for handle, path in handles:
         path.mkdir(parents=True, exist_ok=True)
         _bind(handle, path)
@@ -98,8 +109,9 @@ def enter(sight: Sight) -> None:
         if cover != _TMP and cover.is_dir():
             flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
             _mount("tmpfs", str(cover), flags, "tmpfs")
-    for handle in (tmp, *([opt] if opt is not None else []), *(each for each, _ in handles)):
-        os.close(handle)
+    for handle in (tmp, opt, task, *(each for each, _ in handles)):
+        if handle is not None:
+            os.close(handle)
 
 
 def join(namespace: Namespace) -> None:
@@ -149,8 +161,34 @@ def _tmpfs(target: Path, options: str) -> None:
     _mount("tmpfs", str(target), _MS_NOSUID | _MS_NODEV, "tmpfs", options)
 
 
-def _bind(handle: int, target: Path) -> None:
+def _bind(handle: int, target: Path, *, read_only: bool = False) -> None:
     _mount(f"/proc/self/fd/{handle}", str(target), _MS_BIND | _MS_REC)
+    if read_only:
+        present = os.statvfs(target).f_flag  # what holds already may not be taken away
+        kept = present & (_MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_NOATIME | _MS_NODIRATIME)
+        kept |= _MS_RELATIME if present & _ST_RELATIME else 0
+        _mount(None, str(target), _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept)
+
+
+def _make_task_root() -> None:
+    """Let there be a directory /var/task to mount on: in a copy of /var where there is none."""
+    if TASK_ROOT.is_dir():
+        return
+    var = TASK_ROOT.parent
+    there = [(entry, os.open(entry.path, os.O_PATH | os.O_NOFOLLOW)) for entry in os.scandir(var)]
+    _tmpfs(var, "mode=0755,size=1m")
+    for entry, handle in there:
+        path = Path(entry.path)
+        if entry.is_symlink():
+            path.symlink_to(os.readlink("", dir_fd=handle))
+        else:
+            path.mkdir() if entry.is_dir() else path.touch()
+            _bind(handle, path)
+        os.close(handle)
+    TASK_ROOT.mkdir()
+    RUNTIME_DIR.mkdir(exist_ok=True)
+    flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
+    _mount("tmpfs", str(var), flags, "tmpfs")
 
 
 def _mount(

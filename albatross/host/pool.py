@@ -78,6 +78,7 @@ class Pool:
         engine: Engine,
         *,
         clock: Callable[[], float],
+        alone: bool = False,
         call_later: Callable[[float, Callable[[], None]], object],
         on_init_failure: Callable[[Function, InitFailure], None] = lambda *_: None,
         on_output: Callable[[Environment, bytes], None] = lambda *_: None,
@@ -90,6 +91,7 @@ class Pool:
         self.running = 0  # invocations accepted and not yet done, the waiting ones included
         self._background = 0  # how many in the background wait, at most: the last ones
         self._held = False
+        self._alone = alone  # one environment at a time, which is kept: it has a debugger
         self._closed = False
         self._engine = engine
         self._clock = clock
@@ -176,15 +178,30 @@ class Pool:
             environment.retire()
         self._fail_waiting(Outcome(b"", api_error="ResourceNotFoundException"))
 
+    def leave(self) -> list[Invocation]:
+        """Hand over what waits, to be run by another pool in the place of this one."""
+        self._closed = True
+        self._engine.forget(self.function)
+        waiting = self._drop(all_=True)
+        for environment in list(self.environments):
+            environment.retire()
+        for invocation in waiting:
+            self._give_back(invocation)
+            invocation.on_provisioned = False
+        return waiting
+
     def stop_idle(self, before_s: float) -> None:
         """End environments that have been idle since `before_s` or longer."""
+        if self._alone:
+            return
         for environment in [e for e in self.idle if e.freed_s <= before_s and not e.provisioned]:
             self.idle.remove(environment)
             environment.stop()
 
     def longest_idle(self) -> Environment | None:
         """Return the environment that is the first to be ended, if any may be."""
-        return self.idle[0] if self.idle and not self.idle[0].provisioned else None
+        is_kept = self._alone or (self.idle and self.idle[0].provisioned)
+        return self.idle[0] if self.idle and not is_kept else None
 
     def statistics(self) -> Statistics:
         return Statistics(
@@ -236,17 +253,20 @@ class Pool:
         self._top_up()
 
     def finished(self, invocation: Invocation, outcome: Outcome) -> None:
-        self.running -= 1
-        if invocation.on_provisioned:
-            self._readiness.running -= 1
-        else:
-            self.allowance.give_back(invocation)
+        self._give_back(invocation)
         invocation.done(invocation, outcome)
 
     def printed(self, environment: Environment, text: bytes) -> None:
         self._on_output(environment, text)
 
     # Within
+
+    def _give_back(self, invocation: Invocation) -> None:
+        self.running -= 1
+        if invocation.on_provisioned:
+            self._readiness.running -= 1
+        else:
+            self.allowance.give_back(invocation)
 
     def fail_waiting(self, failure: InitFailure) -> None:
         """Fail what waits with the error of an environment that could not start."""
@@ -319,6 +339,8 @@ class Pool:
         self._pace()
 
     def _wants_start(self) -> bool:
+        if self._alone:
+            return not self.environments
         alive = sum(not environment.retired for environment in self.environments)
         if not alive:
             return True
@@ -353,7 +375,7 @@ class Pool:
     def _top_up(self) -> None:
         """Start what is missing of the environments to be kept ready; what cannot be, later."""
         readiness = self._readiness
-        if not readiness.wanted or self._closed:
+        if not readiness.wanted or self._closed or self._alone:
             return
         missing = readiness.wanted - len(self._provisioned())
         if missing <= 0:
@@ -381,6 +403,7 @@ def generation(function: Function) -> tuple[object, ...]:
     """Return what an environment was started with: when it differs, the environment is stale."""
     return (
         function.code,
+        function.layers,
         function.runtime,
         function.handler,
         tuple(function.environment.items()),

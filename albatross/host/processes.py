@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from albatross.host import bwrap, isolation, launch, mounts, runtime_client, runtimes
+from albatross.host import bwrap, isolation, launch, layers, mounts, runtime_client, runtimes
 from albatross.host.channel import Channel
+from albatross.host.debugging import Debugging, until_free
 from albatross.host.environment import INIT_LIMIT_S, Environment
 from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs
 from albatross.host.framing import VARIABLE as FRAMES
@@ -26,7 +27,7 @@ from albatross.host.memory import MemoryWatch
 from albatross.host.output import Output
 from albatross.host.pool import Pool
 from albatross.host.runtime_api import RuntimeConnection
-from albatross.model.function import LEVELS, Directory, Function
+from albatross.model.function import LEVELS, Directory, Function, Package
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Options:
     memory_unlimited: str = ""
     channels: bool = True  # for runtimes that can use them
     opt: Path | None = None  # what every function finds as /opt
+    debugging: Debugging = field(default_factory=Debugging)
 
 
 class Processes:
@@ -60,6 +62,7 @@ class Processes:
         self, data_dir: Path, run_dir: Path, *, environments_max: int, options: Options
     ) -> None:
         self._options = options
+        self.debugging = options.debugging
         self.environments_max = environments_max
         self.make_room: Callable[[], bool] = lambda: False  # set by who knows the idle ones
         self._data_dir = data_dir
@@ -72,6 +75,7 @@ class Processes:
         self._cleaners: set[asyncio.Task[None]] = set()
         self._spares: dict[str, list[Spare]] = {}
         self._isolation = isolation.Isolation()
+        self._has_task_root = False  # code can be shown as /var/task
         self._memory = MemoryWatch(options.memory_unlimited)
         # One thread for as long as the host runs: the kernel ends a process with the thread that
         # started it.
@@ -80,6 +84,7 @@ class Processes:
 
     async def open(self) -> None:
         """Find out what this machine can do. Raises isolation.Impossible."""
+        launch.channel_number()
         self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
         options = self._options
@@ -87,6 +92,11 @@ class Processes:
         self._isolation = await loop.run_in_executor(
             self._starter, isolation.choose, options.isolation, options.first_uid, hidden
         )
+        probe = isolation.task_probe(self._isolation, options.first_uid)
+        if probe is not None:
+            self._has_task_root = await loop.run_in_executor(
+                self._starter, launch.private_tmp_works, probe
+            )
 
     async def close(self) -> None:
         """End every process and remove what they left."""
@@ -101,6 +111,8 @@ class Processes:
         self._starter.shutdown()
         runtime_client.stop()
         self._finder.shutdown(cancel_futures=True)
+        if self._isolation.users is not None:
+            self._isolation.users.close()
         shutil.rmtree(self._tmp, ignore_errors=True)
 
     def look_ahead(self, function: Function) -> None:
@@ -141,7 +153,7 @@ class Processes:
             function_log=self._logs.stream(function, id_),
             provisioned=provisioned,
             within_invoke=init_limit_s is not None or (spare is not None and not provisioned),
-            freezes=self._options.freeze,
+            freezes=self._options.freeze and self.debugging.port(function) is None,
         )
         if spare is not None:
             environment.user, environment.namespace = spare.user, spare.namespace
@@ -163,26 +175,29 @@ class Processes:
         loop = asyncio.get_running_loop()
         function = environment.function
         directory = self._directory(function)
-        limit_s = init_limit_s or INIT_LIMIT_S
+        debugger_port = self.debugging.port(function)
+        limit_s = init_limit_s or (function.timeout_s if debugger_port else INIT_LIMIT_S)
         try:
-            runtime = await loop.run_in_executor(self._finder, self._find, function)
+            runtime, opt = await loop.run_in_executor(self._finder, self._find, function)
             server = await loop.create_server(
                 lambda: RuntimeConnection(environment), "127.0.0.1", 0
             )
             environment.server = server
             if cleaner is not None:
                 await asyncio.wait([cleaner])
-            plan = self._plan(environment, runtime, directory)
-            if self._options.opt is not None:
+            plan = self._plan(environment, runtime, directory, opt)
+            if opt is not None:
                 await self._start_extensions(environment, plan, limit_s)
             with ExitStack() as stack:
                 if runtime.channel:
                     theirs = stack.enter_context(await _channel(environment))
                     plan = replace(
                         plan,
-                        command=(*plan.command, str(theirs.fileno())),
-                        descriptors=[theirs.fileno()],
+                        command=(*plan.command, str(launch.channel_number())),
+                        channel=theirs.fileno(),
                     )
+                if debugger_port:
+                    await until_free(debugger_port)
                 process = await self._launch(environment, plan)
         except (runtimes.Unavailable, OSError, subprocess.SubprocessError) as error:
             log.error("cannot start an environment of %s: %s", function.name, error)
@@ -195,11 +210,16 @@ class Processes:
             environment.not_started(f"{type(error).__name__}: {error}")
             return
         environment.run(process, limit_s)
-        self._memory.add(environment)
+        if not debugger_port:
+            self._memory.add(environment)
         _on_exit(process, lambda: self._ended(environment))
 
     def _plan(
-        self, environment: Environment, runtime: runtimes.Runtime, directory: Path
+        self,
+        environment: Environment,
+        runtime: runtimes.Runtime,
+        directory: Path,
+        opt: Path | None,
     ) -> launch.Launch:
         """Return how to start a process of the environment: at first, that of its runtime."""
         function, apart = environment.function, self._isolation
@@ -212,20 +232,25 @@ class Processes:
         assert environment.server is not None
         port = environment.server.sockets[0].getsockname()[1]
         sandbox = apart.sandboxed(function)
-        root = bwrap.TASK_ROOT if sandbox else directory
-        return launch.Launch(
+        plan = launch.Launch(
             command=runtime.command,
-            environment=variables(environment, runtime, root, port),
+            environment={},
             directory=directory,
             tmp=environment.tmp,
             tmp_mb=function.ephemeral_storage_mb if apart.private_tmp else None,
-            opt=self._options.opt,
+            opt=opt,
+            at_task_root=self._has_task_root and not sandbox and isinstance(function.code, Package),
             reads=(*runtime.reads, Path(sys.prefix), Path(sys.base_prefix)),
             hidden=apart.hidden_from(function),
             user=environment.user,
             sandbox=sandbox,
             private_tmp=apart.private_tmp,
         )
+        root = bwrap.TASK_ROOT if sandbox else launch.as_seen(plan, directory)
+        shown_opt = launch.as_seen(plan, opt) if opt else layers.OPT
+        command = [str(launch.as_seen(plan, Path(runtime.command[0]))), *runtime.command[1:]]
+        given = variables(environment, runtime, root, shown_opt, port)
+        return replace(plan, command=command, environment=given)
 
     async def _launch(
         self, environment: Environment, plan: launch.Launch
@@ -247,7 +272,7 @@ class Processes:
         if not names:
             return
         extensions = environment.need_extensions()
-        folder = (Path("/opt") if plan.private_tmp else plan.opt) / "extensions"
+        folder = launch.as_seen(plan, plan.opt) / "extensions"
         for extension in [extensions.expect(name) for name in names[:EXTENSIONS_MAX]]:
             program = str(folder / extension.name)
             extension.process = await self._launch(environment, replace(plan, command=[program]))
@@ -272,10 +297,13 @@ class Processes:
         extension.ended.set()
         environment.extension_failed(extension, exit_status(returncode))
 
-    def _find(self, function: Function) -> runtimes.Runtime:
+    def _find(self, function: Function) -> tuple[runtimes.Runtime, Path | None]:
+        """Return how to run `function`, and what is its /opt. Raises Unavailable, OSError."""
         options = self._options
+        opt = layers.directory(function, self._data_dir) or options.opt
         directory = self._directory(function)
-        return runtimes.find(function, directory, channels=options.channels, opt=options.opt)
+        runtime = runtimes.find(function, directory, channels=options.channels, opt=opt)
+        return options.debugging.wrapped(runtime, function), opt
 
     def _directory(self, function: Function) -> Path:
         if isinstance(function.code, Directory):
@@ -369,7 +397,7 @@ def _on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> Non
 
 
 def variables(
-    environment: Environment, runtime: runtimes.Runtime, task_root: Path, port: int
+    environment: Environment, runtime: runtimes.Runtime, task_root: Path, opt: Path, port: int
 ) -> dict[str, str]:
     """Return the variables of a function's process. Source: Lambda guide, environment variables.
 
@@ -381,8 +409,8 @@ def variables(
     provided = function.runtime.startswith("provided")
     unreserved = {
         "LANG": "en_US.UTF-8",
-        "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
-        "LD_LIBRARY_PATH": f"/lib64:/usr/lib64:/var/runtime:{task_root}:{task_root}/lib:/opt/lib",
+        "PATH": f"/usr/local/bin:/usr/bin/:/bin:{opt}/bin",
+        "LD_LIBRARY_PATH": f"/lib64:/usr/lib64:/var/runtime:{task_root}:{task_root}/lib:{opt}/lib",
         "TZ": ":UTC",
     }
     reserved = {
@@ -399,8 +427,10 @@ def variables(
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         "AWS_SESSION_TOKEN": secrets.token_urlsafe(60),
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
-        # differs from AWS: a function's code lies where LAMBDA_TASK_ROOT says, not in /var/task,
-        # and there is no /var/runtime.
+        # differs from AWS: where the system has no mount namespaces (macOS, some containers), code
+        # lies where LAMBDA_TASK_ROOT says, not in /var/task, and layers where PATH, PYTHONPATH and
+        # NODE_PATH say, not in /opt; so do layers where an interpreter is in /opt. Nothing is in
+        # /var/runtime.
         "LAMBDA_TASK_ROOT": str(task_root),
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
@@ -417,4 +447,5 @@ def variables(
         # whole seconds, an edit may come within one.
         unreserved["PYTHONDONTWRITEBYTECODE"] = "1"
         unreserved["PYTHONPYCACHEPREFIX"] = "/nonexistent"
-    return {**unreserved, **function.environment, **runtime.variables, **reserved}
+    of_layers = layers.variables(function, runtime.variables, opt)
+    return {**unreserved, **function.environment, **runtime.variables, **of_layers, **reserved}

@@ -116,7 +116,7 @@ class RemoteFunction:
             log.exception("%s could not be invoked", self.arn)
             found = _failed("UnhandledException", error)
         if found.api_error is not None:
-            log.warning("%s: %s: %s", self.arn, found.api_error, found.payload.decode())
+            log.info("%s: %s: %s", self.arn, found.api_error, found.payload.decode())
         invocation.done(invocation, found)
 
     async def _invoke(self, invocation: Invocation) -> Outcome:

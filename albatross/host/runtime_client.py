@@ -89,7 +89,7 @@ def _shared_mark() -> str:
 def _allows(package: str, interpreter: Interpreter) -> bool:
     """Tell whether the package that is installed beside us runs on `interpreter`."""
     try:
-        wanted = distribution(package).metadata.get("Requires-Python") or ""
+        wanted = distribution(package).metadata["Requires-Python"] or ""
     except PackageNotFoundError:
         return False
     return SpecifierSet(wanted).contains(".".join(map(str, interpreter.version)) + ".99")

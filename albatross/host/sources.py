@@ -25,9 +25,12 @@ SUFFIXES = frozenset(
         ".jinja",
         ".jinja2",
         ".graphql",
+        ".sh",
+        ".so",
     ]
 )
 SKIPPED = frozenset(["node_modules", "__pycache__", "venv", "site-packages", "dist-info"])
+NAMES = frozenset(["bootstrap"])  # a program without a suffix: a runtime of the function's own
 FILES_MAX = 5000
 _SHARE = 10
 
@@ -76,7 +79,7 @@ def _collect(directory: str, files: list[tuple[str, int, int]]) -> None:
             if entry.is_dir(follow_symlinks=False):
                 if name not in SKIPPED:
                     _collect(entry.path, files)
-            elif os.path.splitext(name)[1] in SUFFIXES:
+            elif os.path.splitext(name)[1] in SUFFIXES or name in NAMES:
                 stat = entry.stat()
                 files.append((entry.path, stat.st_size, stat.st_mtime_ns))
         except OSError:

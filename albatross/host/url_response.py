@@ -76,11 +76,11 @@ def _status(value: object) -> int:
 
 
 def _headers(document: dict[str, Any]) -> Lines:
-    headers = document.get("headers") or {}
+    headers = {} if document.get("headers") is None else document["headers"]
     if not isinstance(headers, dict):
         raise _Invalid("headers: expected an object")
     lines = [(name, _text(f"headers[{name}]", value)) for name, value in headers.items()]
-    cookies = document.get("cookies") or []
+    cookies = [] if document.get("cookies") is None else document["cookies"]
     if not isinstance(cookies, list):
         raise _Invalid("cookies: expected an array")
     lines += [("Set-Cookie", _text("cookies", cookie)) for cookie in cookies]

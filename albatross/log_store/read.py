@@ -67,7 +67,11 @@ def forward(
 
 
 def backward(
-    segments: list[Segment], end: Position, start_ms: int, streams: set[str] | None
+    segments: list[Segment],
+    end: Position,
+    start_ms: int,
+    streams: set[str] | None,
+    effort: Effort | None = None,
 ) -> Iterator[Event]:
     """Yield the events before `end` and not before `start_ms`, the latest first."""
     blocks = [
@@ -81,6 +85,11 @@ def backward(
         cut = bisect_left(pending, (block.max_ms + 1,))
         yield from reversed(pending[cut:])
         del pending[cut:]
+        if effort is not None:
+            if effort.bytes_read >= effort.bytes_max and block.max_ms < end.ms:
+                effort.stopped = Position(block.max_ms + 1)
+                return
+            effort.bytes_read += block.length
         pending += [
             event for event in block.events(numbers) if event < end and event.ms >= start_ms
         ]

@@ -160,7 +160,10 @@ class Segment:
         except (FileNotFoundError, orjson.JSONDecodeError):
             return
         self.size = found["size"]
-        self.blocks = [Block(self, *rest, set(streams)) for *rest, streams in found["blocks"]]
+        self.blocks = [
+            Block(self, offset, length, min_ms, max_ms, set(streams))
+            for offset, length, min_ms, max_ms, streams in found["blocks"]
+        ]
         self.streams = {number: StreamPart(*rest) for number, *rest in found["streams"]}
 
     def _look(self, data: bytes) -> None:

@@ -69,9 +69,7 @@ class Logs:
 
     def _operation(self, run: Run) -> Callable[[Scope, Any], Any]:
         async def operation(scope: Scope, params: Any) -> dict[str, Any]:
-            result: dict[str, Any] = await self._in_thread(
-                lambda: run(self._files, scope, params)
-            )
+            result: dict[str, Any] = await self._in_thread(lambda: run(self._files, scope, params))
             return result
 
         return operation

@@ -15,6 +15,7 @@ from albatross.model.errors import InvalidParameterException
 
 EVENTS_MAX = 10_000  # of a page
 PAGE_BYTES_MAX = 1024 * 1024
+LATEST_FIRST_MS = 1_704_067_200_000  # 2024-01-01: FilterLogEvents, `startFromHead`
 EVENT_EXTRA_BYTES = 26  # with which each event counts
 BATCH_BYTES_MAX = 1_048_576
 # AWS is silent: a call of FilterLogEvents looks through 8 MiB of events at most, then answers with
@@ -44,8 +45,7 @@ def get_log_events(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> 
     last = read.after(taken[-1]) if taken else position
     return {
         "events": [
-            {"timestamp": e.ms, "message": e.message, "ingestionTime": e.ingested_ms}
-            for e in taken
+            {"timestamp": e.ms, "message": e.message, "ingestionTime": e.ingested_ms} for e in taken
         ],
         "nextForwardToken": f"f/{_digits(last)}/s",
         "nextBackwardToken": f"b/{_digits(first)}/s",
@@ -61,14 +61,15 @@ def filter_log_events(files: LogFiles, scope: Scope, params: Mapping[str, Any]) 
     matches = pattern(params.get("filterPattern", ""))
     names = _stream_names(found, params)
     start_ms, end_ms = _times(files, found, params, end_default=MS_MAX - 1)
-    start = Position(start_ms)
-    if "nextToken" in params:
-        parts = lookup.parts_of(params["nextToken"], 3)
-        if not all(part.isdigit() for part in parts):
-            raise InvalidParameterException("The specified nextToken is invalid.")
-        start = max(start, Position(*map(int, parts)))
+    forwards, position = _search_from(params, start_ms, end_ms)
     effort = Effort(SEARCHED_BYTES_MAX)
-    events = read.forward(found.refresh(), start, end_ms + 1, names, effort)
+    segments = found.refresh()
+    if forwards:
+        start = max(position, Position(start_ms))
+        events = read.forward(segments, start, end_ms + 1, names, effort)
+    else:
+        end = min(position, Position(end_ms + 1))
+        events = read.backward(segments, end, start_ms, names, effort)
     taken, is_full = _taken(found, (e for e in events if matches(e.message)), params)
     answer: dict[str, Any] = {
         "events": [
@@ -83,9 +84,11 @@ def filter_log_events(files: LogFiles, scope: Scope, params: Mapping[str, Any]) 
         ],
         "searchedLogStreams": [],  # as in AWS, since 2019
     }
-    goes_on = read.after(taken[-1]) if is_full else effort.stopped
+    goes_on = effort.stopped
+    if is_full:
+        goes_on = read.after(taken[-1]) if forwards else read.before(taken[-1])
     if goes_on is not None:
-        answer["nextToken"] = lookup.token(*goes_on)
+        answer["nextToken"] = lookup.token("f" if forwards else "b", *goes_on)
     return answer
 
 
@@ -170,6 +173,22 @@ def _direction(params: Mapping[str, Any], start_ms: int, end_ms: int) -> tuple[b
     return match[1] == "f", Position(int(match[2]), int(match[3]), int(match[4]))
 
 
+def _search_from(params: Mapping[str, Any], start_ms: int, end_ms: int) -> tuple[bool, Position]:
+    """Return whether to search forwards, and from where."""
+    if "nextToken" in params:
+        way, *parts = lookup.parts_of(params["nextToken"], 4)
+        if way not in ("f", "b") or not all(part.isdigit() for part in parts):
+            raise InvalidParameterException("The specified nextToken is invalid.")
+        return way == "f", Position(*map(int, parts))
+    if params.get("startFromHead", True):
+        return True, Position(start_ms)
+    if params.get("startTime", LATEST_FIRST_MS) < LATEST_FIRST_MS:
+        raise InvalidParameterException(
+            "startFromHead can be false only where startTime is not before 2024-01-01T00:00:00Z."
+        )
+    return False, Position(end_ms + 1)
+
+
 def _taken(
     found: OpenGroup, events: Iterator[Event], params: Mapping[str, Any]
 ) -> tuple[list[Event], bool]:
@@ -195,14 +214,16 @@ def _stream_names(found: OpenGroup, params: Mapping[str, Any]) -> set[str] | Non
         raise InvalidParameterException(
             "logStreamNames and logStreamNamePrefix are mutually exclusive."
         )
-    if not names and not prefix:
-        return None
-    there = found.streams()
+    there = found.streams() if names or prefix else {}
     if prefix:
         return {name for name in there if name.startswith(prefix)}
+    if not names:
+        return None
     if missing := [name for name in names if name not in there]:
-        raise lookup.stream_missing() if len(missing) == len(names) else InvalidParameterException(
-            f"The specified log stream does not exist: {missing[0]}"
+        raise (
+            lookup.stream_missing()
+            if len(missing) == len(names)
+            else InvalidParameterException(f"The specified log stream does not exist: {missing[0]}")
         )
     return set(names)
 

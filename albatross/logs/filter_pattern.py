@@ -48,9 +48,7 @@ def _terms(text: str) -> Matcher:
     if optional and not wanted and not unwanted:
         return lambda message: _any(optional, message)
     # The guide: optional terms beside others have no effect.
-    return lambda message: (
-        all(term(message) for term in wanted) and not _any(unwanted, message)
-    )
+    return lambda message: all(term(message) for term in wanted) and not _any(unwanted, message)
 
 
 def _any(terms: Iterable[Matcher], message: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 OPERATORS = ("!=", "<=", ">=", "=", "<", ">")
 _ORDER: dict[str, Callable[[Decimal, Decimal], bool]] = {

@@ -12,6 +12,7 @@ from albatross.model.errors import (
     InvalidParameterException,
     NotImplementedHere,
     ResourceAlreadyExistsException,
+    ValidationException,
 )
 
 RETENTION_DAYS = (
@@ -25,7 +26,8 @@ def create_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -
     """CreateLogGroup. Raises ResourceAlreadyExistsException, NotImplementedHere."""
     if params.get("kmsKeyId"):
         raise NotImplementedHere(
-            "kmsKeyId is not implemented in this version of Albatross; docs/coverage.md says what is"
+            "kmsKeyId is not implemented in this version of Albatross; docs/coverage.md says what "
+            "is"
         )
     new = Group(
         name=params["logGroupName"],
@@ -40,11 +42,10 @@ def create_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -
 
 
 def delete_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> dict[str, Any]:
-    """DeleteLogGroup. Raises ResourceNotFoundException, InvalidParameterException."""
+    """DeleteLogGroup. Raises ResourceNotFoundException, ValidationException."""
     found = lookup.by_name(files, scope, params["logGroupName"])
     if found.group.is_protected:
-        # AWS is silent: what is protected from deletion is refused with InvalidParameterException.
-        raise InvalidParameterException(
+        raise ValidationException(
             "The log group is protected from deletion: turn its deletion protection off first."
         )
     files.delete(found)
@@ -87,9 +88,7 @@ def delete_retention_policy(
     return {}
 
 
-def describe_log_groups(
-    files: LogFiles, scope: Scope, params: Mapping[str, Any]
-) -> dict[str, Any]:
+def describe_log_groups(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> dict[str, Any]:
     """DescribeLogGroups, by name. Raises InvalidParameterException."""
     prefix, part = params.get("logGroupNamePrefix"), params.get("logGroupNamePattern")
     if prefix and part:

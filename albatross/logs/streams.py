@@ -46,9 +46,7 @@ def describe_log_streams(
     prefix = params.get("logStreamNamePrefix", "")
     by_time = params.get("orderBy") == "LastEventTime"
     if by_time and prefix:
-        raise InvalidParameterException(
-            "Cannot order by LastEventTime with a logStreamNamePrefix."
-        )
+        raise InvalidParameterException("Cannot order by LastEventTime with a logStreamNamePrefix.")
 
     def key(stream: Stream) -> tuple[int, str]:
         return (stream.last_ms or 0) if by_time else 0, stream.name

@@ -42,9 +42,7 @@ def untag_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) ->
     return _untag(files, lookup.by_name(files, scope, params["logGroupName"]), params["tags"])
 
 
-def list_tags_log_group(
-    files: LogFiles, scope: Scope, params: Mapping[str, Any]
-) -> dict[str, Any]:
+def list_tags_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> dict[str, Any]:
     """ListTagsLogGroup. Raises ResourceNotFoundException."""
     return {"tags": dict(lookup.by_name(files, scope, params["logGroupName"]).group.tags)}
 

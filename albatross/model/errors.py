@@ -304,6 +304,12 @@ class InvalidParameterException(AwsError):
     code = "InvalidParameterException"
 
 
+class ResourceAlreadyExistsException(AwsError):
+    """A log group or stream of that name is there."""
+
+    code = "ResourceAlreadyExistsException"
+
+
 class InvalidDomainValidationOptionsException(AwsError):
     code = "InvalidDomainValidationOptionsException"
 

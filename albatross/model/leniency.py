@@ -14,7 +14,7 @@ class Leniency(StrEnum):
     CONDITION_VALUES = "condition-values"  # five values in one condition
     MISSING_VERSION = "missing-version"  # a Query request without Version
     CAPACITY = "capacity"  # a reservation without a quota for it
-    RETIRED_RUNTIMES = "retired-runtimes"  # functions of runtimes that AWS has no longer, or not yet
+    RETIRED_RUNTIMES = "retired-runtimes"  # those that AWS has no longer, or not yet
 
 
 def names(text: str) -> list[str]:

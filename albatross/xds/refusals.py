@@ -59,6 +59,13 @@ _WORDS = {
 }  # fmt: skip
 
 
+_DEBUG_HEADERS = {
+    names.REASON_HEADER: f"%DYNAMIC_METADATA({names.METADATA}:{names.REFUSAL})%",
+    names.DETAIL_HEADER: f"%DYNAMIC_METADATA({names.METADATA}:{names.REFUSAL_DETAIL})%",
+    names.PROXY_HEADER: "%RESPONSE_CODE_DETAILS%",
+}
+
+
 class Refusal(NamedTuple):
     """One answer of the proxy's own."""
 
@@ -75,13 +82,8 @@ def observe(manager: manager_pb2.HttpConnectionManager, *, debug_headers: bool =
     manager.access_log.append(_access_log())
     if debug_headers:
         for mapper in manager.local_reply_config.mappers:
-            mapper.headers_to_add.extend(
-                [
-                    header(names.REASON_HEADER, _noted(names.REFUSAL), OVERWRITE),
-                    header(names.DETAIL_HEADER, _noted(names.REFUSAL_DETAIL), OVERWRITE),
-                    header(names.PROXY_HEADER, "%RESPONSE_CODE_DETAILS%", OVERWRITE),
-                ]
-            )
+            for name, value in _DEBUG_HEADERS.items():
+                mapper.headers_to_add.add(**header(name, value, OVERWRITE))
 
 
 def handler(tell: Callable[[Refusal], None]) -> Any:
@@ -107,18 +109,23 @@ def _refusal(entry: Any) -> Refusal:
     noted = common.metadata.filter_metadata[names.METADATA]
     code, detail = explain(
         response.response_code_details,
-        str(noted.get(names.REFUSAL) or ""),
-        str(noted.get(names.REFUSAL_DETAIL) or ""),
+        _text(noted.fields, names.REFUSAL),
+        _text(noted.fields, names.REFUSAL_DETAIL),
     )
+    sent = request.request_headers
     path = request.original_path or request.path or "-"
     return Refusal(
-        method=request.request_headers.get(":method") or "-",
+        method=sent.get(names.METHOD_HEADER) or sent.get(":method") or "-",
         path=path if len(path) <= _PATH_MAX else path[:_PATH_MAX] + "...",
         status=response.response_code.value,
         duration_ms=common.duration.ToMicroseconds() / 1000,
         code=code,
         detail=detail,
     )
+
+
+def _text(fields: Any, key: str) -> str:
+    return fields[key].string_value if key in fields else ""
 
 
 def explain(details: str, code: str = "", detail: str = "") -> tuple[str, str]:
@@ -142,7 +149,7 @@ def _access_log() -> AccessLog:
             "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER}},
             "buffer_flush_interval": {"nanos": 50_000_000},
         },
-        additional_request_headers_to_log=[":method"],
+        additional_request_headers_to_log=[":method", names.METHOD_HEADER],
     )
     status = {"default_value": 400, "runtime_key": "albatross.unused"}
     expression = ExpressionFilter(expression=_NOT_OWN)
@@ -161,7 +168,3 @@ def _access_log() -> AccessLog:
             }
         },
     )
-
-
-def _noted(key: str) -> str:
-    return f"%DYNAMIC_METADATA({names.METADATA}:{key})%"

@@ -1,4 +1,4 @@
-"""Applications of other people's frameworks behind a load balancer: they get what they expect of it.
+"""Applications of other people's frameworks behind a load balancer: they get what they expect.
 
 Where frameworks differ, it is their own doing, and named in `Known`: the event is the same.
 """

@@ -5,15 +5,13 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.support.command import Place, free_port, get, is_alive, listens, place, until
+from tests.support.command import Place, get, is_alive, listens, place, until
+from tests.support.running import running
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -27,32 +25,6 @@ def handler(event, context):
     keys = "multiValueHeaders" if "multiValueHeaders" in event else "headers"
     return {"statusCode": 200, "body": os.environ.get("GREETING", "none") + " " + keys}
 """
-
-
-class Running:
-    """`albatross run`, whose output goes to a file."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int, output: Path) -> None:
-        self.process = process
-        self.port = port
-        self._output = output
-
-    def printed(self) -> str:
-        return self._output.read_text()
-
-
-@contextmanager
-def running(where: Place, *arguments: str) -> Iterator[Running]:
-    port = free_port()
-    output = where.folder / "output"
-    with output.open("w") as file:
-        process = where.start("run", *arguments, "--port", str(port), stdout=file, stderr=file)
-    try:
-        yield Running(process, port, output)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(15)
 
 
 @pytest.fixture

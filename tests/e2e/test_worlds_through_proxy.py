@@ -103,11 +103,14 @@ def test_each_load_balancer_and_each_invocation_reaches_the_function_of_its_worl
 
 def test_each_function_has_its_own_log(worlds):
     for world in worlds.values():
-        logs = world.server.place.data / "logs" / world.account / world.region / "web.log"
+        logs = world._client("logs")
         get(world.port)
-        until(lambda logs=logs: logs.exists() and "I am" in logs.read_text())
-        told = {line for line in logs.read_text().splitlines() if line.startswith("I am")}
-        assert told == {f"I am {world.name}"}
+
+        def told(logs=logs):
+            events = logs.filter_log_events(logGroupName="/aws/lambda/web", filterPattern='"I am"')
+            return {event["message"] for event in events["events"]}
+
+        assert until(told) == {f"I am {world.name}\n"}
 
 
 def test_what_is_done_to_one_leaves_the_others(worlds):

@@ -273,7 +273,8 @@ def test_output_is_logged_between_start_and_report_and_its_tail_returned(host: R
     assert f"REPORT RequestId: {invoked.request_id}\tDuration: " in tail
     assert "Init Duration: " in tail
     assert "Init Duration" not in host.invoke("prints").log_tail.decode()
-    lines = host.log("prints").splitlines()
+    first, *lines = host.log("prints").splitlines()
+    assert first.startswith("INIT_START Runtime Version: python:3.")
     assert lines[0] == f"START RequestId: {invoked.request_id} Version: $LATEST"
     assert lines[1:3] == ["hello", "oops"]
     assert lines[3] == f"END RequestId: {invoked.request_id}"

@@ -256,11 +256,22 @@ def test_a_level_that_is_impossible_here_is_refused_with_the_remedy(
     assert remedy in done.stderr
 
 
+@linux
 def test_a_user_id_is_used_by_one_environment_at_a_time() -> None:
-    users = Users(100_000)
+    users = Users(10_000_000)
     taken = [users.take() for _ in range(20_000)]
     assert len(set(taken)) == 20_000
     with pytest.raises(OSError, match="every user id"):
         users.take()
     users.give_back(taken[5])
     assert users.take() == taken[5]
+    users.close()
+
+
+@linux
+def test_two_servers_of_one_machine_never_share_a_user_id() -> None:
+    one, other = Users(20_000_000), Users(20_000_000)
+    ids = [users.take() for _ in range(1_200) for users in (one, other)]
+    assert len(set(ids)) == 2_400
+    one.close()
+    other.close()

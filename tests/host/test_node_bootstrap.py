@@ -471,3 +471,29 @@ def test_output_is_written_before_the_answer(run: Runtime, write: str) -> None:
 def test_output_larger_than_the_pipe_is_not_lost_at_exit(run: Runtime, write: str) -> None:
     source = f"exports.handler = () => {{ {write}('x'.repeat(1e6)); process.exit(0) }}"
     assert run(source).stdout.count("x") == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("package", "where"),
+    [
+        pytest.param({"index.mjs": "export const one = 1"}, "layer/node_modules", id="a module"),
+        pytest.param({"index.js": "exports.one = 1"}, "layer/node_modules", id="commonjs"),
+        pytest.param({"index.js": "exports.one = 1"}, "layer", id="a folder of another name"),
+    ],
+)
+def test_es_modules_are_imported_from_node_path(
+    run: Runtime, tmp_path: Path, package: dict[str, str], where: str
+) -> None:
+    ((name, text),) = package.items()
+    files = {
+        "index.mjs": "import { one } from 'pkg'; export const handler = async () => one",
+        f"{where}/pkg/{name}": text,
+        f"{where}/pkg/package.json": json.dumps(
+            {"name": "pkg", "exports": {"import": f"./{name}", "require": f"./{name}"}}
+        ),
+    }
+    env = {"NODE_PATH": f"/nowhere:{tmp_path / where}"}
+    assert run(files, env=env).results == [1]
+    missing = run({"index.mjs": "import 'nothing'"}, env=env).init_error
+    assert missing["errorType"] == "Error"
+    assert "Cannot find package 'nothing' imported from" in missing["errorMessage"]

@@ -37,9 +37,7 @@ class Application:
         """Return the ARN of its function, which any load balancer may invoke."""
         module, _, suffix = self.file.partition(".")
         is_python = suffix == "py"
-        code = _zip(TESTS / "functions", self.file) if is_python else _zip(NODE, self.file)
-        if not is_python:
-            variables["NODE_PATH"] = str(node_modules())
+        code = _zip(TESTS / "functions" / self.file) if is_python else _node_zip(NODE / self.file)
         name = stack.name()
         arn: str = stack.functions.create_function(
             FunctionName=name,
@@ -65,7 +63,11 @@ def front(stack: Stack, function: str, *, multi: bool) -> Front:
 
 
 def ask(
-    front: Front, line: str, *lines: str, body: str | bytes | None = None, host: str = "shop.example"
+    front: Front,
+    line: str,
+    *lines: str,
+    body: str | bytes | None = None,
+    host: str = "shop.example",
 ) -> Answer:
     return front.send(request(line, *lines, body=body, host=host), head=line.startswith("HEAD"))
 
@@ -79,7 +81,7 @@ def json_of(answer: Answer) -> Any:
     return json.loads(answer.body)
 
 
-def node_modules() -> Path:
+def _node_modules() -> Path:
     """Return the packages that the lock file names, installed once. Skips where that cannot be."""
     installed = NODE / "node_modules"
     mark = installed / ".package-lock.json"
@@ -104,8 +106,21 @@ def _skip(reason: str) -> None:
     pytest.skip(reason)
 
 
-def _zip(folder: Path, file: str) -> bytes:
+def _zip(*files: Path) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
-        package.write(folder / file, file)
+        for file in files:
+            package.write(file, file.relative_to(files[0].parent))
     return archive.getvalue()
+
+
+def _node_zip(file: Path) -> bytes:
+    """Return a package of `file` and of what Node.js needs of the installed packages."""
+    installed = _node_modules().rglob("*")
+    return _zip(file, *(each for each in installed if each.is_file() and _is_used(each)))
+
+
+def _is_used(file: Path) -> bool:
+    return file.suffix in (".js", ".cjs", ".mjs", ".json") and not {"dist-es", ".bin"} & {
+        *file.parts
+    }

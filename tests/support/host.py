@@ -20,6 +20,12 @@ import h11
 from albatross.config import Config
 from albatross.host.client import HostClient, Invoked
 from albatross.host.view import TargetGroupView, View, encode
+from albatross.log_store.files import LogFiles
+from albatross.log_store.place import ROOT
+from albatross.log_store.read import Position, forward
+from albatross.log_store.record import MS_MAX
+from albatross.log_store.segment import Event
+from albatross.model.arn import Scope
 from albatross.model.function import Directory, Function, Package, Secrets
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -175,13 +181,18 @@ class RunningHost:
         return Answer(response.status_code, bytes(response.reason).decode(), raw, b"".join(chunks))
 
     def log(self, name: str) -> str:
-        """Return the function's log file once it has grown quiet."""
-        path = self.directory / "data" / "logs" / ACCOUNT / REGION / f"{name}.log"
+        """Return the function's log once it has grown quiet."""
+        return "".join(event.message for event in self.log_events(f"/aws/lambda/{name}"))
+
+    def log_events(self, group: str) -> list[Event]:
+        """Return the events of a log group once it has grown quiet."""
+        files = LogFiles(self.directory / "data" / ROOT)
         deadline = time.monotonic() + 5
-        while not path.exists() and time.monotonic() < deadline:
+        while not (found := files.group(Scope(ACCOUNT, REGION), group)):
+            assert time.monotonic() < deadline, "the function has logged nothing"
             time.sleep(0.02)
         time.sleep(0.25)  # the host writes every 0.2 s
-        return path.read_text()
+        return list(forward(found.refresh(), Position(0), MS_MAX, None))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from albatross import main
 from albatross.aws.service import service
 from albatross.config import Config
+from albatross.event_queue import AsyncInvocations
 from albatross.host.client import HostClient
 from albatross.model.arn import Scope
 from albatross.model.operation import Operation
@@ -77,6 +78,9 @@ class _Publisher:
     def obstacle(self, *_: object) -> None:
         return None
 
+    def obstacle_to_urls(self) -> None:
+        return None
+
 
 class _Undone(Exception):
     """Ends a transaction so that nothing has happened."""
@@ -93,7 +97,7 @@ class _Whatever:
 @cache
 def operation_names() -> tuple[tuple[str, str], ...]:
     """Return service and name of every operation that the server serves."""
-    found = main.operations(Config(), *(cast(Any, _Whatever()) for _ in range(5)))
+    found = main.operations(Config(), *(cast(Any, _Whatever()) for _ in range(6)))
     return tuple(sorted((of, name) for of, operations in found.items() for name in operations))
 
 
@@ -104,9 +108,12 @@ class Worlds:
         self._runner = asyncio.Runner()
         self._store = self._runner.run(self._open(folder))
         host, publisher = HostClient(str(folder / "no-host")), cast(Publisher, _Publisher())
+        config = Config(data_dir=str(folder))
+        self._events = AsyncInvocations(config, self._store, host)
         self._operations = main.operations(
-            Config(data_dir=str(folder)),
+            config,
             *(self._store, Contents(folder), Links(lambda: "http://api"), host, publisher),
+            self._events,
         )
         self.known = {scope: self._build(scope) for scope in (HOME, *ABROAD)}
 
@@ -116,6 +123,7 @@ class Worlds:
         return Store(database, packages, keys, strict=False, on_commit=lambda _: None)
 
     def close(self) -> None:
+        self._runner.run(self._events.queue.close())
         self._runner.run(self._store.close())
         self._runner.close()
 

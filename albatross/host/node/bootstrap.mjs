@@ -38,7 +38,7 @@ async function die(title, error, exitCode) {
   if (failed === 'dying') return;
   logError(title, error);
   if (failed === 'init') await api.failInit(documentOf(error));
-  if (failed === 'invoke') await api.fail(requestId, documentOf(error));
+  if (failed === 'invoke') await api.failLast(requestId, documentOf(error));
   await answered;
   process.exit(exitCode);
 }

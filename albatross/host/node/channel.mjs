@@ -15,7 +15,7 @@ const EVENT_HEAD = 8; // two lengths of four bytes
 const ANSWER_HEAD = 41; // kind, request id, length
 const RESULT_BYTES_MAX = 6 * 1024 * 1024 + 100;
 const BUFFER_BYTES = 64 * 1024;
-const [READY, RESULT, ERROR, TOO_LARGE] = Buffer.from('NREL');
+const [READY, RESULT, ERROR, TOO_LARGE, LAST_ERROR] = Buffer.from('NRELF');
 
 export class Channel {
   #descriptor;
@@ -60,6 +60,11 @@ export class Channel {
   fail(requestId, document) {
     this.#asked = true;
     return this.#send(ERROR, requestId, JSON.stringify(document));
+  }
+
+  /** The same, when this process is about to end: no event must follow. */
+  failLast(requestId, document) {
+    return this.#send(LAST_ERROR, requestId, JSON.stringify(document));
   }
 
   /** Report that the function cannot be initialized. */

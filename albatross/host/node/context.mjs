@@ -10,7 +10,11 @@ export function contextOf(event) {
   if (traceId) process.env._X_AMZN_TRACE_ID = traceId;
   else delete process.env._X_AMZN_TRACE_ID;
   return {
-    ...ENVIRONMENT,
+    functionVersion,
+    functionName,
+    memoryLimitInMB,
+    logGroupName,
+    logStreamName,
     clientContext: parsed(event.clientContext, 'ClientContext'),
     identity: parsed(event.identity, 'CognitoIdentity'),
     invokedFunctionArn: event.functionArn,
@@ -19,13 +23,13 @@ export function contextOf(event) {
   };
 }
 
-const ENVIRONMENT = {
-  functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
-  functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
-  memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-  logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
-  logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
-};
+const {
+  AWS_LAMBDA_FUNCTION_VERSION: functionVersion,
+  AWS_LAMBDA_FUNCTION_NAME: functionName,
+  AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memoryLimitInMB,
+  AWS_LAMBDA_LOG_GROUP_NAME: logGroupName,
+  AWS_LAMBDA_LOG_STREAM_NAME: logStreamName,
+} = process.env;
 
 function parsed(text, name) {
   if (!text) return undefined;

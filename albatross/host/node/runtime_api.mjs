@@ -49,6 +49,11 @@ export class RuntimeApi {
     return this.#sendError(`/invocation/${encodeURIComponent(requestId)}/error`, document);
   }
 
+  /** The same, when this process is about to end. */
+  failLast(requestId, document) {
+    return this.fail(requestId, document);
+  }
+
   /** Report that the function cannot be initialized. */
   failInit(document) {
     return this.#sendError('/init/error', document);

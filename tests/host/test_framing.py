@@ -1,0 +1,65 @@
+"""What is printed becomes events: lines, and records with bounds, however they are cut in reads."""
+
+import struct
+
+import pytest
+
+from albatross.host.framing import EVENT_BYTES_MAX, Source
+
+
+def frame(text: bytes, ms: int = 7) -> bytes:
+    return struct.pack(">4sIQ", b"\xa5\x5a\x00\x0f", len(text), ms * 1000) + text
+
+
+def events(*reads: bytes) -> list[bytes]:
+    source = Source()
+    found = []
+    for ms, data in enumerate(reads):
+        for piece in source.split(ms, data):
+            found += source.lines(piece)
+    return [text for _, text in [*found, *source.rest()]]
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        pytest.param([b"a\nb\n"], [b"a\n", b"b\n"], id="lines"),
+        pytest.param([b"a", b"b\nc"], [b"ab\n", b"c"], id="a line in two reads"),
+        pytest.param([b"\n\n"], [b"\n", b"\n"], id="empty lines"),
+        pytest.param([frame(b"a\nb\n")], [b"a\nb\n"], id="a record of two lines"),
+        pytest.param([b"x" + frame(b"a") + b"y\n"], [b"x", b"a", b"y\n"], id="in between"),
+        pytest.param([frame(b"a\n") + frame(b"b\n")], [b"a\n", b"b\n"], id="two records"),
+        pytest.param(["å\n".encode(), "\xa5\n".encode()], ["å\n".encode(), "\xa5\n".encode()],
+                     id="text with bytes of the mark"),
+        pytest.param([b"x\xa5"], [b"x"], id="begun like a mark, and never ended"),
+    ],
+)  # fmt: skip
+def test_output_is_split_into_events(reads: list[bytes], expected: list[bytes]) -> None:
+    assert events(*reads) == expected
+
+
+def test_it_makes_no_difference_where_reads_are_cut() -> None:
+    data = b"one\n" + frame(b"two\nlines") + "å".encode() + b"\n" + frame(b"three\n") + b"four\n"
+    whole = events(data)
+    assert whole == [b"one\n", b"two\nlines", "å\n".encode(), b"three\n", b"four\n"]
+    for at in range(1, len(data)):
+        assert events(data[:at], data[at:]) == whole, at
+    assert events(*(data[at : at + 1] for at in range(len(data)))) == whole
+
+
+def test_a_record_has_its_own_time_and_a_line_that_of_its_beginning() -> None:
+    source = Source()
+    pieces = [*source.split(1, b"be"), *source.split(2, b"gun\n" + frame(b"r", ms=9))]
+    assert [each for piece in pieces for each in source.lines(piece)] == [
+        (1, b"begun\n"),
+        (9, b"r"),
+    ]
+
+
+@pytest.mark.parametrize("mark", [lambda text: text, frame], ids=["a line", "a record"])
+def test_what_is_too_long_becomes_several_events(mark) -> None:
+    text = b"x" * (2 * EVENT_BYTES_MAX + 10)
+    data = mark(text)
+    found = events(*(data[at : at + 65536] for at in range(0, len(data), 65536)))
+    assert b"".join(found) == text
+    assert max(map(len, found)) <= EVENT_BYTES_MAX + 65536
