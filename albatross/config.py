@@ -268,7 +268,7 @@ class Config:
     )
     opt_dir: str = declare(
         "",
-        "Directory that functions find as /opt. Programs in its `extensions` are started with "
+        "Directory that functions without layers find as /opt. Programs in its `extensions` are started with "
         "each environment.",
         metavar="DIRECTORY",
     )

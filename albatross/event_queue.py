@@ -20,7 +20,7 @@ import orjson
 from albatross.asynchronous import delivery
 from albatross.asynchronous.dispatcher import Dispatcher
 from albatross.asynchronous.event import Event, Handling, Letter, Result
-from albatross.asynchronous.queue import EventQueue, QueueFull
+from albatross.asynchronous.queue import FILE_NAME, EventQueue, QueueFull
 from albatross.aws.http import Request, Response
 from albatross.config import Config
 from albatross.host.client import HostClient
@@ -32,6 +32,7 @@ from albatross.model.errors import (
     TooManyRequestsException,
 )
 from albatross.model.event_invoke import EventInvoke
+from albatross.store.engine import UnusableData
 from albatross.store.store import Store
 from albatross.store.transaction import Transaction
 
@@ -43,14 +44,24 @@ log = logging.getLogger(__name__)
 
 
 class AsyncInvocations:
-    """Accepts events for functions in `store`, and has them run by `host`."""
+    """Accepts events for functions in `store`, and has them run by `host`.
+
+    Raises UnusableData where the queue's file cannot be used.
+    """
 
     def __init__(self, config: Config, store: Store, host: HostClient) -> None:
         self._config = config
         self._store = store
         self._host = host
         bytes_max = config.async_queue_mb * 1024 * 1024
-        self.queue = EventQueue(Path(config.data_dir), bytes_max=bytes_max)
+        try:
+            self.queue = EventQueue(Path(config.data_dir), bytes_max=bytes_max)
+        except sqlite3.Error as error:
+            path = Path(config.data_dir) / FILE_NAME
+            raise UnusableData(
+                f"{path}, the queue of events, cannot be used: {error}. Where it is damaged, move "
+                "it away: the server then starts with an empty one."
+            ) from error
         self._dispatcher = Dispatcher(
             self.queue,
             invoke=self._invoke,

@@ -102,24 +102,20 @@ class Api(uvicorn.Server):
 async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> None:
     """Serve until SIGTERM, then drain. Raises UnusableData, OSError where it cannot start."""
     terminal = run.Terminal(config.run) if config.run is not None else None
-    tell = terminal.refused if terminal is not None else _log_refusals()
-    xds = XdsServer(str(run_dir / XDS_SOCKET), refusals.handler(tell))
+    xds = XdsServer(str(run_dir / XDS_SOCKET), refusals.handler(_told_of(terminal)))
     await xds.start()  # first, because the proxy is started when it listens
-    host = HostClient(str(run_dir / "control.sock"))
-    data_dir = Path(config.data_dir)
+    host, data_dir = HostClient(str(run_dir / "control.sock")), Path(config.data_dir)
     directory.require_known(data_dir)
     health = Health(
-        invoke=lambda_check.probe(
-            host, lambda: health.snapshot, remote.parse(config.remote_functions)
-        ),
+        invoke=lambda_check.probe(host, lambda: health.snapshot, _elsewhere(config)),
         changed=lambda: publisher.changed(),
     )
     balance = Balance(
         health, count=partial(_count_requests, run_dir), changed=lambda: publisher.changed()
     )
-    draining = Draining(lambda: store)
-    links = Links(partial(own_url, _api_url(config)))
-    keys, packages = Keys(data_dir), Packages(data_dir, link=function_code.link(links))
+    draining, links = Draining(lambda: store), Links(partial(own_url, _api_url(config)))
+    keys, contents = Keys(data_dir), Contents(data_dir)
+    packages = Packages(data_dir, link=function_code.link(links))
     store: Store = await _open_store(
         config,
         run_dir,
@@ -129,45 +125,29 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
         health=balance,
     )
     access_log = _access_log(config, run_dir)
-    contents = Contents(data_dir)
     contents.collect(trust_material.in_use(await store.snapshot()))
     publisher: Publisher = Publisher(
         *(config, run_dir, store, xds, host, health, balance, access_log, contents),
         keys.cookie_key(),
     )
     await _create_what_runs(config, store)
-    of_backups = backup_routes.routes(
-        config,
-        Backups(data_dir, store, packages, keys, contents),
-        restored=lambda: publisher.renew(keys.cookie_key()),
-    )
-    of_code = function_code.routes(packages, links)
-    events = AsyncInvocations(config, store, host)
+    backups = Backups(data_dir, store, packages, keys, contents)
+    events, log_groups = AsyncInvocations(config, store, host), _log_groups(config)
     own_routes = {
-        **of_backups,
-        **of_code,
+        **backup_routes.routes(config, backups, lambda: publisher.renew(keys.cookie_key())),
+        **function_code.routes(packages, links),
         **trust_material.routes(contents, links),
         **events.routes(),
     }
-    log_groups = logs.Logs(
-        data_dir,
-        group_bytes_max=config.log_group_mb * 1024 * 1024,
-        bytes_max=config.log_groups_mb * 1024 * 1024,
-    )
     app = _app(
         *(config, run_dir, store, contents, links, host, publisher, events, own_routes), log_groups
     )
     stopped = _on_signal()
     async with asyncio.TaskGroup() as group:
         background = [
-            group.create_task(publisher.run()),
-            group.create_task(access_log.run()),
-            group.create_task(health.run()),
-            group.create_task(balance.run()),
-            group.create_task(draining.run()),
-            group.create_task(events.run()),
+            *(group.create_task(one.run()) for one in (publisher, access_log, health, balance)),
+            *(group.create_task(one.run()) for one in (draining, events, log_groups)),
             group.create_task(_collect(store)),
-            group.create_task(log_groups.run()),
             group.create_task(_announce(config, publisher, terminal)),
         ]
         if terminal is not None:
@@ -186,6 +166,18 @@ async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> Non
     log_groups.close()
     await xds.stop(0)
     await store.close()
+
+
+def _elsewhere(config: Config) -> remote.RemoteFunctions:
+    return remote.parse(config.remote_functions)
+
+
+def _log_groups(config: Config) -> logs.Logs:
+    return logs.Logs(
+        Path(config.data_dir),
+        group_bytes_max=config.log_group_mb * 1024 * 1024,
+        bytes_max=config.log_groups_mb * 1024 * 1024,
+    )
 
 
 async def _create_what_runs(config: Config, store: Store) -> None:
@@ -264,7 +256,7 @@ async def _open_store(
                 strict=config.strict,
                 lenient=config.lenient,
                 quotas=config.quotas,
-                remotes=remote.parse(config.remote_functions),
+                remotes=_elsewhere(config),
                 **options,
             )
         except UnusableData as error:
@@ -418,8 +410,10 @@ async def _announce(config: Config, publisher: Publisher, terminal: run.Terminal
         terminal.announce(f"http://{place.address}:{place.port}", api)
 
 
-def _log_refusals() -> Callable[[refusals.Refusal], None]:
-    """Return what writes a line to the log for each answer of the proxy's own."""
+def _told_of(terminal: run.Terminal | None) -> Callable[[refusals.Refusal], None]:
+    """Return who is told of each answer of the proxy's own: the terminal, else the log."""
+    if terminal is not None:
+        return terminal.refused
     failures = FailureLog()
 
     def tell(one: refusals.Refusal) -> None:

@@ -145,7 +145,13 @@ class Publisher:
         address, port = self._config.bind, self._config.function_url_port
         if (address, port) in self._held:
             return f"Port {port} on {address} is a listener's: set function_url_port to another."
-        return ports.in_use(address, port)
+        wish = Wish("urls", "urls", address, port)
+        place = ports.choose([wish], (), supervisor=os.getppid())["urls"]
+        if place.port != port:
+            return (
+                f"Port {port} takes rights that this server does not have: set function_url_port."
+            )
+        return place.error
 
     async def run(self) -> None:
         """Publish for ever."""

@@ -35,6 +35,14 @@ i-0123456789abcdef0 = "127.0.0.1"
 ```
 
 An instance keeps the address that it had when it was registered.
+
+So is where functions are that run elsewhere; [remote-functions.md](remote-functions.md) has its members:
+
+```toml
+[remote_functions."arn:aws:lambda:eu-west-1:123456789012:function:*"]
+endpoint = "aws"
+profile = "dev"
+```
 """
 _CLI = """\
 # Commands

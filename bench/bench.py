@@ -13,6 +13,7 @@ from pathlib import Path
 import footprint
 import health
 import lambda_path
+import many
 import neighbours
 import offline
 import proxy
@@ -46,6 +47,7 @@ def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Secti
         "store": storage.measure,
         "times": times.measure,
         "memory": footprint.measure,
+        "many": many.measure,
         "health": health.measure,
     }
 

@@ -6,7 +6,7 @@ Rates are capped so that the server, not this program, has the machine.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -70,8 +70,10 @@ class Mixture:
         made.rule(1, "/good", deployment.forward(good))
         made.rule(2, "/bad", deployment.forward(bad))
 
-    async def run(self, duration_s: float) -> None:
-        """Load the server for `duration_s`. What is in flight then is waited for."""
+    async def run(
+        self, duration_s: float, more: Sequence[tuple[float, Callable[[], Awaitable[None]]]] = ()
+    ) -> None:
+        """Load the server for `duration_s`, and do `more`. What is in flight then is waited for."""
         port, until_s = self._made.port, time.monotonic() + duration_s
         steady = [Client(port) for _ in range(4)]
         for_bad = Client(port)
@@ -92,6 +94,7 @@ class Mixture:
             (5, self._broken),
             (2, self._change_rules),
             (0.2, self._update_code),
+            *more,
         ]
         async with asyncio.TaskGroup() as group:
             for rate, action in parts:
@@ -115,22 +118,25 @@ class Mixture:
             self._fault("good request wrong", f"{id_}: {_short(answer)}, expected {expected}")
 
     async def _bad(self, client: Client, what: str) -> None:
-        await self._expect(what, 502, client.request("GET", f"/bad?what={what}"))
+        await self.expect(what, (502,), client.request("GET", f"/bad?what={what}"))
 
     async def _oversized(self) -> None:
         client = Client(self._made.port, keep_alive=False)
         body = b"x" * (BODY_BYTES_MAX + 1)
-        await self._expect("oversized", 413, client.request("POST", "/good?id=0", body))
+        await self.expect("oversized", (413,), client.request("POST", "/good?id=0", body))
 
-    async def _expect(self, what: str, status: int, request: Awaitable[Answer]) -> None:
+    async def expect(
+        self, what: str, statuses: tuple[int, ...], request: Awaitable[Answer]
+    ) -> None:
+        """Await the answer, which has to be there and to have one of `statuses`."""
         self.counts[what] += 1
         try:
             answer = await request
         except NO_ANSWER as error:
             self._fault(f"{what}: no answer", repr(error))
             return
-        if answer.status != status:
-            self._fault(f"{what}: wrong answer", f"{_short(answer)}, expected {status}")
+        if answer.status not in statuses:
+            self._fault(f"{what}: wrong answer", f"{_short(answer)}, expected {statuses}")
 
     async def _broken(self) -> None:
         """Send what is not HTTP. An answer must be an error of the client's; or the end."""

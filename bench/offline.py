@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import deployment
@@ -81,9 +81,7 @@ def _compare(
     loads: list[list[wrk.Load]] = [[], []]
     for _ in range(rounds):
         for found, port in zip(loads, ports, strict=True):
-            found.append(
-                wrk.load(port, f"/{name}", connections=connections, duration_s=duration_s)
-            )
+            found.append(wrk.load(port, f"/{name}", connections=connections, duration_s=duration_s))
     ours, theirs = map(wrk.medians, loads)
     ratio = ours.requests_per_s / theirs.requests_per_s
     label = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
@@ -135,21 +133,21 @@ def _installed() -> Path:
 def _peer(modules: Path) -> Iterator[int]:
     """Run serverless-offline and yield its load balancer's port."""
     port = server.free_port()
-    with tempfile.TemporaryDirectory(prefix="bench-") as text:
-        directory = Path(text)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         (directory / "app.py").write_text(_PYTHON)
         (directory / "hello.js").write_text(_NODE)
         (directory / "serverless.json").write_text(json.dumps(_service(port)))
         (directory / "node_modules").symlink_to(modules)
         own = Path(sys.executable).parent  # the same Python runs the handler
+        output = stack.enter_context((directory / "log").open("wb"))  # as Albatross has one
         process = subprocess.Popen(
             ["node", str(modules / "osls" / "bin" / "serverless.js"), "offline", "start"],
             cwd=directory,
-            env=os.environ
-            | {"PATH": f"{own}:{os.environ['PATH']}", "SLS_TELEMETRY_DISABLED": "1"},
+            env=os.environ | {"PATH": f"{own}:{os.environ['PATH']}", "SLS_TELEMETRY_DISABLED": "1"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
         try:

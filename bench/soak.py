@@ -16,9 +16,10 @@ from statistics import median
 import deployment
 import procfs
 import server
+from disturbances import Disturbances, Parts, events_outlive_the_host
 from mixture import Mixture
 
-ENVIRONMENTS_MAX, ENVIRONMENT_IDLE_S = 16, 5
+ENVIRONMENTS_MAX, ENVIRONMENT_IDLE_S = 24, 5
 PROGRESS_S = 10
 QUIET_S = 90  # the proxy keeps connections to the Lambda host for a minute
 DESCRIPTORS_MORE = 8  # opened once, on first use
@@ -69,22 +70,24 @@ def soak(minutes: float) -> list[str]:
         name, _, value = running.variable.partition("=")
         made = deployment.Deployment(running.api, server.free_port())
         mixture = Mixture(made, variables={name: value})
+        disturbances = Disturbances(made, mixture, {name: value})
         descriptors = {name: procfs.descriptors(pid) for name, pid in running.pids().items()}
         watch = Watch(running)
-        asyncio.run(_load(mixture, watch, minutes * 60))
+        asyncio.run(_load(mixture, disturbances.parts(running), watch, minutes * 60))
         faults = mixture.faults
         faults += _after_load(running, watch, descriptors)
         faults += watch.growth()
+        faults += asyncio.run(events_outlive_the_host(made, running))
         faults += _after_stop(running, made)
     return faults
 
 
-async def _load(mixture: Mixture, watch: Watch, duration_s: float) -> None:
+async def _load(mixture: Mixture, more: Parts, watch: Watch, duration_s: float) -> None:
     background = [
         asyncio.create_task(watch.run()),
         asyncio.create_task(_show_progress(mixture, watch)),
     ]
-    await mixture.run(duration_s)
+    await mixture.run(duration_s, more)
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from albatross import cli
-from albatross.commands import settings, status
+from albatross.commands import settings, status, variables
 from albatross.config import Config, ConfigError
 
 
@@ -112,12 +112,8 @@ def test_run_without_options_has_the_defaults_of_its_help(launched):
     ("arguments", "message"),
     [
         pytest.param(["run", "gone.py"], "gone.py: no such file.", id="target"),
-        pytest.param(
-            ["run", "app.py", "--env", "NOVALUE"], "--env must be KEY=VALUE", id="pair"
-        ),
-        pytest.param(
-            ["run", "app.py", "--env-file", "bad"], "bad:2 must be KEY=VALUE", id="file"
-        ),
+        pytest.param(["run", "app.py", "--env", "NOVALUE"], "--env must be KEY=VALUE", id="pair"),
+        pytest.param(["run", "app.py", "--env-file", "bad"], "bad:2 must be KEY=VALUE", id="file"),
         pytest.param(
             ["run", "app.py", "--env-file", "gone"], "--env-file gone: cannot be read", id="no file"
         ),
@@ -186,3 +182,30 @@ def test_the_version_is_printed():
 @pytest.mark.parametrize("command", ["serve", "run", "status", "hosts"])
 def test_every_command_has_examples(command):
     assert "Examples:" in call(command, "--help").output
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        pytest.param("KEY=a b # c", "a b", id="a comment"),
+        pytest.param("KEY=#fff", "#fff", id="no comment without a space"),
+        pytest.param("KEY= # c", "", id="nothing but a comment"),
+        pytest.param("KEY=a'b", "a'b", id="a quote within"),
+        pytest.param(r"KEY='a\n # b' # c", r"a\n # b", id="single quotes"),
+        pytest.param(r'KEY="a\n\t\"b\" \\n # $X" # c', 'a\n\t"b" \\n # $X', id="double quotes"),
+        pytest.param("export KEY = x ", "x", id="export and spaces"),
+        pytest.param("KEY=a=b", "a=b", id="equals"),
+    ],
+)
+def test_files_of_variables_are_read_as_shells_do(tmp_path, line, value):
+    file = tmp_path / "vars"
+    file.write_text(f"# first\n{line}\n")
+    assert variables.read(str(file)) == {"KEY": value}
+
+
+@pytest.mark.parametrize("line", ["KEY='a", 'KEY="a" b', 'KEY="a\\"', "KEY='a'b'"])
+def test_a_quote_that_is_not_closed_is_refused_with_its_line(tmp_path, line):
+    file = tmp_path / "vars"
+    file.write_text(f"ONE=1\n{line}\n")
+    with pytest.raises(ConfigError, match="vars:2: the value begins with a quote"):
+        variables.read(str(file))

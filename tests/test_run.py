@@ -2,14 +2,18 @@
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from albatross import run
 from albatross.config import RunSpec
-from albatross.run import View
+from albatross.run import Terminal
+from albatross.run_view import View
+from albatross.xds.refusals import Refusal
 
 SPEC = RunSpec(directory="/code", handler="app.handler", runtime="python3.11", port=8080)
 
@@ -162,6 +166,30 @@ def test_the_greeting_names_the_address_and_verbosely_the_api():
     assert "AWS API on http://b:2, code in /code\n" in verbose.greeting(SPEC, "x", "http://b:2")
 
 
+def test_requests_that_the_proxy_answers_are_shown_with_the_reason():
+    out = io.StringIO()
+    Terminal(SPEC, out).refused(Refusal("TRACE", "/a", 405, 0.4, "MethodNotAllowed", "not so"))
+    assert out.getvalue() == "TRACE /a 405 0 ms\n  MethodNotAllowed: not so\n"
+
+
+def test_json_has_a_line_for_each_event_and_first_where_the_server_is():
+    out = io.StringIO()
+    terminal = Terminal(replace(SPEC, as_json=True, colour=True), out)
+    terminal.announce("http://a:1", "http://b:2")
+    asyncio.run(terminal.show(Host([log("x"), request(id="r2")])))
+    ready, *events = map(json.loads, out.getvalue().splitlines())
+    assert ready == {
+        "type": "ready",
+        "url": "http://a:1",
+        "api": "http://b:2",
+        "function": "app",
+        "handler": "app.handler",
+        "runtime": "python3.11",
+        "debug_port": None,
+    }
+    assert events == [log("x"), request(id="r2")]
+
+
 class Host:
     """Says `events`, then whatever it is told to do, as a HostClient does."""
 
@@ -177,7 +205,7 @@ class Host:
 
 def test_events_are_written_until_the_host_ends():
     out = io.StringIO()
-    asyncio.run(run.show(Host([log("x"), request(id="r2")]), SPEC, out))
+    asyncio.run(Terminal(SPEC, out).show(Host([log("x"), request(id="r2")])))
     assert out.getvalue() == "GET /a?b=c 200 12 ms\n  | x\n"
 
 
@@ -187,7 +215,7 @@ def test_what_a_slow_request_prints_is_shown_before_it_ends(monkeypatch):
 
     async def main() -> None:
         never = asyncio.Event()
-        task = asyncio.ensure_future(run.show(Host([log("working")], never), SPEC, out))
+        task = asyncio.ensure_future(Terminal(SPEC, out).show(Host([log("working")], never)))
         while not out.getvalue():  # noqa: ASYNC110
             await asyncio.sleep(0)  # a turn of the loop, no time
         never.set()

@@ -163,7 +163,7 @@ class EventQueue:
                 try:
                     works = [work for work, _ in batch]
                     results = await loop.run_in_executor(self._thread, self._commit, works)
-                except sqlite3.Error as error:
+                except Exception as error:
                     _refuse(batch, error)
                     continue
                 for (_, future), result in zip(batch, results, strict=True):
@@ -188,7 +188,7 @@ _LETTER_NAMES = [one.name for one in fields(Letter)]
 _EVENT_NAMES = [one.name for one in fields(Event)]
 
 
-def _refuse(batch: list[tuple[Any, asyncio.Future[Any]]], error: sqlite3.Error) -> None:
+def _refuse(batch: list[tuple[Any, asyncio.Future[Any]]], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

@@ -129,10 +129,12 @@ def pattern(text: str) -> re.Pattern[str]:
     r"""Compile a pattern of the model, which is written for Java.
 
     `re` knows no Unicode categories. The models use them in one way only: `\p{L}\p{Z}\p{N}_` in a
-    character class, that is `\w` and the separators.
+    character class, that is `\w` and the separators. Nor does it take a range that begins with
+    `\w`: the hyphen is meant.
     """
     separators = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-    return re.compile(text.replace(r"\p{L}\p{Z}\p{N}_", rf"\w{separators}"))
+    known = text.replace(r"\p{L}\p{Z}\p{N}_", rf"\w{separators}")
+    return re.compile(known.replace(r"[\w-_", r"[\w\-_"))
 
 
 def _shown(shape: Shape, value: Any) -> str | None:

@@ -18,9 +18,7 @@ OVERLAP_MS = 5_000  # which is asked for again: an event may be written after a 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _REQUEST_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _PLATFORM = re.compile(r"(?:START|END|REPORT) RequestId: |INIT_(?:START|REPORT) |EXTENSION\t")
-_FAULT = re.compile(
-    r"\[?(?:ERROR|CRITICAL|FATAL)\b|\tERROR\t|Task timed out|Status: (?:error|time)"
-)
+_FAULT = re.compile(r"\b(?:ERROR|CRITICAL|FATAL)\b|Task timed out|Status: (?:error|timeout)")
 
 
 @click.command()

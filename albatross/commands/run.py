@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import click
@@ -126,7 +127,7 @@ def _debug_port(runtime: str, given: int | None, waits: bool) -> int | None:
     """Return the port for a debugger, None for none. Raises ConfigError."""
     if given is None and not waits:
         return None
-    language = runtime.rstrip("x.0123456789")
+    language = "".join(takewhile(str.isalpha, runtime))
     if language not in DEBUG_PORTS:
         raise ConfigError(f"--debug: there is no debugger for the runtime {runtime}.")
     port = given or DEBUG_PORTS[language]

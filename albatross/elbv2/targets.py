@@ -243,7 +243,7 @@ def _check_function(tx: "Transaction", group: TargetGroup, id_: str) -> None:
     invocable = tx.get(Function, arn) or tx.get(Version, arn) or tx.get(Alias, arn)
     if invocable is None and tx.remotes.find(arn) is not None:
         _check_scope(tx, id_, named.scope)
-        # differs from AWS: a function that runs elsewhere (the setting `remote_functions`) may be
+        # differs from AWS: a function that runs elsewhere (the table `remote_functions`) may be
         # registered without a look at whether it is there and may be invoked; an invocation tells.
         return
     if invocable is None:

@@ -6,10 +6,14 @@ it for as long as one likes.
 """
 
 import asyncio
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from albatross.host.runtimes import Runtime, Unavailable
 from albatross.model.function import LATEST, Function
@@ -17,7 +21,8 @@ from albatross.model.function import LATEST, Function
 ADDRESS = "127.0.0.1"
 TIMEOUT_S = 7 * 24 * 3600  # of a function under a debugger
 _FREE_S = 10.0  # how long the debugger of the environment before may take to end
-_LOOK_S = 0.02
+_POLITE_S = 1.0  # how long it is waited for before it is told to
+_LOOK_S = 0.05
 _PROBE_S = 20
 
 
@@ -51,7 +56,8 @@ class Debugging:
 async def until_free(port: int) -> None:
     """Wait until `port` can be listened on. Raises OSError when that takes too long."""
     loop = asyncio.get_running_loop()
-    give_up_s = loop.time() + _FREE_S
+    started_s = loop.time()
+    give_up_s = started_s + _FREE_S
     while True:  # nothing tells of the end of a debugger that is no child of ours
         try:
             with socket.socket() as probe:
@@ -61,7 +67,25 @@ async def until_free(port: int) -> None:
         except OSError as error:
             if loop.time() > give_up_s:
                 raise OSError(f"the port {port} for the debugger: {error.strerror}") from error
+        if loop.time() > started_s + _POLITE_S:
+            _end_adapter(port)
         await asyncio.sleep(_LOOK_S)
+
+
+def _end_adapter(port: int) -> None:
+    """End the part of debugpy that has outlived its program, because an editor does not let go.
+
+    It has left the process group of its environment. Only Linux tells which process it is.
+    """
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        is_adapter = any(each.endswith(b"debugpy/adapter") for each in words[:4])
+        if is_adapter and str(port).encode() in words[1:]:
+            with suppress(OSError):
+                os.kill(int(path.parent.name), signal.SIGTERM)
 
 
 def _python(runtime: Runtime, port: int, *, waits: bool) -> Runtime:
@@ -74,9 +98,11 @@ def _python(runtime: Runtime, port: int, *, waits: bool) -> Runtime:
         )
     wait = ("--wait-for-client",) if waits else ()
     listen = ("-m", "debugpy", "--listen", f"{ADDRESS}:{port}", *wait)
-    options = ("-Xfrozen_modules=off", *listen, "--configure-subProcess", "False")
+    # What is run is a script or `-m MODULE`: what comes before is for the interpreter.
+    at = next(n for n, each in enumerate(rest) if each == "-m" or each.endswith(".py"))
+    options = (*rest[:at], "-Xfrozen_modules=off", *listen, "--configure-subProcess", "False")
     variables = {**runtime.variables, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    return replace(runtime, command=(interpreter, *options, *rest), variables=variables)
+    return replace(runtime, command=(interpreter, *options, *rest[at:]), variables=variables)
 
 
 def _node(runtime: Runtime, port: int, *, waits: bool) -> Runtime:

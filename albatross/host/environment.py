@@ -125,6 +125,7 @@ class Environment:
         self.namespace: mounts.Namespace | None = None  # which holds its /tmp
         self.extensions: Extensions | None = None
         self.attempt: str | None = None  # Lambda-Runtime-Invocation-Id of what runs
+        self.settled = asyncio.Event()  # it is initialized, or has ended
         self.ended = asyncio.Event()
         self.shutting_down: asyncio.Task[None] | None = None
         self._within_invoke = within_invoke
@@ -257,6 +258,7 @@ class Environment:
             self._freeze(True)
 
     def _initialized(self) -> None:
+        self.settled.set()
         if not self._within_invoke:
             self.init_ms = (self.freed_s - self.started_s) * 1000
         if self.extensions is not None:
@@ -300,6 +302,7 @@ class Environment:
         """The process has ended: what it was working on has failed."""
         was_init = self.state is State.INIT
         self.state = State.EXITED
+        self.settled.set()
         self.ended.set()
         self._deadline_s = 0.0
         if self._timer is not None:
@@ -333,7 +336,7 @@ class Environment:
     @property
     def never_ready(self) -> bool:
         """It has failed before it was ready for an invocation."""
-        return self._failure is not None
+        return self._failure is not None or self.state is State.INIT
 
     # Within
 
@@ -401,7 +404,7 @@ class Environment:
         invocation = self.invocation
         assert invocation is not None
         if self._output is not None:
-            self._output.read_rest()  # what it printed before it answered belongs to this invocation
+            self._output.read_rest()  # what it printed before it answered belongs to it
         self.invocation = None
         now_s = time.monotonic()
         report = self.log.lines.report(

@@ -33,7 +33,7 @@ def directory(function: Function, data_dir: Path) -> Path | None:
         scratch = Path(tempfile.mkdtemp(dir=data_dir / "tmp"))
         try:
             merged = scratch / "opt"
-            merged.mkdir(mode=0o755)
+            _make(merged)
             for source in sources:
                 _add(source, merged)
             target.parent.mkdir(exist_ok=True)
@@ -56,7 +56,8 @@ def _add(source: Path, target: Path) -> None:
         if entry.is_dir(follow_symlinks=False):
             if path.is_symlink() or path.is_file():
                 path.unlink()
-            path.mkdir(mode=0o755, exist_ok=True)
+            if not path.is_dir():
+                _make(path)
             _add(Path(entry.path), path)
             continue
         if path.is_dir() and not path.is_symlink():
@@ -67,6 +68,12 @@ def _add(source: Path, target: Path) -> None:
             os.link(entry.path, path, follow_symlinks=False)
         except OSError:  # a file system without links
             shutil.copy2(entry.path, path, follow_symlinks=False)
+
+
+def _make(directory: Path) -> None:
+    """Make a directory that everyone may look into, whatever the mask of this process."""
+    directory.mkdir()
+    directory.chmod(0o755)
 
 
 def variables(function: Function, runtime: Mapping[str, str], opt: Path) -> dict[str, str]:

@@ -104,14 +104,14 @@ class StreamLog:
         for source, piece in pending:
             if source is own:
                 for begun in self._sources:  # a line that has no end yet ends here
-                    entries += [Entry(name, created_ms, *event) for event in begun.rest()]
-                entries.append(Entry(name, created_ms, piece[0], piece[1]))
+                    entries += [(name, created_ms, *event) for event in begun.rest()]
+                entries.append((name, created_ms, piece[0], piece[1]))
                 continue
             if source not in self._sources:
                 self._sources.append(source)
             for ms, text in source.lines(piece):
                 if not self._json_level or level_of(text) >= self._json_level:
-                    entries.append(Entry(name, created_ms, ms, text))
+                    entries.append((name, created_ms, ms, text))
         return entries
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EVERY_S, IDLE_EVERY_S = 0.1, 0.5
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+_PROCESSES_MAX = 64  # of an environment that are looked at: it takes time
 _TREE_EVERY = 5  # looks; in between, only the first process is measured
 
 
@@ -69,9 +70,11 @@ def _is_over(pid: int, limit_kb: int, *, whole: bool) -> bool:
 
 
 def tree(pid: int) -> list[int]:
-    """Return `pid` and its descendants."""
+    """Return `pid` and its descendants, not all of them if there are very many."""
     found = [pid]
     for each in found:
+        if len(found) > _PROCESSES_MAX:
+            break
         with suppress(OSError):
             for thread in os.listdir(f"/proc/{each}/task"):
                 with suppress(OSError), open(f"/proc/{each}/task/{thread}/children", "rb") as file:

@@ -109,9 +109,9 @@ def enter(sight: Sight) -> None:
         if cover != _TMP and cover.is_dir():
             flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
             _mount("tmpfs", str(cover), flags, "tmpfs")
-    for handle in (tmp, opt, task, *(each for each, _ in handles)):
-        if handle is not None:
-            os.close(handle)
+    for opened in (tmp, opt, task, *(handle for handle, _ in handles)):
+        if opened is not None:
+            os.close(opened)
 
 
 def join(namespace: Namespace) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 import select
 import subprocess
+import time
 from collections.abc import Callable
 
 from albatross.host import logs
 from albatross.host.framing import Source
 
+_FLOOD_PAUSE = 9  # times what reading a full buffer has taken
+_FLOOD_PAUSE_S_MIN = 0.005  # so at most 13 MB a second from one process
 _REST_READS_MAX = 16  # a pipe holds 64 KB; a grandchild may keep writing
 
 
@@ -33,9 +36,21 @@ class Output:
             self.read()
 
     def read(self) -> None:
-        """Read what is there now."""
-        if not self._stdout.closed and (data := logs.read_available(self._stdout.fileno())):
+        """Read what is there now. A flood is left waiting, so that it takes little of our time."""
+        if self._stdout.closed:
+            return
+        begun_s = time.monotonic()
+        if data := logs.read_available(self._stdout.fileno()):
             self._printed(data, self._source)
+        if len(data) == logs.READ_BYTES_MAX:
+            self._loop.remove_reader(self._stdout.fileno())
+            taken_s = time.monotonic() - begun_s
+            pause_s = max(taken_s * _FLOOD_PAUSE, _FLOOD_PAUSE_S_MIN)
+            self._loop.call_later(pause_s, self._resume)
+
+    def _resume(self) -> None:
+        if not self._stdout.closed:
+            self._loop.add_reader(self._stdout.fileno(), self.read)
 
     def close(self) -> None:
         """Read what the ended process has left in the pipe, and close it."""

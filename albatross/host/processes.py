@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -22,6 +23,7 @@ from albatross.host.debugging import Debugging, until_free
 from albatross.host.environment import INIT_LIMIT_S, Environment
 from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs
 from albatross.host.framing import VARIABLE as FRAMES
+from albatross.host.gate import Gate
 from albatross.host.logs import Logs
 from albatross.host.memory import MemoryWatch
 from albatross.host.output import Output
@@ -77,6 +79,7 @@ class Processes:
         self._isolation = isolation.Isolation()
         self._has_task_root = False  # code can be shown as /var/task
         self._memory = MemoryWatch(options.memory_unlimited)
+        self._gate = Gate()
         # One thread for as long as the host runs: the kernel ends a process with the thread that
         # started it.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
@@ -185,6 +188,7 @@ class Processes:
             environment.server = server
             if cleaner is not None:
                 await asyncio.wait([cleaner])
+                environment.started_s = time.monotonic()
             plan = self._plan(environment, runtime, directory, opt)
             if opt is not None:
                 await self._start_extensions(environment, plan, limit_s)
@@ -198,7 +202,12 @@ class Processes:
                     )
                 if debugger_port:
                     await until_free(debugger_port)
-                process = await self._launch(environment, plan)
+                await self._gate.enter()
+                environment.started_s = time.monotonic()
+                try:
+                    process = await self._launch(environment, plan)
+                finally:
+                    self._gate.leave(environment.settled)
         except (runtimes.Unavailable, OSError, subprocess.SubprocessError) as error:
             log.error("cannot start an environment of %s: %s", function.name, error)
             self._leave(environment)
@@ -442,10 +451,5 @@ def variables(
     if function.logging.is_json:
         reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         reserved["AWS_LAMBDA_LOG_LEVEL"] = LEVELS[function.logging.application_level]
-    if isinstance(function.code, Directory):
-        # The tree is the user's: leave no byte code in it. And trust none: its time stamp has
-        # whole seconds, an edit may come within one.
-        unreserved["PYTHONDONTWRITEBYTECODE"] = "1"
-        unreserved["PYTHONPYCACHEPREFIX"] = "/nonexistent"
     of_layers = layers.variables(function, runtime.variables, opt)
     return {**unreserved, **function.environment, **runtime.variables, **of_layers, **reserved}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from albatross.host import interpreters, runtime_client
 from albatross.host.runtime_client import NotInstalled
-from albatross.model.function import Function
+from albatross.model.function import Directory, Function
 
 PYTHON_RUNTIME = Path(__file__).parent / "python" / "runtime.py"
 NODE_BOOTSTRAP = Path(__file__).parent / "node" / "bootstrap.mjs"
@@ -92,9 +92,15 @@ def _python(function: Function, cache: Path, channels: bool) -> Runtime:
         own = function.environment.get("PYTHONPATH")
         variables = {"PYTHONPATH": f"{own}:{packages}" if own else str(packages)}
         reads = (*reads, packages)
+    fresh: tuple[str, ...] = ()
+    if isinstance(function.code, Directory):
+        # The tree is the user's: leave no byte code in it. And trust none: its time stamp has
+        # whole seconds, an edit may come within one.
+        variables["PYTHONDONTWRITEBYTECODE"] = "1"
+        fresh = ("-X", "fresh" if channels else "pycache_prefix=/nonexistent")
     if not channels:
-        return Runtime((interpreter.path, "-m", "awslambdaric", handler), variables, reads)
-    command = (interpreter.path, str(PYTHON_RUNTIME), handler)
+        return Runtime((interpreter.path, *fresh, "-m", "awslambdaric", handler), variables, reads)
+    command = (interpreter.path, *fresh, str(PYTHON_RUNTIME), handler)
     return Runtime(command, variables, reads, channel=True)
 
 

@@ -58,6 +58,7 @@ class UrlConnection(HttpConnection):
         self._invocation: Invocation | None = None
         self._headers: dict[str, str] = {}
         self._source_ip = ""
+        self._closes = False
         self._started_s = 0.0
 
     # HttpConnection
@@ -90,6 +91,7 @@ class UrlConnection(HttpConnection):
 
     def too_large(self) -> None:
         self._begin()
+        self._closes = True  # so that the proxy sends no other request on this connection
         self._refuse_size()
 
     def lost(self) -> None:
@@ -187,7 +189,7 @@ class UrlConnection(HttpConnection):
                 ("x-amzn-RequestId", invocation.id),
                 *([] if _TRACE_ID in names else [("X-Amzn-Trace-Id", self._headers[_TRACE_ID])]),
             ]
-        response.headers = lines
+        response.headers = [*lines, ("Connection", "close")] if self._closes else lines
         self.send(responses.encode(response, head=self.method == "HEAD"))
         if response.detail:
             host = self._headers.get("host")

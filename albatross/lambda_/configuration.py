@@ -138,8 +138,8 @@ _MEMBERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 
 def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members without an effect here. An empty one takes back what was set before."""
-    # differs from AWS: FileSystemConfigs, KMSKeyArn, LoggingConfig, SnapStart and TracingConfig are
-    # kept and shown, but have no effect.
+    # differs from AWS: FileSystemConfigs, KMSKeyArn, SnapStart and TracingConfig are kept and
+    # shown, but have no effect.
     extra = dict(before)
     event_invoke.check_dead_letter_queue(params.get("DeadLetterConfig", {}))
     for member in ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn"):

@@ -49,23 +49,11 @@ class OpenGroup:
         found: dict[str, Stream] = {}
         for segment in self.refresh():
             for part in segment.streams.values():
-                if part.name in found:
-                    found[part.name] = _joined(found[part.name], part)
-                else:
-                    found[part.name] = Stream(
-                        part.name,
-                        part.created_ms,
-                        part.first_ms,
-                        part.last_ms,
-                        part.ingested_ms or None,
-                    )
-        deleted = self.group.deleted
-        return {
-            name: stream
-            for name, stream in found.items()
-            if name not in deleted
-            or max(stream.ingested_ms or 0, stream.created_ms) > deleted[name]
-        }
+                if max(part.ingested_ms, part.created_ms) <= self.group.deleted.get(part.name, 0):
+                    continue
+                known = found.get(part.name)
+                found[part.name] = _joined(known, part) if known else _stream(part)
+        return found
 
     def is_shown(self, event: Event) -> bool:
         """Tell whether the stream has not been deleted since the event came."""
@@ -127,6 +115,11 @@ class LogFiles:
             known = self._open[directory] = OpenGroup(directory, found, appender)
         known.group = found
         return known
+
+
+def _stream(part: StreamPart) -> Stream:
+    ingested_ms = part.ingested_ms or None
+    return Stream(part.name, part.created_ms, part.first_ms, part.last_ms, ingested_ms)
 
 
 def _joined(stream: Stream, part: StreamPart) -> Stream:

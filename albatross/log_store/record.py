@@ -10,7 +10,6 @@ a crash in the middle of one leaves it, is passed over.
 """
 
 import re
-from typing import NamedTuple
 
 import orjson
 
@@ -21,13 +20,9 @@ HEAD = re.compile(rb"^(?:(\d{13}) (\d{13}) (\d+) [nrj]|S (\d+) (\d{13}) (\S+)$)"
 STREAM = re.compile(rb"^S (\d+) (\d{13}) (\S+)$", re.MULTILINE)
 
 
-class Entry(NamedTuple):
-    """An event on its way into a segment. `message` is UTF-8 that may be damaged."""
-
-    stream: str
-    created_ms: int  # of the stream
-    ms: int
-    message: bytes
+# An event on its way into a segment: name and creation time of its stream, its own time, and the
+# message, UTF-8 that may be damaged.
+Entry = tuple[str, int, int, bytes]
 
 
 def event_line(ms: int, ingested_ms: int, stream: int, message: bytes) -> bytes:

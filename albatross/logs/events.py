@@ -7,7 +7,7 @@ from typing import Any
 from albatross.log_store import read
 from albatross.log_store.files import DAY_MS, LogFiles, OpenGroup
 from albatross.log_store.read import Effort, Position
-from albatross.log_store.record import MS_MAX, Entry
+from albatross.log_store.record import MS_MAX
 from albatross.log_store.segment import Event
 from albatross.logs import filter_pattern, lookup
 from albatross.model.arn import Scope
@@ -115,7 +115,7 @@ def put_log_events(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> 
             rejected["expiredLogEventEndIndex"] = number + 1
         else:
             message = event["message"].encode(errors="replace")
-            accepted.append(Entry(name, streams[name].created_ms, ms, message))
+            accepted.append((name, streams[name].created_ms, ms, message))
     ingested_ms = max(now, found.group.deleted.get(name, 0) + 1)
     if accepted:
         found.appender.append(accepted, ingested_ms)

@@ -61,4 +61,5 @@ def _term(match: "re.Match[str]") -> Matcher:
     word = match["word"]
     if word is None:
         word = re.sub(r"\\(.)", r"\1", match["quoted"])
+    # AWS is silent: a term of a filter pattern matches within words, too.
     return lambda message: word in message

@@ -13,6 +13,8 @@ _ORDER: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<=": lambda a, b: a <= b,
     ">=": lambda a, b: a >= b,
 }
+# The guide names the characters that a regular expression may have: no parentheses, for one.
+_NOT_IN_REGEX = re.compile(r"[^A-Za-z0-9:_#=@/;,\-^$?\[\]{}|\\*+.%\s]")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -22,6 +24,8 @@ class BadPattern(Exception):
 
 def regex(text: str) -> Callable[[str], bool]:
     """Return what tells whether a text has a part that matches. Raises BadPattern."""
+    if (bad := _NOT_IN_REGEX.search(text)) is not None:
+        raise BadPattern(f"a regular expression cannot have {bad[0]}")
     options = re2.Options()
     options.log_errors = False
     try:

@@ -1,4 +1,4 @@
-"""Groups and streams by what a call says of them. Source: CloudWatch Logs API, its common members."""
+"""Groups and streams by what a call says of them. Source: CloudWatch Logs API reference."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Tags of log groups, by ARN and, as before 2022, by name. Source: CloudWatch Logs API reference."""
+"""Tags of log groups, by ARN and, as before 2022, by name. Source: CloudWatch Logs API."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -18,8 +18,16 @@ from albatross.model.rule import (
 )
 from albatross.xds import names, patterns
 
-# What Envoy writes itself before it chooses a route -> where the client's own is kept.
-_KEPT_HEADERS = {"x-forwarded-proto": names.FORWARDED_PROTO_HEADER}
+# What Envoy writes or removes before it chooses a route -> where the client's own is kept.
+# differs from AWS: http-header conditions on `Expect: 100-continue`, Keep-Alive, Proxy-Connection,
+# Transfer-Encoding, and Upgrade but to WebSocket hold for no request: the proxy has taken these
+# headers out before it looks at rules.
+_KEPT_HEADERS = {
+    "connection": names.CONNECTION_HEADER,
+    "x-forwarded-proto": names.FORWARDED_PROTO_HEADER,
+}
+# Envoy's and ours by the time a route is chosen, whatever a client has sent.
+_NOBODYS_HEADERS = ("x-envoy-external-address", "x-envoy-internal")
 _HAS_QUERY = HeaderMatcher(name=":path", string_match={"contains": "?"})
 
 
@@ -33,8 +41,7 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
             case PathPattern():
                 _match_path(match, condition)
             case HttpHeader(header_name=name):
-                name = _KEPT_HEADERS.get(name.lower(), name)
-                match.headers.append(_value(name, condition))
+                match.headers.append(_value(_kept(name), condition))
             case HttpRequestMethod(values=methods):
                 match.headers.append(_method(methods))
             case QueryString(values=parameters):
@@ -65,6 +72,18 @@ def authority(hosts: Iterable[HostHeader]) -> HeaderMatcher:
 def _header(name: str, regex: str) -> HeaderMatcher:
     """Return the matcher of requests in which one line of the header matches `regex`."""
     return HeaderMatcher(name=name, string_match={"safe_regex": {"regex": regex}})
+
+
+def _kept(name: str) -> str:
+    """Return the name under which the client's own header of this name is when routes are chosen.
+
+    No client can send those of `names.INTERNAL_HEADER_PREFIX`, so a name with it that nobody uses
+    is that of a header which no request has.
+    """
+    lower = name.lower()
+    if lower in _NOBODYS_HEADERS or lower.startswith(names.INTERNAL_HEADER_PREFIX):
+        return names.NO_HEADER
+    return _KEPT_HEADERS.get(lower, name)
 
 
 def _value(name: str, condition: HttpHeader) -> HeaderMatcher:

@@ -93,11 +93,12 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
     ]
 
 
-# differs from AWS: several lines of one header become one, joined by commas, where it is, in a
-# request, accept, accept-encoding, access-control-request-*, authorization, cache-control,
-# content-encoding, content-type, if-*, origin, pragma, referer, user-agent, via, x-forwarded-host
-# or x-request-id, and in a response access-control-*, age, cache-control, content-encoding,
-# content-type, date, etag, expires, last-modified, location, server, vary, via or x-request-id.
+# differs from AWS: several lines of one header become one, joined by commas, also for conditions of
+# rules, where it is, in a request, accept, accept-encoding, access-control-request-*,
+# authorization, cache-control, content-encoding, content-type, if-*, origin, pragma, referer,
+# user-agent, via, x-forwarded-for, x-forwarded-host or x-request-id, and in a response
+# access-control-*, age, cache-control, content-encoding, content-type, date, etag, expires,
+# last-modified, location, server, vary, via or x-request-id.
 # differs from AWS: in every `routing.http.desync_mitigation_mode` requests with a Content-Length
 # twice or beside Transfer-Encoding, with a space in the target, and with a header whose name is no
 # token are refused with 400; AWS serves them in the modes monitor and defensive.

@@ -25,6 +25,7 @@ PATH_HEADER = "x-albatross-path"  # the client's, while the route for that group
 HOST_HEADER, URL_HEADER = "x-albatross-host", "x-albatross-url"
 TRANSFORM_METADATA = "albatross-transform"
 INTERNAL_HEADER_PREFIX = "x-albatross-"
+NO_HEADER = "x-albatross-none"  # no request has it
 # What neither targets nor the Lambda host are to see.
 ENVOYS_OWN_HEADERS = (
     SIZE_HEADER,

@@ -122,5 +122,5 @@ def test_what_is_not_there_is_said(endpoint):
         send(endpoint, message)
     with pytest.raises(Undeliverable, match="destinations_endpoint"):
         send("", message)
-    with pytest.raises(Undeliverable, match="127.0.0.1:1"):
+    with pytest.raises(Undeliverable, match=r"127\.0\.0\.1:1"):
         send("http://127.0.0.1:1", message)

@@ -52,6 +52,14 @@ def test_a_get_without_anything_is_the_document_of_the_guide(single):
     }
 
 
+def test_an_event_of_http_1_0_is_the_same(single):
+    lines = "Host: example.com\r\nX-A: 1\r\n\r\n"
+    old, new = (event(single.send(f"GET /a?b=c HTTP/1.{n}\r\n{lines}")) for n in (0, 1))
+    for seen in (old, new):
+        assert re.fullmatch(f"Root={FRESH}", seen["headers"].pop("x-amzn-trace-id"))
+    assert old == new
+
+
 def test_with_multi_value_headers_every_value_is_a_list(multi):
     seen = event(multi.get("/a?k=1&k=2&l=3", "X-A: 1", "X-A: 2, 3"))
     assert seen["multiValueQueryStringParameters"] == {"k": ["1", "2"], "l": ["3"]}

@@ -23,12 +23,18 @@ class TestForwarded:
         [
             pytest.param("append", "false", None, "127.0.0.1", id="append creates"),
             pytest.param("append", "false", "203.0.113.7", "203.0.113.7, 127.0.0.1", id="append"),
+            pytest.param("append", "false", " ", "127.0.0.1", id="append to an empty one"),
+            pytest.param(
+                "append", "false", "a\r\nX-Forwarded-For: b", "a,b, 127.0.0.1", id="two lines"
+            ),
+            pytest.param("append", "true", " ", "127.0.0.1:PORT", id="port to an empty one"),
             pytest.param("append", "true", None, "127.0.0.1:PORT", id="port"),
             pytest.param(
                 "append", "true", "1.2.3.4:5", "1.2.3.4:5, 127.0.0.1:PORT", id="port appended"
             ),
             pytest.param("preserve", "false", None, None, id="preserve adds nothing"),
             pytest.param("preserve", "true", "a, b", "a, b", id="preserve"),
+            pytest.param("preserve", "false", " ", "", id="preserve an empty one"),
             pytest.param("remove", "false", "a", None, id="remove"),
             pytest.param("remove", "true", None, None, id="remove adds nothing"),
         ],

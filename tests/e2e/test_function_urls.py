@@ -22,6 +22,7 @@ from tests.support.command import (
     Server,
     fixed,
     free_port,
+    listens,
     make_balancer,
     make_function,
     make_listener,
@@ -292,6 +293,21 @@ def test_a_url_outlives_the_host_and_the_server(server, url):
     with suppress(ProcessLookupError):
         os.kill(server.pids()["host"], signal.SIGKILL)
     assert until(lambda: call(url).status == 200)
+
+
+def test_the_port_is_opened_with_the_first_url_and_closed_with_the_last():
+    with place() as where:
+        port = free_port()
+        where.variables["ALBATROSS_FUNCTION_URL_PORT"] = str(port)
+        with serving(where) as server:
+            make_function(server, "f", SOURCE)
+            api = server.client("lambda")
+            assert not listens(port)
+            for _ in range(2):
+                made = api.create_function_url_config(FunctionName="f", AuthType="NONE")
+                assert call(made["FunctionUrl"]).status == 403
+                api.delete_function_url_config(FunctionName="f")
+                until(lambda: not listens(port))
 
 
 def test_a_port_in_use_is_said_when_a_url_is_created():

@@ -16,7 +16,17 @@ CHECKED = {
 WAIT_S = 10
 FUNCTION = """
 def handler(event, context):
-    assert event["headers"] == {{"user-agent": "ELB-HealthChecker/2.0"}}, event
+    if "host" in event["headers"]:
+        return {{"statusCode": 200, "body": "client"}}
+    del event["requestContext"]
+    assert event == {{
+        "httpMethod": "GET",
+        "path": "/",
+        "queryStringParameters": {{}},
+        "headers": {{"user-agent": "ELB-HealthChecker/2.0"}},
+        "body": "",
+        "isBase64Encoded": False,
+    }}, event
     return {{"statusCode": {status}}}
 """
 
@@ -53,14 +63,15 @@ def wait_for(traffic: Stack, group: str, state: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_function_is_as_healthy_as_its_answers(
+def test_a_function_is_as_healthy_as_its_answers_and_invoked_all_the_same(
     traffic: Stack, status: int, expected: dict[str, str]
 ) -> None:
     function = make_function(traffic.server, traffic.name(), FUNCTION.format(status=status))
     group = traffic.group(function=function)
     assert health(traffic, group)["Reason"] == "Target.NotInUse"
-    traffic.front(forward(group), port=8000 + status)
+    front = traffic.front(forward(group), port=8000 + status)
     assert health(traffic, group)["Reason"] == "Target.HealthCheckDisabled"
     traffic.elb.modify_target_group(TargetGroupArn=group, **CHECKED)
     assert health(traffic, group)["State"] in ("initial", "healthy")
     assert wait_for(traffic, group, expected["State"]) == expected
+    assert front.get().body == b"client"  # also where it is unhealthy: there is no other target

@@ -33,7 +33,7 @@ KEYS = """
 [default]
 aws_access_key_id = AKIAELSEWHERE
 aws_secret_access_key = very-secret
-albatross_account = 123456789012
+aws_account_id = 123456789012
 """
 SOURCE = """
 import json
@@ -89,6 +89,7 @@ def guarded() -> Iterator[Server]:
     with place() as where:
         keys = where.folder / "keys"
         keys.write_text(KEYS)
+        keys.chmod(0o600)
         with serving(where, "--auth", str(keys)) as server:
             yield server
 
@@ -202,7 +203,7 @@ def test_invoke_reaches_a_function_elsewhere(near: Server) -> None:
 def test_a_function_of_another_account_is_not_registered(near: Server, access_key: str) -> None:
     elb = near.client("elbv2", access_key)
     group = elb.create_target_group(Name="other", TargetType="lambda")["TargetGroups"][0]
-    with pytest.raises(ClientError, match="InvalidTarget.*account 999999999999"):
+    with pytest.raises(ClientError, match=r"InvalidTarget.*account 999999999999"):
         elb.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": f"{ARN}fn"}])
 
 

@@ -234,6 +234,14 @@ def test_a_date_is_added_where_the_function_gives_none(single):
     assert single.reply({**OK, "headers": {"date": own}}).header("date") == own
 
 
+def test_a_body_is_neither_compressed_nor_cached_nor_cut(single):
+    lines = ("Accept-Encoding: gzip, br", 'If-None-Match: "q"', "Range: bytes=0-1")
+    result = {"headers": {"ETag": '"q"', "Content-Type": "text/plain"}, "body": "x" * 5000}
+    answer = single.reply({**OK, **result}, *lines)
+    assert (answer.status, answer.body) == (200, b"x" * 5000)
+    assert answer.header("content-encoding") is None
+
+
 STATUSES = "201 205 206 207 300 301 307 400 401 403 404 408 413 426 431 500 501 502 503 504 505 599"
 
 
@@ -326,13 +334,16 @@ def test_head_gets_headers_alone(lenient, result, length):
         {**OK, "headers": {"a": "b\0"}},
         {**OK, "headers": {"é": "b"}},
     ],
+    ids=json.dumps,
 )
 def test_what_is_no_response_is_a_bad_gateway(single, result):
     assert_page(single.reply(result), 502)
 
 
 @pytest.mark.parametrize(
-    "headers", [None, {"a": "b"}, {"a": [1]}, {"a": None}, {"a": [None]}, {"a b": ["c"]}]
+    "headers",
+    [None, {"a": "b"}, {"a": [1]}, {"a": None}, {"a": [None]}, {"a b": ["c"]}],
+    ids=json.dumps,
 )
 def test_what_is_no_response_with_multi_value_headers(multi, headers):
     assert_page(multi.reply({**OK, "headers": {}, "multiValueHeaders": headers}), 502)

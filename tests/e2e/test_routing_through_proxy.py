@@ -404,3 +404,25 @@ def test_two_listeners_of_a_load_balancer_have_their_own_rules(traffic):
     assert said(front.get()) == "2"
     front.real_port = first
     assert said(front.get()) == "80"
+
+
+def test_a_listener_moves_to_another_port_with_its_rules(traffic):
+    front = traffic.front(fixed(404, "default"), port=18082)
+    with front.rule(fixed(200, "rule"), path_pattern=["/x"]):
+        traffic.elb.modify_listener(ListenerArn=front.listener, Port=18083)
+        with pytest.raises(ConnectionRefusedError):
+            front.connect()
+        front.real_port = 18083
+        assert [said(front.get(path)) for path in ("/x", "/")] == ["rule", "default"]
+
+
+def test_rules_trade_priorities_in_one_call(front):
+    with (
+        front.rule(fixed(200, "one"), 1, path_pattern=["/*"]) as one,
+        front.rule(fixed(200, "two"), 2, path_pattern=["/*"]) as two,
+    ):
+        assert said(front.get()) == "one"
+        front.stack.elb.set_rule_priorities(
+            RulePriorities=[{"RuleArn": one, "Priority": 2}, {"RuleArn": two, "Priority": 1}]
+        )
+        assert said(front.get()) == "two"

@@ -44,7 +44,7 @@ def test_the_terminal_shows_requests_with_what_they_printed(where):
     assert text.startswith(f"app.handler (python3.{sys.version_info.minor}) answers on http://")
     ok, boom = text.index("GET /a?b=c 200 "), text.index("GET /boom 502 ")
     assert ok < text.index("  | asked for /a\n") < boom
-    assert boom < text.index("  LambdaUnhandled: ValueError: on purpose\n")
+    assert boom < text.index("  LambdaUnhandled: ValueError: on purpose (app.py:7, in handler)\n")
     assert boom < text.index("  | asked for /boom\n")
     assert "\x1b" not in text, "no colours where the output is no terminal"
 

@@ -164,7 +164,7 @@ def test_a_dry_run_invokes_nothing(invoke):
             {"ClientContext": "*"}, "InvalidRequestContentException", 400, id="not Base64"
         ),
         pytest.param({"Qualifier": "7"}, "ResourceNotFoundException", 404, id="unknown version"),
-        pytest.param({"InvocationType": "Event"}, "NotImplemented", 501, id="not implemented"),
+        pytest.param({"InvocationType": "Later"}, "ValidationException", 400, id="unknown type"),
     ],
 )
 def test_invoke_refuses(invoke, params, code, status):

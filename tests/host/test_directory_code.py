@@ -1,5 +1,8 @@
 """Functions whose code is a directory: what changes there counts for the next request."""
 
+import json
+import os
+import py_compile
 import threading
 import time
 from collections.abc import Iterator
@@ -85,3 +88,26 @@ def test_a_module_beside_the_handler_counts_and_no_byte_code_is_left(
     (directory / "other.py").write_text("TEXT = 'b'\n")
     assert host.request("live").body == b"b"
     assert not (directory / "__pycache__").exists()
+
+
+@pytest.mark.parametrize("transport", ["channel", "http"])
+def test_byte_code_of_an_earlier_second_is_not_trusted(tmp_path: Path, transport: str) -> None:
+    tmp_path.chmod(0o755)
+    module = tmp_path / "pkg" / "said.py"
+    module.parent.mkdir()
+    (tmp_path / "app.py").write_text(
+        "import json\nfrom pkg.said import WORD\ndef handler(*_):\n    return WORD, json.__cached__"
+    )
+    module.write_text("WORD = 'old'")
+    py_compile.compile(str(module))
+    made = module.stat()
+    module.write_text("WORD = 'new'")
+    os.utime(module, (made.st_atime, made.st_mtime))
+    before = sorted(tmp_path.rglob("*"))
+    with running_host(runtime_transport=transport) as host:
+        host.put(make_function("edited", Directory(path=str(tmp_path))))
+        word, cached = json.loads(host.invoke("edited").payload)
+    assert word == "new"
+    assert sorted(tmp_path.rglob("*")) == before
+    if transport == "channel":
+        assert Path(cached).exists()  # that of the standard library is

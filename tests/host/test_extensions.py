@@ -240,10 +240,13 @@ found["no json"] = refused("POST", "register", "{", **{"Lambda-Extension-Name": 
 found["no identifier"] = refused("GET", "event/next")
 found["bad identifier"] = refused("GET", "event/next", **{"Lambda-Extension-Identifier": "x"})
 strange = "00000000-0000-4000-8000-000000000000"
-found["strange identifier"] = refused("GET", "event/next", **{"Lambda-Extension-Identifier": strange})
+me_not = {"Lambda-Extension-Identifier": strange}
+found["strange identifier"] = refused("GET", "event/next", **me_not)
 found["no error type"] = refused("POST", "exit/error", "{}", **{"Lambda-Extension-Identifier": me})
 found["path"] = refused("GET", "nothing")
-found["too many"] = [register(f"inner{n}", "INVOKE")[0] for n in range(9)] and register("more", "INVOKE")[1]
+for n in range(9):
+    register(f"inner{n}", "INVOKE")
+found["too many"] = register("more", "INVOKE")[1]
 for path in ("/2022-07-01/telemetry", "/2020-08-15/logs"):
     found[path] = call("PUT", path, "{}")[::2]
 found["restore"] = call("GET", "/2018-06-01/runtime/restore/next")[0]
@@ -251,7 +254,8 @@ found["restore"] = call("GET", "/2018-06-01/runtime/restore/next")[0]
 def wait(id_):
     own = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     while True:
-        own.request("GET", "/2020-01-01/extension/event/next", None, {"Lambda-Extension-Identifier": id_})
+        headers = {"Lambda-Extension-Identifier": id_}
+        own.request("GET", "/2020-01-01/extension/event/next", None, headers)
         own.getresponse().read()
 
 for id_ in ids:

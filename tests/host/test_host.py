@@ -354,14 +354,17 @@ while True:
     found['second next'] = call('GET', BASE + 'invocation/next')[:2]
     found['late init error'] = call('POST', BASE + 'init/error', '{{}}')[:2]
     found['other id'] = call('POST', BASE + 'invocation/other/response', '1')[:2]
+    found['other attempt'] = call('POST', BASE + f'invocation/{{id_}}/response', '1',
+                                  {{'Lambda-Runtime-Invocation-Id': 'another'}})[:2]
     found['mode'] = call('POST', BASE + f'invocation/{{id_}}/response', '1',
                          {{'Lambda-Runtime-Function-Response-Mode': 'odd'}})[:2]
+    same = {{'Lambda-Runtime-Invocation-Id': headers['Lambda-Runtime-Invocation-Id']}}
     if json.loads(event) == 'error':
         error = '{{"errorType":"Mine","errorMessage":"m"}}'
         call('POST', BASE + f'invocation/{{id_}}/error', error)
     else:
         found['event'] = event
-        call('POST', BASE + f'invocation/{{id_}}/response', json.dumps(found))
+        call('POST', BASE + f'invocation/{{id_}}/response', json.dumps(found), same)
     found['twice'] = call('POST', BASE + f'invocation/{{id_}}/response', '1')[:2]
 """
 
@@ -385,6 +388,7 @@ def test_the_runtime_api_answers_as_the_emulator_does(host: RunningHost) -> None
     assert found["second next"] == transition("next is not allowed while busy")
     assert found["late init error"] == transition("init error is not allowed while busy")
     assert found["other id"] == error(400, "InvalidRequestID", "Invalid request ID")
+    assert found["other attempt"] == error(400, "InvalidInvocationId", "Invalid invocation ID")
     assert found["mode"][0] == 400
     headers = found["headers"]
     arn = "arn:aws:lambda:us-east-1:123456789012:function:custom"

@@ -50,7 +50,9 @@ def handler(event, context):
         "kill": attempt(os.kill, pid, 0),
         "write code": attempt(open, "mine", "w"),
         "write etc": attempt(open, "/etc/albatross-test", "w"),
-        "limits": [resource.getrlimit(resource.RLIMIT_NPROC), resource.getrlimit(resource.RLIMIT_NOFILE)],
+        "limits": [
+            resource.getrlimit(resource.RLIMIT_NPROC), resource.getrlimit(resource.RLIMIT_NOFILE)
+        ],
         "tmp": os.listdir("/tmp"),
         "root": sorted(os.listdir("/")),
         "task root": os.environ["LAMBDA_TASK_ROOT"],
@@ -99,7 +101,7 @@ def test_each_environment_runs_as_a_user_of_its_own(apart: RunningHost) -> None:
 @root
 def test_a_user_of_its_own_keeps_a_function_from_the_server(apart: RunningHost) -> None:
     found = look(apart, "look")
-    assert found["data"] == "['code']"  # the way to its own
+    assert found["data"] == "FileNotFoundError"  # its own code is /var/task
     assert found["database"] == "FileNotFoundError"
     assert found["control"] in ("FileNotFoundError", "PermissionError")
     assert found["kill"] == "PermissionError"

@@ -63,18 +63,10 @@ def test_an_update_for_another_revision_is_refused(api, create, archive, refused
             id="nothing",
         ),
         pytest.param(
-            {"S3Bucket": "bucket", "S3Key": "key"},
-            (
-                "NotImplemented",
-                "Code from S3Bucket is not supported here yet, only ZipFile; see docs/coverage.md.",
-            ),
-            id="S3",
-        ),
-        pytest.param(
             {"ImageUri": "uri"},
             (
                 "NotImplemented",
-                "Code from ImageUri is not supported here yet, only ZipFile; see docs/coverage.md.",
+                "Container images (ImageUri) are not supported here; see docs/coverage.md.",
             ),
             id="image",
         ),

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from albatross.model.certificate import Certificate, Facts
-from albatross.model.function import Directory, Function, Package, Secrets, Statement
+from albatross.model.function import Directory, Function, Package, Secrets, Statement, UsedLayer
+from albatross.model.layer import LayerVersion
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer, Zone
 from albatross.model.rule import (
@@ -225,3 +226,23 @@ def test_times_keep_their_zone_and_microseconds():
 def test_a_document_is_decoded_once():
     document = codec.encode(function())
     assert codec.decode("function", document) is codec.decode("function", document)
+
+
+def test_a_resource_names_the_packages_that_it_needs():
+    layer = UsedLayer(arn="l:1", content=Package(sha256="bGF5ZXI=", size=3))
+    code = Package(sha256="Y29kZQ==", size=3)
+    made = function(code=code, layers=(layer,), environment=Secrets({"sha256": "x", "size": "1"}))
+    version = Version(arn="v", function=made)
+    layer_version = LayerVersion(
+        arn="l:1", name="l", version=1, content=layer.content, created=NOW, revision_id="r"
+    )
+    for resource, expected in (
+        (made, [code, layer.content]),
+        (version, [code, layer.content]),
+        (function(code=Directory(path="/")), []),
+        (layer_version, [layer.content]),
+    ):
+        assert codec.decode(resource.kind, codec.encode(resource)) == resource
+        assert list(codec.packages(resource)) == expected
+    assert codec.merged_layers(made) == codec.merged_layers(version) is not None
+    assert codec.merged_layers(function()) is None

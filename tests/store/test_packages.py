@@ -300,3 +300,17 @@ def test_what_is_put_aside_can_be_added_again_at_once(tmp_path):
     assert packages.archive(package).is_file()
     assert packages.directory(package).is_dir()
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_merged_layers_go_as_packages_do(tmp_path):
+    packages = Packages(tmp_path)
+    for name in ("kept", "gone"):
+        (tmp_path / "layers" / name).mkdir()
+    packages.remove(packages.collect({"kept"}, at_once=True))
+    assert [path.name for path in (tmp_path / "layers").iterdir()] == ["kept"]
+
+
+def test_the_size_of_the_files_of_a_package_is_known(tmp_path):
+    packages = Packages(tmp_path)
+    package = packages.add(archive(("a", "x" * 1000), ("b", "yy")))
+    assert packages.unpacked_bytes(package) == 1002

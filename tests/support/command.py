@@ -195,8 +195,7 @@ def make_function(server: Server, name: str, source: str = HELLO, **options: Any
         Runtime=f"python3.{sys.version_info.minor}",
         Handler="app.handler",
         Role="arn:aws:iam::123456789012:role/any",
-        Code={"ZipFile": zipped(source)},
-        **options,
+        **{"Code": {"ZipFile": zipped(source)}, **options},
     )["FunctionArn"]
     functions.add_permission(
         FunctionName=name,

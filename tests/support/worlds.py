@@ -48,6 +48,7 @@ _SAMPLES: Mapping[str, Any] = {
     "FunctionName": NAME,
     "FunctionVersion": "$LATEST",
     "Handler": "app.handler",
+    "MaximumRetryAttempts": 1,
     "Name": NAME,
     "Port": 81,
     "Principal": "elasticloadbalancing.amazonaws.com",
@@ -65,6 +66,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "CreateFunction": ("Runtime", "Handler"),
     "CreateListener": ("Protocol", "Port"),
     "CreateLoadBalancer": ("Subnets",),
+    "PutFunctionEventInvokeConfig": ("MaximumRetryAttempts",),
     "UpdateFunctionCode": ("ZipFile",),
 }
 

@@ -71,6 +71,52 @@ HEADERS = [
     pytest.param(
         header("10.*", name="X-Forwarded-For"), ["X-Forwarded-For: 10.1.2.3"], True, id="for"
     ),
+    pytest.param(
+        header("80", name="X-Forwarded-Port"), [], False, id="port that the client did not say"
+    ),
+    pytest.param(
+        header("Root=1", name="X-Amzn-Trace-Id"),
+        ["X-Amzn-Trace-Id: Root=1"],
+        True,
+        id="trace as the client says",
+    ),
+    pytest.param(header("*", name="X-Amzn-Trace-Id"), [], False, id="trace, not yet added"),
+    pytest.param(
+        header("keep-alive", name="Connection"),
+        ["Connection: Keep-Alive"],
+        True,
+        id="Connection as the client says",
+    ),
+    pytest.param(header("*", name="Connection"), [], False, id="no Connection"),
+    pytest.param(header("2", name="Content-Length"), ["Content-Length: 2"], True, id="length"),
+    pytest.param(header("*", name="X-Albatross-Size"), [], False, id="a header of our own"),
+    pytest.param(header("*", name="X-Envoy-External-Address"), [], False, id="one of the proxy's"),
+    pytest.param(
+        header("websocket", name="Upgrade"),
+        ["Connection: Upgrade", "Upgrade: websocket"],
+        True,
+        id="WebSocket",
+    ),
+    pytest.param(
+        header("*b=2*", name="Cookie"), ["Cookie: a=1", "Cookie: b=2"], True, id="second cookie"
+    ),
+    pytest.param(
+        header("Bearer *", name="Authorization"), ["Authorization: bearer x"], True, id="token"
+    ),
+    pytest.param(header(r"a\*", name="X"), [r"X: a\b"], True, id="no escapes in a header's value"),
+    pytest.param(header("*"), ["X-Thing: \xe9"], True, id="star holds for bytes beyond ASCII"),
+    pytest.param(
+        header("x", name="Accept"),
+        ["Accept: a", "Accept: x"],
+        False,
+        id="lines that the proxy joins (differs from AWS)",
+    ),
+    pytest.param(
+        header("*", name="Keep-Alive"),
+        ["Keep-Alive: timeout=5"],
+        False,
+        id="Keep-Alive is gone (differs from AWS)",
+    ),
     pytest.param(header("*", name="X-Forwarded-For"), [], False, id="for, not yet added"),
     pytest.param(header(regex="^o.e$"), ["X-Thing: one"], True, id="expression"),
     pytest.param(header(regex="^o.e$"), ["X-Thing: ONE"], True, id="expression in any case"),
@@ -144,6 +190,10 @@ QUERIES = [
     pytest.param("a=b", "c", "a%3Db=c", True, id="escaped equals sign"),
     pytest.param("a", "b=c", "a=b=c", True, id="equals sign in a value"),
     pytest.param("a", "b+c", "a=b+c", True, id="plus"),
+    pytest.param("a", "b+c", "a=b%2Bc", True, id="escaped plus"),
+    pytest.param("a", "b", "x=1;a=b", False, id="semicolon is no separator"),
+    pytest.param("a", "b", "&&a=b&", True, id="empty pairs"),
+    pytest.param("*", "b", "anything=b", True, id="star for any key"),
     pytest.param("a", "b/c", "a=b%2fC", True, id="escape in lower case"),
     pytest.param(None, "v1", "x=v1", True, id="any key"),
     pytest.param(None, "*example*", "x=1&y=an-example-1", True, id="any key, stars"),
@@ -226,6 +276,8 @@ PATHS = [
     pytest.param(r"^/a$", "/%61", True, id="normalised"),
     pytest.param(r"^/x$", "/y/../x", True, id="dot segments"),
     pytest.param(r"^/a%20b$", "/a%20b", True, id="escapes of others stay"),
+    pytest.param(r"^/a%2Fb$", "/a%2fb", True, id="escapes in capitals"),
+    pytest.param(r"^/$", "http://a.com", True, id="absolute form without a path"),
     pytest.param(r"^/(?P<n>\d{4})-\w+$", "/2026-q", True, id="named group"),
 ]
 

@@ -1,11 +1,13 @@
 """Runs AWS's runtime client for Python over a socket of the Lambda host's instead of HTTP.
 
-    python runtime.py HANDLER DESCRIPTOR
+    python [-X fresh] runtime.py HANDLER DESCRIPTOR
 
 Executed by the function's interpreter, which may be any Python from 3.8 on; nothing of it is
 imported by the host. AWS's Python code runs unchanged: only the native module that speaks HTTP for
 it, `runtime_client`, is replaced by a `Channel` with the same four functions. Everything else of
 the Runtime API is reached over HTTP as ever. The frames are described in `host/channel.py`.
+
+With `-X fresh`, byte code of modules below the working directory is neither read nor written.
 """
 
 from __future__ import annotations
@@ -119,6 +121,32 @@ class Channel(ModuleType):
         return got
 
 
+def read_sources_only(root: str) -> None:
+    """Have modules below `root` compiled anew: a time stamp of byte code has whole seconds only."""
+    from importlib.machinery import (
+        EXTENSION_SUFFIXES,
+        SOURCE_SUFFIXES,
+        ExtensionFileLoader,
+        FileFinder,
+        SourceFileLoader,
+    )
+
+    class Loader(SourceFileLoader):
+        def path_stats(self, path: str) -> dict[str, object]:
+            raise OSError("its byte code is not wanted")
+
+    hook = FileFinder.path_hook(
+        (ExtensionFileLoader, EXTENSION_SUFFIXES), (Loader, SOURCE_SUFFIXES)
+    )
+
+    def below(path: str) -> object:
+        if path != root and not path.startswith(root + os.sep):
+            raise ImportError(f"{path} is not below {root}")
+        return hook(path)
+
+    sys.path_hooks.insert(0, below)  # type: ignore[arg-type]
+
+
 def main() -> None:
     descriptor = int(sys.argv.pop())
     os.set_inheritable(descriptor, False)
@@ -126,6 +154,8 @@ def main() -> None:
     if _FRAMES in os.environ:  # AWS's client closes what it writes its log records to
         os.environ[_FRAMES] = str(os.dup(int(os.environ[_FRAMES])))
     sys.path[0] = os.getcwd()  # as `python -m awslambdaric` has it
+    if "fresh" in sys._xoptions:
+        read_sources_only(sys.path[0])
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 
 

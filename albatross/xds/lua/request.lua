@@ -295,9 +295,12 @@ local function client_address(handle, with_port, bracketed)
   return match(address, "^(.*):%d+$") or address
 end
 
+-- AWS is silent: an empty X-Forwarded-For of a client's counts as none where the client's address is appended.
 local function forward_for(handle, headers, mode, with_port, received)
   if mode == "append" then
-    if received then
+    if received == "" then
+      headers:replace("x-forwarded-for", client_address(handle, with_port))
+    elseif received then
       headers:replace("x-forwarded-for", received .. ", " .. client_address(handle, with_port, true))
     elseif with_port then
       headers:replace("x-forwarded-for", client_address(handle, true))

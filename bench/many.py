@@ -1,0 +1,156 @@
+"""Many functions: what they cost while they do nothing, and how a crowd of cold starts hurts the
+one that works.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import deployment
+import procfs
+import server
+import wrk
+from lambda_path import HELLO
+from report import Section, Target
+
+FUNCTIONS = int(os.environ.get("FUNCTIONS", "200"))
+AT_ONCE = 100
+COLD_STARTS = 9
+IDLE_S = 5.0
+_LOAD_S = 4.0
+_BARE = "import awslambdaric.bootstrap, sys; sys.path.insert(0, sys.argv[1]); import app"
+
+
+def measure() -> Section:
+    section = Section(
+        title="Many functions",
+        about=(
+            f"{FUNCTIONS} Python functions, each with one environment that has answered once: what "
+            f"all of them cost idle, and a start of the server that knows them. {AT_ONCE} cold "
+            "starts at once while 4 connections load another function. One cold start, against the "
+            "interpreter alone that imports AWS's runtime client and the handler."
+        ),
+        columns=("", "value"),
+    )
+    settings = {
+        "log_level": "warning",
+        "environments_max": FUNCTIONS + AT_ONCE,
+        "environment_idle_s": 3600,
+    }
+    with tempfile.TemporaryDirectory(prefix="bench-data-") as data:
+        settings["data_dir"] = data
+        with server.serve(settings) as running:
+            made = deployment.Deployment(running.api, server.free_port())
+            _cold_start(section, made)
+            _idle(section, running, made)
+            _crowd(section, made)
+        begun_s = time.monotonic()
+        with server.serve(settings):
+            took_s = time.monotonic() - begun_s
+    section.rows.append((f"start with {FUNCTIONS + AT_ONCE} functions stored, s", f"{took_s:.2f}"))
+    return section
+
+
+def _cold_start(section: Section, made: deployment.Deployment) -> None:
+    """Compare cold starts with interpreters that are started for it, in turn."""
+    names = [f"cold-{number}" for number in range(COLD_STARTS)]
+    _create(made, names)
+    ours, bare = [], []
+    for name in names:
+        ours.append(_invoke(made, name))
+        begun_s = time.monotonic()
+        subprocess.run([sys.executable, "-c", _BARE, str(HELLO)], check=True)
+        bare.append(time.monotonic() - begun_s)
+    ratio = median(ours) / median(bare)
+    cold = f"{median(ours) * 1000:.1f} ms, bare interpreter {median(bare) * 1000:.1f} ms"
+    section.rows.append(("cold start by Invoke", cold))
+    section.targets.append(Target("cold start, times the bare interpreter's", ratio, 1.3))
+
+
+def _idle(section: Section, running: server.Server, made: deployment.Deployment) -> None:
+    pids = running.pids()
+    before = {name: procfs.memory(pid).rss_kb for name, pid in pids.items()}
+    descriptors = procfs.descriptors(pids["host"])
+    names = [f"idle-{number}" for number in range(FUNCTIONS)]
+    _create(made, names)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: _invoke(made, name), names))
+    for name, pid in pids.items():
+        grown = (procfs.memory(pid).rss_kb - before[name]) / FUNCTIONS
+        section.rows.append((f"memory of {name} for each, kB", f"{grown:.1f}"))
+    opened = (procfs.descriptors(pids["host"]) - descriptors) / FUNCTIONS
+    section.rows.append(("descriptors of host for each", f"{opened:.1f}"))
+    functions = running.environments()
+    pss = sum(procfs.memory(pid).pss_kb for pid in functions) / len(functions)
+    section.rows.append(("memory of one environment (PSS), MB", f"{pss / 1024:.1f}"))
+    time.sleep(1.0)
+    watched = {**pids, "functions": 0}
+    used = {name: _cpu_s(pid, functions) for name, pid in watched.items()}
+    time.sleep(IDLE_S)
+    total = 0.0
+    for name, pid in watched.items():
+        share = (_cpu_s(pid, functions) - used[name]) / IDLE_S
+        total += share
+        section.rows.append((f"idle, cores of {name}", f"{share:.4f}"))
+    section.targets.append(Target("idle, cores of all", total, 0.02))
+
+
+def _cpu_s(pid: int, functions: list[int]) -> float:
+    return procfs.cpu_s(pid) if pid else sum(map(procfs.cpu_s, functions))
+
+
+def _crowd(section: Section, made: deployment.Deployment) -> None:
+    """Start many at once beside a load, and compare its latency with that of before."""
+    names = [f"crowd-{number}" for number in range(AT_ONCE)]
+    _create(made, names)
+    made.rule(
+        1, "/*", deployment.forward(made.function("warm", Path(HELLO / "app.py").read_text()))
+    )
+    wrk.load(made.port, "/", connections=4, duration_s=1)
+    alone = wrk.load(made.port, "/", connections=4, duration_s=_LOAD_S)
+    found: list[wrk.Load] = []
+
+    def load() -> None:
+        found.append(wrk.load(made.port, "/", connections=4, duration_s=_LOAD_S))
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    begun_s = time.monotonic()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda name: _invoke(made, name), names))
+    took_s = time.monotonic() - begun_s
+    thread.join()
+    (beside,) = found
+    section.rows += [
+        (f"{AT_ONCE} cold starts at once, s", f"{took_s:.2f}"),
+        ("load beside, requests/s", f"{beside.requests_per_s:,.0f} of {alone.requests_per_s:,.0f}"),
+        ("load beside, p50 ms", f"{beside.p50_ms:.2f}, alone {alone.p50_ms:.2f}"),
+        ("load beside, p99 ms", f"{beside.p99_ms:.2f}, alone {alone.p99_ms:.2f}"),
+    ]
+
+
+def _create(made: deployment.Deployment, names: list[str]) -> None:
+    package = deployment.package((HELLO / "app.py").read_text())
+    for name in names:
+        made.lambda_.create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Handler="app.handler",
+            Role=deployment.ROLE,
+            Timeout=30,
+            Code={"ZipFile": package},
+        )
+
+
+def _invoke(made: deployment.Deployment, name: str) -> float:
+    """Return the seconds that an invocation took, which has to succeed."""
+    begun_s = time.monotonic()
+    answer = made.lambda_.invoke(FunctionName=name, Payload=b"{}")
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    return time.monotonic() - begun_s

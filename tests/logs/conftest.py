@@ -1,0 +1,49 @@
+"""One server of the CloudWatch Logs API for all tests of this folder; each has its own account."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from albatross.logs import Logs
+from tests.support.server import client, serve
+
+_accounts = itertools.count(500_000_000_001)
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory: Path = tmp_path_factory.mktemp("data")
+    logs = Logs(directory, group_bytes_max=2**40, bytes_max=2**40)
+    with serve({"logs": logs.operations()}, directory=directory) as url:
+        yield url
+    logs.close()
+
+
+@pytest.fixture
+def account() -> str:
+    return str(next(_accounts))
+
+
+@pytest.fixture
+def api(url: str, account: str) -> Any:
+    """A boto3 client that lets bad parameters through, and asks the server for streams, too."""
+    return client(
+        "logs", url, access_key=account, parameter_validation=False, inject_host_prefix=False
+    )
+
+
+@pytest.fixture
+def refused() -> Callable[..., tuple[str, str]]:
+    """`refused(api.delete_log_group, logGroupName="x")` returns code and message."""
+
+    def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
+        with pytest.raises(ClientError) as raised:
+            call(**params)
+        error = raised.value.response["Error"]
+        return error["Code"], error["Message"]
+
+    return refused
