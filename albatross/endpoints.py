@@ -30,8 +30,14 @@ HEALTH_PATH = "/_albatross/health"
 Routes = Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]]
 
 
-def routes(config: Config, run_dir: Path, store: Store, publisher: Publisher) -> Routes:
-    """Return the handlers by method and path."""
+def routes(
+    config: Config,
+    run_dir: Path,
+    store: Store,
+    publisher: Publisher,
+    forget_events: Callable[[], Awaitable[None]],
+) -> Routes:
+    """Return the handlers by method and path. `forget_events` is part of a reset."""
 
     async def health(_: Request) -> Response:
         missing = await publisher.missing()
@@ -47,6 +53,7 @@ def routes(config: Config, run_dir: Path, store: Store, publisher: Publisher) ->
                 {"message": "Reset is there while `bind` is a loopback address, or with `auth`."},
             )
         await forget_everything(store)
+        await forget_events()
         await publisher.wait_in_effect()
         return _json(200, {})
 

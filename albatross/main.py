@@ -10,7 +10,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -216,7 +215,7 @@ def _app(
         account=config.account,
         after_write=publisher.wait_in_effect,
         extra_routes={
-            **endpoints.routes(config, run_dir, store, publisher),
+            **endpoints.routes(config, run_dir, store, publisher, events.queue.clear),
             **own_routes,
         },
         is_loopback=config.is_loopback,
@@ -454,7 +453,7 @@ def _on_signal() -> asyncio.Event:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m albatross.main", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m albatross.control_plane", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--api-socket", type=int, required=True, metavar="FD")
@@ -470,7 +469,3 @@ def main() -> int:
         log.error("%s", error)
         return EXIT_CANNOT_BOOT
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -297,7 +297,7 @@ def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
             log_level="info" if config.log_level == "debug" else "error",  # it is talkative
         )
 
-    control = [*python, "albatross.main", *common, "--api-socket", str(api_socket)]
+    control = [*python, "albatross.control_plane", *common, "--api-socket", str(api_socket)]
     return [
         Program("control", lambda: control, descriptors=(api_socket,)),
         Program("host", lambda: [*python, "albatross.lambda_host", *common]),

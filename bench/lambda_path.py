@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 import deployment
+import procfs
 import server
 import wrk
 from report import Section, Target
@@ -24,7 +27,9 @@ def measure(rounds: int, duration_s: float) -> Section:
             "A Python function that says hello, on AWS's runtime client as it is published. The "
             "floor is the smallest asyncio server that can call it (bench/floor.py): no proxy, no "
             "limits, no logs, and as many processes of the function as Albatross had. Medians of "
-            f"{rounds} rounds, in turn."
+            f"{rounds} rounds, in turn. Then the processor's time for a request, in microseconds: "
+            "of the proxy, the Lambda host, the functions, all three, and of the floor with its "
+            "functions."
         ),
         columns=(
             "connections",
@@ -37,6 +42,11 @@ def measure(rounds: int, duration_s: float) -> Section:
             "ratio",
             "p99 ms",
             "floor",
+            "proxy us",
+            "host us",
+            "functions us",
+            "all us",
+            "floor us",
         ),
     )
     with server.serve({"log_level": "warning"}) as running:
@@ -58,12 +68,25 @@ def _measure(
 ) -> None:
     wrk.load(port, "/", connections=connections, duration_s=WARM_UP_S)
     processes = running.pools()["hello"]["environments"]
-    ours, floors = [], []
+    ours: list[wrk.Load] = []
+    floors: list[wrk.Load] = []
+    used: list[dict[str, float]] = []
     with floor(processes) as floor_port:
         wrk.load(floor_port, "/", connections=connections, duration_s=WARM_UP_S)
+        floor_pids = [pid for pid in procfs.children(os.getpid()) if pid != running.process.pid]
         for _ in range(rounds):
-            ours.append(wrk.load(port, "/", connections=connections, duration_s=duration_s))
-            floors.append(wrk.load(floor_port, "/", connections=connections, duration_s=duration_s))
+            pids = running.pids()
+            groups = {
+                "proxy": [pids["proxy"]],
+                "host": [pids["host"]],
+                "functions": running.environments(),
+            }
+            loaded = partial(wrk.load, path="/", connections=connections, duration_s=duration_s)
+            our, each = _used(groups, partial(loaded, port))
+            ours.append(our)
+            least, of_floor = _used({"floor": floor_pids}, partial(loaded, floor_port))
+            floors.append(least)
+            used.append({**each, "all": sum(each.values()), **of_floor})
     after = running.pools()["hello"]["environments"]
     our, least = wrk.medians(ours), wrk.medians(floors)
     throughput = our.requests_per_s / least.requests_per_s
@@ -80,13 +103,27 @@ def _measure(
             f"{latency:.2f}",
             f"{our.p99_ms:.2f}",
             f"{least.p99_ms:.2f}",
+            *(f"{median(each[name] for each in used):.0f}" for name in used[0]),
         )
     )
-    if connections == 16:
-        what = "throughput at 16 connections, of the floor's"
-        section.targets.append(Target(what, throughput, 0.75, at_least=True))
     if connections == 1:
-        section.targets.append(Target("p50 at one connection, times the floor's", latency, 2.2))
+        section.targets.append(Target("p50 at one connection, times the floor's", latency, 1.3))
+    else:
+        what = f"throughput at {connections} connections, of the floor's"
+        section.targets.append(Target(what, throughput, 1.5, at_least=True))
+
+
+def _used(
+    groups: dict[str, list[int]], load: Callable[[], wrk.Load]
+) -> tuple[wrk.Load, dict[str, float]]:
+    """Return what `load` did, and the microseconds that each group of processes used a request."""
+
+    def now() -> dict[str, float]:
+        return {name: sum(map(procfs.cpu_s, pids)) for name, pids in groups.items()}
+
+    before = now()
+    done = load()
+    return done, {name: (s - before[name]) / done.requests * 1e6 for name, s in now().items()}
 
 
 @contextmanager

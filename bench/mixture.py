@@ -200,4 +200,7 @@ async def _repeat(rate: float, until_s: float, action: Callable[[], Awaitable[No
 
 
 def _short(answer: Answer) -> str:
-    return f"{answer.status} {answer.body[:60]!r}"
+    why = " ".join(
+        value for name, value in answer.headers.items() if name.startswith("x-albatross-error")
+    )
+    return f"{answer.status} {why or repr(answer.body[:60])}"

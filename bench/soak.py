@@ -65,6 +65,7 @@ def soak(minutes: float) -> list[str]:
         "environments_max": ENVIRONMENTS_MAX,
         "environment_idle_s": ENVIRONMENT_IDLE_S,
         "log_level": "warning",
+        "debug_headers": True,  # so that a fault says why
     }
     with server.serve(settings) as running:
         name, _, value = running.variable.partition("=")

@@ -32,8 +32,10 @@ IDENTIFIERS = {
         "TrustStoreArns": ["trust_store"],
     },
     "lambda": {
+        "Arn": ["layer_version"],
         "CodeSigningConfigArn": ["signing"],
         "FunctionName": ["function"],
+        "LayerName": ["layer"],
         "Resource": ["function", "signing"],
     },
     "sts": {},

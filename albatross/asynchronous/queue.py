@@ -100,17 +100,32 @@ class EventQueue:
     async def finish(
         self, event: Event, *, follow: Iterable[Event] = (), letters: Iterable[Letter] = ()
     ) -> None:
-        """Forget `event`; in the same transaction keep what follows from it."""
+        """Forget `event`; in the same transaction keep what follows from it.
+
+        Nothing follows from one that is forgotten already.
+        """
         following, kept = list(follow), list(letters)
 
-        def finish(connection: sqlite3.Connection) -> None:
-            connection.execute("delete from events where id = ?", (event.id,))
-            _insert(connection, following)
-            _keep(connection, kept)
+        def finish(connection: sqlite3.Connection) -> bool:
+            deleted = connection.execute("delete from events where id = ?", (event.id,))
+            if deleted.rowcount:
+                _insert(connection, following)
+                _keep(connection, kept)
+            return bool(deleted.rowcount)
 
-        await self._do(finish)
-        self._bytes += sum(len(one.payload) + _OVERHEAD_BYTES for one in following)
-        self._bytes -= len(event.payload) + _OVERHEAD_BYTES
+        if await self._do(finish):
+            self._bytes += sum(len(one.payload) + _OVERHEAD_BYTES for one in following)
+            self._bytes -= len(event.payload) + _OVERHEAD_BYTES
+
+    async def clear(self) -> None:
+        """Forget all events and dead letters."""
+
+        def clear(connection: sqlite3.Connection) -> None:
+            connection.execute("delete from events")
+            connection.execute("delete from letters")
+
+        await self._do(clear)
+        self._bytes = 0
 
     async def letters(self, id_: str | None = None) -> list[Letter]:
         """Return the dead letters, the oldest first, or the one with that id."""

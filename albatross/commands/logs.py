@@ -115,22 +115,25 @@ class _Server:
         session = botocore.session.get_session()
         known = session.get_credentials()
         self._endpoint = endpoint
-        self._make = lambda service: session.create_client(
-            service,
-            endpoint_url=endpoint,
-            region_name=region or session.get_config_variable("region") or "us-east-1",
-            aws_access_key_id=None if known else "albatross",
-            aws_secret_access_key=None if known else "albatross",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        self._logs = self._make("logs")
+        self._session: Any = session
+        self._settings = {
+            "endpoint_url": endpoint,
+            "region_name": region or session.get_config_variable("region") or "us-east-1",
+            "aws_access_key_id": None if known else "albatross",
+            "aws_secret_access_key": None if known else "albatross",
+            "config": Config(retries={"total_max_attempts": 1}),
+        }
+        self._logs = self._client("logs")
+
+    def _client(self, service: str) -> Any:
+        return self._session.create_client(service, **self._settings)
 
     def group_of(self, name: str) -> str:
         """Return the log group of the function `name`, which exists, or `name` itself."""
         if "/" in name:
             return name
         function = self._call(
-            lambda: self._make("lambda").get_function_configuration(FunctionName=name)
+            lambda: self._client("lambda").get_function_configuration(FunctionName=name)
         )
         group: str = function["LoggingConfig"]["LogGroup"]
         return group

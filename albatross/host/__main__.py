@@ -37,6 +37,7 @@ async def serve(
     `authenticate`: tells who calls function URLs; without it nobody looks at signatures.
     """
     loop = asyncio.get_running_loop()
+    debugging = Debugging(config["debug"], config["debug_wait"])
     engine = Processes(
         Path(config["data_dir"]),
         run_dir,
@@ -48,7 +49,7 @@ async def serve(
             memory_unlimited=config["memory_unlimited"],
             channels=config["runtime_transport"] == "channel",
             opt=Path(config["opt_dir"]) if config["opt_dir"] else None,
-            debugging=Debugging(config["debug"], config["debug_wait"]),
+            debugging=debugging,
         ),
     )
     try:
@@ -63,6 +64,7 @@ async def serve(
         elsewhere=elsewhere,
         failures=None if config["run"] else FailureLog(),  # `albatross run` shows them itself
         debug_headers=config["debug_headers"],
+        debugging=debugging,
     )
     lambda_socket, control_socket = run_dir / "lambda.sock", run_dir / "control.sock"
     url_socket = run_dir / "urls.sock"

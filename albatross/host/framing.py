@@ -14,6 +14,7 @@ _MAGIC = b"\xa5\x5a\x00"
 _HEAD = struct.Struct(">4sIQ")
 
 Piece = tuple[int, bytes, bool]  # time in ms, text, and whether it is an event by itself
+Event = tuple[int, bytes, bool]  # time in ms, text, and whether each line of it is an event
 
 
 class Source:
@@ -65,38 +66,36 @@ class Source:
             at = found + _HEAD.size
         return pieces
 
-    def lines(self, piece: Piece) -> list[tuple[int, bytes]]:
-        """Return the events that `piece` completes: times and texts."""
+    def lines(self, piece: Piece) -> list[Event]:
+        """Return the events that `piece` completes."""
         ms, text, is_event = piece
         if is_event:
-            return [*self.rest(), (ms, text)]
-        head, newline, tail = text.rpartition(b"\n")
-        events: list[tuple[int, bytes]] = []
-        if newline:
-            lines = head.split(b"\n")
-            if self.partial:
-                ms, lines[0] = self.partial_ms, b"".join((*self.partial, lines[0]))
-                self.partial, self.partial_bytes = [], 0
-            for line in lines:
-                if len(line) < EVENT_BYTES_MAX:
-                    events.append((ms, line + b"\n"))
-                else:
-                    events += [(ms, part) for part in _parts(line + b"\n")]
+            return [*self.rest(), (ms, text, False)]
+        tail = text[text.rfind(b"\n") + 1 :]
+        whole = text[: len(text) - len(tail)] if tail else text
+        events: list[Event] = []
+        if whole and self.partial:
+            first, _, whole = whole.partition(b"\n")
+            begun = b"".join((*self.partial, first, b"\n"))
+            events += [(self.partial_ms, part, False) for part in _parts(begun)]
+            self.partial, self.partial_bytes = [], 0
+        if whole:
+            events.append((ms, whole, True))
         if tail:
             if not self.partial:
-                self.partial_ms = piece[0]
+                self.partial_ms = ms
             self.partial.append(tail)
             self.partial_bytes += len(tail)
             if self.partial_bytes >= EVENT_BYTES_MAX:
                 events += self.rest()
         return events
 
-    def rest(self) -> list[tuple[int, bytes]]:
+    def rest(self) -> list[Event]:
         """Return the line that has no end yet, as it is."""
         if not self.partial:
             return []
         text, self.partial, self.partial_bytes = b"".join(self.partial), [], 0
-        return [(self.partial_ms, part) for part in _parts(text)]
+        return [(self.partial_ms, part, False) for part in _parts(text)]
 
 
 def _parts(text: bytes) -> list[bytes]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import orjson
 
 from albatross.host.concurrency import Account, Allowance
+from albatross.host.debugging import Debugging
 from albatross.host.engine import Elsewhere, Runner
 from albatross.host.environment import Environment
 from albatross.host.failure_log import FailureLog
@@ -46,9 +47,11 @@ class Host:
         elsewhere: Elsewhere | None = None,
         failures: FailureLog | None = None,
         debug_headers: bool = False,
+        debugging: Debugging | None = None,
     ) -> None:
         self.engine = engine
         self._elsewhere = elsewhere  # for functions that are not here
+        self._debugging = debugging or Debugging()
         self.failures = failures  # where failed requests are told of
         self.debug_headers = debug_headers  # whether clients are told, too
         self.hub = Hub()
@@ -100,18 +103,18 @@ class Host:
             if arn in self.pools:
                 self.pools.pop(arn).close()
         for function in change.functions:
-            self._take(self.engine.debugging.relaxed(function))
+            self._take(self._debugging.relaxed(function))
         self._provision(change.provisioned)
         self._tell_deregistered(before)
 
     def _take(self, function: Function) -> None:
         """Run `function`, which is new or has changed, as it is from now on."""
+        self.engine.look_ahead(function)
         arn = function.version_arn
         pool = self.pools.get(arn)
         if pool is not None and type(pool.function.code) is type(function.code):
             pool.update(function)
             return
-        self.engine.look_ahead(function)
         waiting = pool.leave() if pool is not None else []
         self.pools[arn] = self._pool(function)
         for invocation in waiting:
@@ -156,7 +159,7 @@ class Host:
             "call_later": self._loop.call_later,
             "on_init_failure": self._init_failed,
             "on_output": self._printed,
-            "alone": self.engine.debugging.port(function) is not None,
+            "alone": self._debugging.port(function) is not None,
         }
         allowance = self._allowances[function.arn]
         if not isinstance(function.code, Directory):

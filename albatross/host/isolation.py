@@ -111,27 +111,30 @@ def choose(level: str, first_uid: int, hidden: tuple[Path, ...]) -> Isolation:
         tmp=Path("/"),
         reads=(Path(sys.prefix), Path(sys.base_prefix)),
     )
-    as_user = replace(probe, user=first_uid, hidden=hidden)
+    users = Users(first_uid) if is_root and level != "none" else None
+    # A user that is this server's alone: another one ends all processes of its own users.
+    as_user = replace(probe, user=users.take() if users else None, hidden=hidden)
     own_too = level != "auto"
     match level:
         case "none":
             return Isolation(private_tmp=launch.private_tmp_works(probe))
         case "auto" | "user":
-            if is_root and launch.private_tmp_works(as_user):
-                return Isolation(
-                    users=Users(first_uid), private_tmp=True, own_too=own_too, hidden=hidden
-                )
+            if users and launch.private_tmp_works(as_user):
+                return Isolation(users=users, private_tmp=True, own_too=own_too, hidden=hidden)
             if level == "user":
                 raise Impossible(
                     "isolation = user needs Linux, root, and mount namespaces (CAP_SYS_ADMIN). "
                     "Start the server so, or set isolation to bwrap or none."
                 )
+            if users:
+                users.close()
+                log.warning("functions run as root: each as a user of its own is impossible here")
             return Isolation(private_tmp=launch.private_tmp_works(probe))
         case _:
-            return _sandbox(as_user if is_root else replace(probe, hidden=hidden), first_uid)
+            return _sandbox(as_user, users)
 
 
-def task_probe(found: Isolation, first_uid: int) -> launch.Launch | None:
+def task_probe(found: Isolation) -> launch.Launch | None:
     """Return what tells, tried once, whether code can be shown as /var/task; None: it cannot."""
     if not found.private_tmp or found.sandbox:
         return None
@@ -143,12 +146,12 @@ def task_probe(found: Isolation, first_uid: int) -> launch.Launch | None:
         tmp=Path("/"),
         at_task_root=True,
         reads=(Path(sys.prefix), Path(sys.base_prefix)),
-        user=first_uid if found.users else None,
+        user=found.users.take() if found.users else None,
         hidden=found.hidden,
     )
 
 
-def _sandbox(probe: launch.Launch, first_uid: int) -> Isolation:
+def _sandbox(probe: launch.Launch, users: Users | None) -> Isolation:
     if bwrap.find() is None:
         raise Impossible(
             "isolation = bwrap needs bubblewrap: install the package `bubblewrap`, or set "
@@ -160,7 +163,6 @@ def _sandbox(probe: launch.Launch, first_uid: int) -> Isolation:
             "(sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile for bwrap); "
             "the line before this says more at log level info. Else set isolation to user or none."
         )
-    users = Users(first_uid) if probe.user is not None else None
     return Isolation(
         users=users, private_tmp=True, own_too=True, sandbox=True, hidden=tuple(probe.hidden)
     )

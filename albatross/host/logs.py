@@ -37,16 +37,15 @@ class GroupLog:
         self._held_bytes = 0
         self._flush: asyncio.TimerHandle | None = None
 
-    def add(self, stream: "StreamLog", size: int) -> None:
-        """Note that `stream` has `size` more bytes to write."""
-        if not stream.pending:
-            self._streams.append(stream)
-        self._held_bytes += size
+    def add(self, stream: "StreamLog") -> None:
+        """Note that `stream` has something to write."""
+        self._streams.append(stream)
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
 
-    def relieve(self) -> None:
-        """Write now if there is much."""
+    def relieve(self, size: int) -> None:
+        """Note `size` more bytes, and write now if there is much."""
+        self._held_bytes += size
         if self._held_bytes > HELD_BYTES_MAX:
             self.flush()
 
@@ -75,25 +74,28 @@ class StreamLog:
         self._own = Source()  # Lambda's lines, which are events by themselves
         self._sources: list[Source] = []
         self._created_ms = now_ms()
+        self._is_json = function.logging.is_json
         self._json_level = function.logging.application_level if function.logging.is_json else 0
 
     def write(self, *texts: bytes) -> bytes:
         """Take events of Lambda's. An empty one is none: its level is not wanted."""
-        ms, own, shown = int(time.time() * 1000), self._own, b""
-        for text in texts:
-            if text:
-                shown += text if text.endswith(b"\n") else text + b"\n"
-        if shown:
-            self.group.add(self, len(shown))
-            self.pending += [(own, (ms, text, True)) for text in texts if text]
-        return shown
+        if not self.pending:
+            self.group.add(self)
+        ms = int(time.time() * 1000)
+        if self._is_json:
+            self.pending += [(self._own, (ms, text, True)) for text in texts if text]
+            return b"".join(map(_ended, texts))
+        lines = texts[0] if len(texts) == 1 else b"".join(texts)
+        self.pending.append((self._own, (ms, lines, False)))
+        return lines
 
     def printed(self, data: bytes, source: Source) -> bytes:
         """Take what a process has written, and return it without the marks of records."""
-        self.group.add(self, len(data))
+        if not self.pending:
+            self.group.add(self)
         pieces = source.split(int(time.time() * 1000), data)
         self.pending += [(source, piece) for piece in pieces]
-        self.group.relieve()
+        self.group.relieve(len(data))
         return b"".join(_ended(text) if is_event else text for _, text, is_event in pieces)
 
     def take(self) -> list[Entry]:
@@ -105,20 +107,27 @@ class StreamLog:
             if source is own:
                 for begun in self._sources:  # a line that has no end yet ends here
                     entries += [(name, created_ms, *event) for event in begun.rest()]
-                entries.append((name, created_ms, piece[0], piece[1]))
+                ms, text, is_event = piece
+                if text:
+                    entries.append((name, created_ms, ms, text, not is_event))
                 continue
             if source not in self._sources:
                 self._sources.append(source)
-            for ms, text in source.lines(piece):
-                if not self._json_level or level_of(text) >= self._json_level:
-                    entries.append((name, created_ms, ms, text))
+            for ms, text, is_lines in source.lines(piece):
+                if not self._json_level:
+                    entries.append((name, created_ms, ms, text, is_lines))
+                    continue
+                for each in _lines(text) if is_lines else (text,):
+                    if level_of(each) >= self._json_level:
+                        entries.append((name, created_ms, ms, each, False))
         return entries
 
     def close(self) -> None:
         """Take the last line of each process, which may have no end."""
-        self.pending += [
-            (source, (ms, text, True)) for source in self._sources for ms, text in source.rest()
-        ]
+        rest = [(each, event) for each in self._sources for event in each.rest()]
+        if rest and not self.pending:
+            self.group.add(self)
+        self.pending += [(source, (ms, text, True)) for source, (ms, text, _) in rest]
 
 
 class Logs:
@@ -150,6 +159,10 @@ def stream_name(function: Function, environment_id: str) -> str:
     today = datetime.now(UTC).strftime("%Y/%m/%d")
     of = function.name if function.logging.is_shared else ""
     return f"{today}/{of}[{function.version}]{environment_id}"
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return [line + b"\n" for line in text[:-1].split(b"\n")]
 
 
 def _ended(text: bytes) -> bytes:

@@ -64,7 +64,7 @@ class Processes:
         self, data_dir: Path, run_dir: Path, *, environments_max: int, options: Options
     ) -> None:
         self._options = options
-        self.debugging = options.debugging
+        self._debugging = options.debugging
         self.environments_max = environments_max
         self.make_room: Callable[[], bool] = lambda: False  # set by who knows the idle ones
         self._data_dir = data_dir
@@ -95,7 +95,7 @@ class Processes:
         self._isolation = await loop.run_in_executor(
             self._starter, isolation.choose, options.isolation, options.first_uid, hidden
         )
-        probe = isolation.task_probe(self._isolation, options.first_uid)
+        probe = isolation.task_probe(self._isolation)
         if probe is not None:
             self._has_task_root = await loop.run_in_executor(
                 self._starter, launch.private_tmp_works, probe
@@ -156,7 +156,7 @@ class Processes:
             function_log=self._logs.stream(function, id_),
             provisioned=provisioned,
             within_invoke=init_limit_s is not None or (spare is not None and not provisioned),
-            freezes=self._options.freeze and self.debugging.port(function) is None,
+            freezes=self._options.freeze and self._debugging.port(function) is None,
         )
         if spare is not None:
             environment.user, environment.namespace = spare.user, spare.namespace
@@ -178,7 +178,7 @@ class Processes:
         loop = asyncio.get_running_loop()
         function = environment.function
         directory = self._directory(function)
-        debugger_port = self.debugging.port(function)
+        debugger_port = self._debugging.port(function)
         limit_s = init_limit_s or (function.timeout_s if debugger_port else INIT_LIMIT_S)
         try:
             runtime, opt = await loop.run_in_executor(self._finder, self._find, function)
@@ -256,7 +256,7 @@ class Processes:
             private_tmp=apart.private_tmp,
         )
         root = bwrap.TASK_ROOT if sandbox else launch.as_seen(plan, directory)
-        shown_opt = launch.as_seen(plan, opt) if opt else layers.OPT
+        shown_opt = launch.as_seen(plan, opt) if opt else None
         command = [str(launch.as_seen(plan, Path(runtime.command[0]))), *runtime.command[1:]]
         given = variables(environment, runtime, root, shown_opt, port)
         return replace(plan, command=command, environment=given)
@@ -406,7 +406,7 @@ def _on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> Non
 
 
 def variables(
-    environment: Environment, runtime: runtimes.Runtime, task_root: Path, opt: Path, port: int
+    environment: Environment, runtime: runtimes.Runtime, task_root: Path, opt: Path | None, port: int
 ) -> dict[str, str]:
     """Return the variables of a function's process. Source: Lambda guide, environment variables.
 
@@ -416,10 +416,11 @@ def variables(
     function = environment.function
     _, _, _, region, account, *_ = function.arn.split(":")
     provided = function.runtime.startswith("provided")
+    libraries, shown = "/lib64:/usr/lib64:/var/runtime", opt or layers.OPT
     unreserved = {
         "LANG": "en_US.UTF-8",
-        "PATH": f"/usr/local/bin:/usr/bin/:/bin:{opt}/bin",
-        "LD_LIBRARY_PATH": f"/lib64:/usr/lib64:/var/runtime:{task_root}:{task_root}/lib:{opt}/lib",
+        "PATH": f"/usr/local/bin:/usr/bin/:/bin:{shown}/bin",
+        "LD_LIBRARY_PATH": f"{libraries}:{task_root}:{task_root}/lib:{shown}/lib",
         "TZ": ":UTC",
     }
     reserved = {
@@ -451,5 +452,5 @@ def variables(
     if function.logging.is_json:
         reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         reserved["AWS_LAMBDA_LOG_LEVEL"] = LEVELS[function.logging.application_level]
-    of_layers = layers.variables(function, runtime.variables, opt)
+    of_layers = layers.variables(function, runtime.variables, opt) if opt else {}
     return {**unreserved, **function.environment, **runtime.variables, **of_layers, **reserved}

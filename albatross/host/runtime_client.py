@@ -30,6 +30,7 @@ _LINKED = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "si
 _ENCODER = "simplejson"
 _INSTALL_S = 180
 _running: set[subprocess.Popen[str]] = set()
+_tried: set[Path] = set()  # clients for which an encoder was looked for
 
 
 class NotInstalled(Exception):
@@ -54,8 +55,9 @@ def packages(interpreter: Interpreter, cache: Path, *, compiled: bool) -> Path:
         with _alone(target):
             if not target.is_dir():
                 (_share if shared else _install)(interpreter, target)
-        if shared:
-            threading.Thread(target=_add_encoder, args=(interpreter, target), daemon=True).start()
+    if shared and target not in _tried:
+        _tried.add(target)
+        threading.Thread(target=_add_encoder, args=(interpreter, target), daemon=True).start()
     return target
 
 
@@ -140,19 +142,23 @@ def _install(interpreter: Interpreter, target: Path) -> None:
 
 
 def _add_encoder(interpreter: Interpreter, target: Path) -> None:
-    """Add the compiled encoder to a shared client, if there is one to be had."""
-    partial = _fresh(target.with_name(f"{target.name}-{_ENCODER}"))
+    """Add the compiled encoder to a shared client, if it is missing and there is one to be had."""
+    own = target.with_name(f"{target.name}-{_ENCODER}")
+    package = f"{_ENCODER}=={version(_ENCODER)}"
     try:
-        package = f"{_ENCODER}=={version(_ENCODER)}"
-        output = _pip(interpreter, partial, ["--no-deps", "--only-binary", ":all:", package])
-        if output is not None:
-            log.info("%s: the faster encoder of results was not installed", interpreter.path)
-        for module in partial.glob(f"{_ENCODER}/*.so"):
-            module.replace(target / _ENCODER / module.name)
-    except OSError as error:
-        log.info("the faster encoder of results was not installed: %s", error)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with _alone(own):
+            if any(target.glob(f"{_ENCODER}/*.so")):
+                return
+            partial = _fresh(own)
+            why = _pip(interpreter, partial, ["--no-deps", "--only-binary", ":all:", package])
+            for module in partial.glob(f"{_ENCODER}/*.so"):
+                module.chmod(0o755)
+                module.replace(target / _ENCODER / module.name)
+            shutil.rmtree(partial, ignore_errors=True)
+    except NotInstalled as error:
+        why = str(error)
+    if why is not None:
+        log.info("%s runs without the faster encoder of results: %s", interpreter.path, why)
 
 
 def _pip(interpreter: Interpreter, target: Path, packages: list[str]) -> str | None:
@@ -185,9 +191,10 @@ def _run(command: list[str]) -> str | None:
 
 
 def _fresh(target: Path) -> Path:
-    """Return a new directory beside `target` that everybody may read."""
+    """Return a new directory beside `target`, which we make `_alone`: what others left is old."""
+    for old in target.parent.glob(f"{target.name}.[0-9]*"):
+        shutil.rmtree(old, ignore_errors=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o755)
     return partial
 

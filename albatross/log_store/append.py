@@ -54,13 +54,14 @@ class Appender:
             os.close(descriptor)
 
     def _lines(self, entries: Iterable[Entry], ingested_ms: int) -> Iterable[bytes]:
-        numbers, event_line = self._numbers, record.event_line
-        for stream, created_ms, ms, message in entries:
+        numbers = self._numbers
+        for stream, created_ms, ms, message, is_lines in entries:
             number = numbers.get(stream)
             if number is None:
                 yield self._stream(stream, created_ms)
                 number = numbers[stream]
-            yield event_line(ms, ingested_ms, number, message)
+            write = record.event_lines if is_lines else record.event_line
+            yield write(ms, ingested_ms, number, message)
 
     def _stream(self, name: str, created_ms: int) -> bytes:
         number = self._numbers[name] = self._count

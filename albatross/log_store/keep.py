@@ -37,9 +37,9 @@ class Keeper:
                     self._expire(directory)
                 if self._changed_ns.get(directory) == changed_ns:
                     continue
-                self._index(directory)
                 self._sizes[directory] = _sizes(directory)
                 self._limit([directory], self._group_bytes_max)
+                self._index(directory)  # of what is left
                 self._changed_ns[directory] = directory.stat().st_mtime_ns
         for gone in self._sizes.keys() - present:
             del self._sizes[gone]

@@ -21,8 +21,8 @@ STREAM = re.compile(rb"^S (\d+) (\d{13}) (\S+)$", re.MULTILINE)
 
 
 # An event on its way into a segment: name and creation time of its stream, its own time, and the
-# message, UTF-8 that may be damaged.
-Entry = tuple[str, int, int, bytes]
+# message, UTF-8 that may be damaged. Or several of one time: then each line, with its end, is one.
+Entry = tuple[str, int, int, bytes, bool]
 
 
 def event_line(ms: int, ingested_ms: int, stream: int, message: bytes) -> bytes:
@@ -34,6 +34,12 @@ def event_line(ms: int, ingested_ms: int, stream: int, message: bytes) -> bytes:
         return b"%d %d %d n%b" % (ms, ingested_ms, stream, message)
     text = orjson.dumps(message.decode(errors="replace"))
     return b"%d %d %d j%b\n" % (ms, ingested_ms, stream, text)
+
+
+def event_lines(ms: int, ingested_ms: int, stream: int, lines: bytes) -> bytes:
+    """Return the lines of events whose messages are the `lines`, which all have an end."""
+    head = b"%d %d %d n" % (ms, ingested_ms, stream)
+    return head + lines[:-1].replace(b"\n", b"\n" + head) + b"\n"
 
 
 def stream_line(number: int, created_ms: int, name: str) -> bytes:

@@ -115,7 +115,7 @@ def put_log_events(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> 
             rejected["expiredLogEventEndIndex"] = number + 1
         else:
             message = event["message"].encode(errors="replace")
-            accepted.append((name, streams[name].created_ms, ms, message))
+            accepted.append((name, streams[name].created_ms, ms, message, False))
     ingested_ms = max(now, found.group.deleted.get(name, 0) + 1)
     if accepted:
         found.appender.append(accepted, ingested_ms)

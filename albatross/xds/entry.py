@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from envoy.config.route.v3.route_components_pb2 import Route
 
-from albatross.model.rule import Condition, HostHeader, PathPattern
+from albatross.model.rule import Condition, HostHeader, PathPattern, QueryString
 
 _ANYWHERE = ""
 _LITERAL_HOST = re.compile(r"[A-Za-z0-9._-]+")
@@ -62,3 +62,8 @@ def starts(entry: Entry) -> set[str]:
         if isinstance(condition, PathPattern) and not condition.regex_values:
             return {_WILDCARD.split(value, maxsplit=1)[0] for value in condition.values}
     return {_ANYWHERE}
+
+
+def needs_query(entry: Entry) -> bool:
+    """Tell whether `entry` matches no request without a query."""
+    return any(isinstance(condition, QueryString) for condition in entry.conditions)

@@ -16,7 +16,7 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.xds import names
 from albatross.xds.apart import apart
-from albatross.xds.entry import Entry, covers, hosts, may_match, starts
+from albatross.xds.entry import Entry, covers, hosts, may_match, needs_query, starts
 from albatross.xds.packing import extension
 
 ROUTES_MIN = 24  # a shorter list costs less than a look into an index
@@ -24,11 +24,16 @@ GROWTH_MAX = 20  # most routes in all lists of an index, for each route of the p
 GAIN_MIN = 2  # an index pays where its lists are, on average, by so much shorter
 APART_MIN = 8  # shorter lists than that cost less than a look at rules that are apart
 
+QUERIES_MIN = 12  # fewer rules that need a query cost less than a look for one
+
 ANY_HOST = "*"
 ANYWHERE = ""
 
 _PATH_INPUT = Matcher.MatcherTree(
     input=extension("path", HttpRequestHeaderMatchInput(header_name=":path"))
+)
+_HAS_QUERY = Matcher.MatcherList.Predicate(
+    single_predicate={"input": _PATH_INPUT.input, "value_match": {"contains": "?"}}
 )
 
 
@@ -140,14 +145,31 @@ def _reached(entries: Sequence[Entry], start: str) -> Sequence[Entry]:
 def _virtual_host(name: str, host: str, lists: Lists) -> VirtualHost:
     result = VirtualHost(name=name, domains=[host])
     if len(lists) == 1:
-        result.routes.extend(entry.route for entry in lists[ANYWHERE])
+        found = _choice(lists[ANYWHERE])
+        if found.HasField("matcher"):
+            result.matcher.CopyFrom(found.matcher)
+        else:
+            result.routes.extend(entry.route for entry in lists[ANYWHERE])
         return result
     result.matcher.matcher_tree.CopyFrom(_PATH_INPUT)
     for start, entries in lists.items():
-        routes = RouteList(routes=[entry.route for entry in entries])
-        on_match = Matcher.OnMatch(action=extension("routes", routes))
         if start == ANYWHERE:
-            result.matcher.on_no_match.CopyFrom(on_match)
+            result.matcher.on_no_match.CopyFrom(_choice(entries))
         else:
-            result.matcher.matcher_tree.prefix_match_map.map[start].CopyFrom(on_match)
+            result.matcher.matcher_tree.prefix_match_map.map[start].CopyFrom(_choice(entries))
     return result
+
+
+def _choice(entries: Sequence[Entry]) -> Matcher.OnMatch:
+    """Return the list of `entries`; and where many of them need a query, one without these."""
+    queryless = [entry for entry in entries if not needs_query(entry)]
+    if len(entries) - len(queryless) < QUERIES_MIN:
+        return _list(entries)
+    matcher = Matcher(on_no_match=_list(queryless))
+    matcher.matcher_list.matchers.add(predicate=_HAS_QUERY, on_match=_list(entries))
+    return Matcher.OnMatch(matcher=matcher)
+
+
+def _list(entries: Iterable[Entry]) -> Matcher.OnMatch:
+    routes = RouteList(routes=[entry.route for entry in entries])
+    return Matcher.OnMatch(action=extension("routes", routes))

@@ -119,6 +119,8 @@ def test_dead_letters_are_bounded_and_the_oldest_go(tmp_path, monkeypatch):
 
     async def main() -> None:
         queue = EventQueue(tmp_path, bytes_max=MIB)
+        for n in range(6):
+            await queue.put(make(str(n)))
         for n in range(5):
             await queue.finish(make(str(n)), letters=[letter(str(n), at_s=float(n))])
         assert [one.id for one in await queue.letters()] == ["2", "3", "4"]
@@ -129,6 +131,21 @@ def test_dead_letters_are_bounded_and_the_oldest_go(tmp_path, monkeypatch):
         await queue.replay(await queue.letters(), [make("5")])
         assert await queue.letters() == []
         assert await queue.get("5") == make("5")
+        await queue.close()
+
+    asyncio.run(main())
+
+
+def test_nothing_is_left_of_what_is_cleared_and_nothing_follows_from_it(tmp_path):
+    async def main() -> None:
+        queue = EventQueue(tmp_path, bytes_max=10_000)
+        big = make("big", b"x" * 8_000)
+        await queue.put(big)
+        await queue.clear()
+        await queue.finish(big, follow=[make("follower")], letters=[letter("big")])
+        assert await queue.pending() == []
+        assert await queue.letters() == []
+        await queue.put(big)
         await queue.close()
 
     asyncio.run(main())

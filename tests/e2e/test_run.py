@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -94,6 +95,44 @@ def test_the_end_leaves_no_process_and_no_file(where, number):
     assert not any(map(is_alive, pids))
     assert where.run_directories() == []
     assert not listens(command.port)
+
+
+def test_the_first_ctrl_c_lets_requests_finish_and_the_second_ends_them(where):
+    slow = "import time\n" + CODE.replace("    keys", "    time.sleep(60)\n    keys")
+    (where.folder / "app.py").write_text(slow)
+    with running(where, "app.py") as command:
+        until(lambda: "answers on" in command.printed())
+        asked = threading.Thread(target=get, args=(command.port,), daemon=True)
+        asked.start()
+        until(lambda: "asked for" in command.printed())
+        command.process.send_signal(signal.SIGINT)
+        until(lambda: "finishing requests, for 25 s at most; Ctrl-C: at once" in command.printed())
+        assert command.process.poll() is None
+        command.process.send_signal(signal.SIGINT)
+        assert command.process.wait(10) == 0
+        asked.join(10)
+        assert not asked.is_alive()
+
+
+def test_a_bootstrap_is_served_and_reloaded(where):
+    source = (
+        f"#!{sys.executable}\nimport os, urllib.request as http\n"
+        "api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API']\n"
+        "api += '/2018-06-01/runtime/invocation/'\n"
+        "while True:\n"
+        "    request_id = http.urlopen(api + 'next').headers['Lambda-Runtime-Aws-Request-Id']\n"
+        '    answer = b\'{"statusCode": 200, "body": "first"}\'\n'
+        "    http.urlopen(http.Request(api + request_id + '/response', answer))\n"
+    )
+    folder = where.folder / "provided"
+    folder.mkdir()
+    bootstrap = folder / "bootstrap"
+    bootstrap.write_text(source)
+    bootstrap.chmod(0o755)
+    with running(where, "provided") as command:
+        until(lambda: get(command.port) == (200, "first"))
+        bootstrap.write_text(source.replace("first", "second"))
+        until(lambda: get(command.port) == (200, "second"))
 
 
 def test_a_port_in_use_is_refused_with_its_owner(where):

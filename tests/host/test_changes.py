@@ -33,6 +33,9 @@ class Engine:
     def has_room(self) -> bool:
         return True
 
+    def look_ahead(self, function: Function) -> None:
+        pass
+
     def forget(self, function: Function) -> None:
         pass
 

@@ -1,10 +1,11 @@
 """What is printed becomes events: lines, and records with bounds, however they are cut in reads."""
 
+import re
 import struct
 
 import pytest
 
-from albatross.host.framing import EVENT_BYTES_MAX, Source
+from albatross.host.framing import EVENT_BYTES_MAX, Event, Source
 
 
 def frame(text: bytes, ms: int = 7) -> bytes:
@@ -17,7 +18,15 @@ def events(*reads: bytes) -> list[bytes]:
     for ms, data in enumerate(reads):
         for piece in source.split(ms, data):
             found += source.lines(piece)
-    return [text for _, text in [*found, *source.rest()]]
+    return flat([*found, *source.rest()])
+
+
+def flat(found: list[Event]) -> list[bytes]:
+    return [
+        line
+        for _, text, is_lines in found
+        for line in (re.findall(rb"[^\n]*\n", text) if is_lines else [text])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,10 +59,8 @@ def test_it_makes_no_difference_where_reads_are_cut() -> None:
 def test_a_record_has_its_own_time_and_a_line_that_of_its_beginning() -> None:
     source = Source()
     pieces = [*source.split(1, b"be"), *source.split(2, b"gun\n" + frame(b"r", ms=9))]
-    assert [each for piece in pieces for each in source.lines(piece)] == [
-        (1, b"begun\n"),
-        (9, b"r"),
-    ]
+    found = [each for piece in pieces for each in source.lines(piece)]
+    assert found == [(1, b"begun\n", False), (9, b"r", False)]
 
 
 @pytest.mark.parametrize("mark", [lambda text: text, frame], ids=["a line", "a record"])

@@ -422,3 +422,29 @@ def test_a_closed_pool_starts_nothing_more(scene: Scene) -> None:
     scene.pool.gone(first, None)
     scene.clock.advance(120)
     assert len(scene.engine.started) == 1
+
+
+def test_requests_come_before_what_waits_in_the_background(scene: Scene) -> None:
+    scene.submit()
+    environment = scene.ready()
+    order: list[str] = []
+
+    def submit(name: str, *, background: bool) -> None:
+        invocation = Invocation(b"{}", lambda *_: order.append(name))
+        invocation.background = background
+        scene.pool.submit(invocation)
+
+    for name in ("b1", "b2"):
+        submit(name, background=True)
+    for name in ("r1", "r2"):
+        submit(name, background=False)
+    environment.finish()
+    environment.finish()  # r1
+    submit("b3", background=True)
+    submit("r3", background=False)
+    for _ in range(5):
+        environment.finish()
+    assert order == ["r1", "r2", "r3", "b1", "b2", "b3"]
+    submit("r4", background=False)
+    environment.finish()
+    assert order[-1] == "r4"

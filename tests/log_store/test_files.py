@@ -20,7 +20,7 @@ T = 1_700_000_000_000
 
 
 def entry(ms: int, message: str, stream: str = "s") -> Entry:
-    return stream, T, T + ms, message.encode()
+    return stream, T, T + ms, message.encode(), False
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ _SAMPLES: Mapping[str, Any] = {
     "Actions": [FIXED],
     "Code": {"ZipFile": _CODE},
     "Conditions": [_PATH],
+    "Content": {"ZipFile": _CODE},
     "DefaultActions": [FIXED],
     "DomainName": "web.example.com",
     "FunctionName": NAME,
@@ -166,6 +167,7 @@ class Worlds:
 
         function = made("CreateFunction", **params("lambda", "CreateFunction"))["FunctionArn"]
         made("AddPermission", **{**params("lambda", "AddPermission"), "StatementId": NAME})
+        layer = made("PublishLayerVersion", LayerName=NAME, Content={"ZipFile": _CODE})
         signing = made("CreateCodeSigningConfig", **params("lambda", "CreateCodeSigningConfig"))
         certificate = self.call(
             *(scope, "acm", "RequestCertificate"),
@@ -192,6 +194,8 @@ class Worlds:
         elb("AddTrustStoreRevocations", TrustStoreArn=store["TrustStoreArn"], **REVOCATIONS)
         return {
             "function": function,
+            "layer": layer["LayerArn"],
+            "layer_version": layer["LayerVersionArn"],
             "signing": signing["CodeSigningConfig"]["CodeSigningConfigArn"],
             "certificate": certificate,
             "balancer": balancer,

@@ -14,6 +14,8 @@ from albatross.model.rule import (
     HostHeader,
     HttpRequestMethod,
     PathPattern,
+    QueryParameter,
+    QueryString,
     WeightedTargetGroup,
 )
 from albatross.xds import index, names
@@ -257,3 +259,53 @@ def test_a_route_that_may_not_match_ends_no_list() -> None:
     lists = index.plan(entries)[ANY_HOST]
     assert list(lists["/3/"]) == [entries[3], entries[30]]
     assert list(lists["/4/"]) == [entries[4]]
+
+
+QUERIED = (QueryString(values=(QueryParameter(key="v", value="*"),)),)
+
+
+@pytest.mark.parametrize("paths", ["", "/svc"], ids=["a plain list", "below starts of paths"])
+def test_rules_that_need_a_query_are_tried_where_there_is_one(proxy: Proxy, paths: str) -> None:
+    """Each second rule wants one; the last one of all takes the request else."""
+
+    def conditions(n: int) -> tuple[Condition, ...]:
+        path = (PathPattern(values=(f"{paths}{n}/*",)),) if paths else ()
+        tenant = (HttpRequestMethod(values=(f"M{n}",)),)
+        return (*path, *tenant, *(QUERIED if n % 2 else ()))
+
+    rules = [conditions(n) for n in range(2 * index.QUERIES_MIN)]
+    common: list[tuple[Condition, ...]] = [
+        (*((PathPattern(values=("/q/*",)),) if one else ()), *QUERIED)
+        for one in range(index.QUERIES_MIN)
+    ]
+    answers = [FixedResponse(status_code=200 + n) for n in range(len(rules))]
+    last = [FixedResponse(status_code=299)] * len(common)
+    proxy.serve(
+        Balancer(
+            rules=list(zip([*rules, *common], [*answers, *last], strict=True)),
+            default=FixedResponse(status_code=404),
+        )
+    )
+
+    def status(method: str, target: str) -> int:
+        return proxy.send(f"{method} {target} HTTP/1.1\r\nHost: a.com\r\n\r\n").status
+
+    for n in (0, 1, 8, 9):
+        path = f"{paths}{n}/x" if paths else "/x"
+        wants = n % 2 == 1
+        assert status(f"M{n}", path) == (404 if wants else 200 + n)
+        assert status(f"M{n}", f"{path}?") == (404 if wants else 200 + n)
+        assert status(f"M{n}", f"{path}?w=1") == (404 if wants else 200 + n)
+        assert status(f"M{n}", f"{path}?v=1") == 200 + n
+        assert status(f"M{n}", f"/%2e{path}?v=1") == 200 + n
+        assert status(f"M{n}", f"/%2e{path}") == (404 if wants else 200 + n)
+    assert [status("GET", target) for target in ("/y", "/y?v=", "/q/?v")] == [404, 299, 299]
+
+
+def test_a_list_with_few_rules_that_need_a_query_stays_one_list() -> None:
+    few, many = (
+        index.virtual_host("a.com", [Entry(Route(), QUERIED)] * n)
+        for n in (index.QUERIES_MIN - 1, index.QUERIES_MIN)
+    )
+    assert (len(few.routes), few.HasField("matcher")) == (index.QUERIES_MIN - 1, False)
+    assert (len(many.routes), many.HasField("matcher")) == (0, True)
