@@ -57,7 +57,7 @@ class Disturbances:
         self._shifts = 0
         more = {"Environment": {"Variables": variables}}
         for name in ("hog", "flood", "slow", "victim"):
-            group = made.function(name, _SOURCE, timeout_s=5, MemorySize=128, **more)
+            group = made.function(name, _SOURCE, timeout_s=15, MemorySize=128, **more)
             made.rule(100 + len(name), f"/{name}", deployment.forward(group))
         made.lambda_.create_function(**_event_function(more))
         self._alias(more)

@@ -65,6 +65,7 @@ def soak(minutes: float) -> list[str]:
         "environments_max": ENVIRONMENTS_MAX,
         "environment_idle_s": ENVIRONMENT_IDLE_S,
         "log_level": "warning",
+        "publish_wait_s": 15,  # a busy machine is no reason to answer before
         "debug_headers": True,  # so that a fault says why
     }
     with server.serve(settings) as running:

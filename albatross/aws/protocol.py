@@ -34,7 +34,8 @@ _UPLOADS = frozenset({"CreateFunction", "UpdateFunctionCode", "PublishLayerVersi
 _REST_PATH = re.compile(r"/20[0-9]{2}-[0-9]{2}-[0-9]{2}/")
 _NO_VERSION = "NO_VERSION_SPECIFIED"  # as AWS's message calls it
 _FORM = "application/x-www-form-urlencoded"
-_TARGETS = {"CertificateManager": "acm", "Logs_20140328": "logs"}  # prefix of X-Amz-Target -> signing name
+# Prefix of X-Amz-Target -> signing name.
+_TARGETS = {"CertificateManager": "acm", "Logs_20140328": "logs"}
 
 
 @dataclass(frozen=True, slots=True)
