@@ -186,7 +186,7 @@ def test_an_object_that_may_not_be_read_is_access_denied() -> None:
     def read(location: s3.Location, bytes_max: int) -> bytes:
         raise s3.ObjectNotFound(location, "AccessDenied", "Access Denied")
 
-    with pytest.raises(AccessDeniedException, match="denied by S3.*bucket/key"):
+    with pytest.raises(AccessDeniedException, match=r"denied by S3.*bucket/key"):
         Sources(read, hot_reload=False).fetch({"S3Bucket": "bucket", "S3Key": "key"})
 
 

@@ -406,7 +406,11 @@ def _on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> Non
 
 
 def variables(
-    environment: Environment, runtime: runtimes.Runtime, task_root: Path, opt: Path | None, port: int
+    environment: Environment,
+    runtime: runtimes.Runtime,
+    task_root: Path,
+    opt: Path | None,
+    port: int,
 ) -> dict[str, str]:
     """Return the variables of a function's process. Source: Lambda guide, environment variables.
 
