@@ -36,7 +36,8 @@ i-0123456789abcdef0 = "127.0.0.1"
 
 An instance keeps the address that it had when it was registered.
 
-So is where functions are that run elsewhere; [remote-functions.md](remote-functions.md) has its members:
+So is where functions are that run elsewhere; its members are in
+[remote-functions.md](remote-functions.md):
 
 ```toml
 [remote_functions."arn:aws:lambda:eu-west-1:123456789012:function:*"]

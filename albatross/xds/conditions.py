@@ -28,8 +28,6 @@ _KEPT_HEADERS = {
 }
 # Envoy's and ours by the time a route is chosen, whatever a client has sent.
 _NOBODYS_HEADERS = ("x-envoy-external-address", "x-envoy-internal")
-_WILDCARD = re.compile(r"[*?]")
-_LITERAL_CHARACTERS_MIN = 4  # shorter ones are in too many hosts
 _HAS_QUERY = HeaderMatcher(name=":path", string_match={"contains": "?"})
 
 
@@ -39,7 +37,7 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
     for condition in conditions:
         match condition:
             case HostHeader():
-                match.headers.extend(_host(condition))
+                match.headers.append(authority([condition]))
             case PathPattern():
                 _match_path(match, condition)
             case HttpHeader(header_name=name):
@@ -69,20 +67,6 @@ def _cost(header: HeaderMatcher) -> tuple[bool, bool]:
 def authority(hosts: Iterable[HostHeader]) -> HeaderMatcher:
     """Return the matcher of requests for whose Host one of the conditions `hosts` holds."""
     return _header(":authority", patterns.any_host(hosts))
-
-
-def _host(condition: HostHeader) -> Iterable[HeaderMatcher]:
-    """Return matchers that all hold where `condition` does.
-
-    Before an expression with wildcards Envoy looks for the longest text between them, which costs
-    a third of it.
-    """
-    if len(condition.values) == 1 and not condition.regex_values:
-        *others, literal = sorted(_WILDCARD.split(condition.values[0]), key=len)
-        if others and len(literal) >= _LITERAL_CHARACTERS_MIN:
-            text = {"contains": literal, "ignore_case": True}
-            yield HeaderMatcher(name=":authority", string_match=text)
-    yield authority([condition])
 
 
 def _header(name: str, regex: str) -> HeaderMatcher:

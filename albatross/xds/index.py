@@ -3,7 +3,8 @@
 Envoy tries the routes of a list one after the other. An index gives it, for each host and path that
 rules name literally, the whole list of the routes that may match there, in their order: a request
 takes the same route with and without. No list falls through to another one. Where that would be
-too many lists, hosts and paths have lists of their own (`apart.py`).
+too many lists, hosts and paths have lists of their own (`apart.py`). Where many rules need a
+query, requests without one have a list without these.
 """
 
 from collections import defaultdict

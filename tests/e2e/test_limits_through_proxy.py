@@ -279,9 +279,7 @@ def test_a_method_counts_too(single, size, status):
     assert single.send(request(f"{'M' * size} /")).status == status
 
 
-@pytest.mark.parametrize(
-    ("addresses", "status"), [(29, 200), (30, 200), (31, 463)]
-)
+@pytest.mark.parametrize(("addresses", "status"), [(29, 200), (30, 200), (31, 463)])
 def test_more_than_30_forwarded_addresses_are_refused(single, addresses, status):
     answer = single.get("/", f"X-Forwarded-For: {', '.join(['10.0.0.1'] * addresses)}")
     assert answer.status == status

@@ -14,14 +14,13 @@ from typing import Any, cast
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from albatross import main
+from albatross import api
 from albatross.aws.service import service
 from albatross.config import Config
 from albatross.event_queue import AsyncInvocations
 from albatross.host.client import HostClient
 from albatross.model.arn import Scope
 from albatross.model.operation import Operation
-from albatross.publish import Publisher
 from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.keys import Keys
@@ -90,6 +89,11 @@ class _Undone(Exception):
 
 
 class _Whatever:
+    """Has what it is given, and itself for everything else."""
+
+    def __init__(self, **has: object) -> None:
+        self.__dict__.update(has)
+
     def __getattr__(self, _: str) -> Any:
         return self
 
@@ -100,7 +104,8 @@ class _Whatever:
 @cache
 def operation_names() -> tuple[tuple[str, str], ...]:
     """Return service and name of every operation that the server serves."""
-    found = main.operations(Config(), *(cast(Any, _Whatever()) for _ in range(6)))
+    parts = _Whatever(config=Config(), log_groups=_Whatever(operations=dict))
+    found = api.operations(cast(Any, parts))  # but those on logs, which are in files
     return tuple(sorted((of, name) for of, operations in found.items() for name in operations))
 
 
@@ -110,14 +115,19 @@ class Worlds:
     def __init__(self, folder: Path) -> None:
         self._runner = asyncio.Runner()
         self._store = self._runner.run(self._open(folder))
-        host, publisher = HostClient(str(folder / "no-host")), cast(Publisher, _Publisher())
-        config = Config(data_dir=str(folder))
+        host, config = HostClient(str(folder / "no-host")), Config(data_dir=str(folder))
         self._events = AsyncInvocations(config, self._store, host)
-        self._operations = main.operations(
-            config,
-            *(self._store, Contents(folder), Links(lambda: "http://api"), host, publisher),
-            self._events,
+        parts = _Whatever(
+            config=config,
+            store=self._store,
+            contents=Contents(folder),
+            links=Links(lambda: "http://api"),
+            host=host,
+            publisher=_Publisher(),
+            events=self._events,
+            log_groups=_Whatever(operations=dict),
         )
+        self._operations = api.operations(cast(Any, parts))
         self.known = {scope: self._build(scope) for scope in (HOME, *ABROAD)}
 
     async def _open(self, folder: Path) -> Store:
