@@ -268,8 +268,8 @@ class Config:
     )
     opt_dir: str = declare(
         "",
-        "Directory that functions without layers find as /opt. Programs in its `extensions` are started with "
-        "each environment.",
+        "Directory that functions without layers find as /opt. Programs in its `extensions` are "
+        "started with each environment.",
         metavar="DIRECTORY",
     )
     runtime_transport: str = declare(
