@@ -54,7 +54,10 @@ def test_what_is_not_there_is_not_found(endpoint: str, bucket: Any, location: Lo
         s3.read(endpoint, location, 1)
 
 
-@pytest.mark.parametrize("endpoint", ["", f"http://127.0.0.1:{free_port()}", "nonsense"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", pytest.param(f"http://127.0.0.1:{free_port()}", id="nobody listens"), "nonsense"],
+)
 def test_an_endpoint_that_does_not_answer_is_named(endpoint: str) -> None:
     with pytest.raises(s3.EndpointUnavailable, match=endpoint or "s3_endpoint"):
         s3.read(endpoint, Location("bucket", "key"), 1)
