@@ -30,7 +30,7 @@ run: $(DONE) ## Serve the AWS API and the load balancers made through it
 	$(BIN)/albatross serve
 
 test: $(DONE) ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(DONE) ## Check format, lint, types, imports and sizes
 	$(BIN)/ruff format --check .
