@@ -168,8 +168,6 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Provisioned concurrency: environments that are kept ready": (
             "e2e/test_function_versions_through_proxy.py"
         ),
-        "Function URLs": LATER,
-        "Memory and ephemeral storage are enforced": LATER,
     },
     "Certificates": {
         "Imported certificates: kinds of key, validity, chain": "acm/test_bundle.py",

@@ -57,6 +57,7 @@ def create(elb, **params):
 )
 def test_each_range_of_a_target_group_ends_where_the_api_says(elb, refused, good, bad):
     made = create(elb, **good)
+    made["Name"] = made["TargetGroupName"]
     assert {name: made[name] for name in good} == good
     code, _ = refused(create, elb=elb, **{"Name": "other", **bad})
     assert code == "ValidationError"
