@@ -272,6 +272,11 @@ class Config:
         "started with each environment.",
         metavar="DIRECTORY",
     )
+    pin_cores: bool = declare(
+        True,
+        "On a machine with two cores, keep the proxy on one and the Lambda host on the other; "
+        "functions and other programs go where there is room. Elsewhere without effect.",
+    )
     runtime_transport: str = declare(
         "channel",
         "How events reach runtimes that AWS publishes: `channel`, by a socket of their own, or "

@@ -284,11 +284,14 @@ def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
     common = ["--run-dir", run_dir, "--config", os.path.join(run_dir, CONFIG_FILE)]
 
     def proxy() -> list[str]:
-        from pathlib import Path  # these two in the new process only
+        from pathlib import Path  # these in the new process only
 
+        from albatross.host import affinity
         from albatross.xds import bootstrap
 
         cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+        if config.pin_cores:
+            affinity.settle(affinity.PROXY)
         return bootstrap.command(
             Path(run_dir),
             # Half of the cores, since functions and their host need the rest.

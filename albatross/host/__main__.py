@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 
 from albatross.config import EXIT_CANNOT_BOOT
+from albatross.host import affinity
 from albatross.host.app import LambdaConnection
 from albatross.host.control import ControlConnection
 from albatross.host.debugging import Debugging
@@ -36,6 +37,8 @@ async def serve(
 
     `authenticate`: tells who calls function URLs; without it nobody looks at signatures.
     """
+    if config["pin_cores"]:
+        affinity.settle(affinity.HOST)
     loop = asyncio.get_running_loop()
     debugging = Debugging(config["debug"], config["debug_wait"])
     engine = Processes(

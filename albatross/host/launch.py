@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from albatross.host import bwrap, mounts
+from albatross.host import affinity, bwrap, mounts
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
         if launch.channel is not None:
             os.dup2(launch.channel, channel_number())
         if _LINUX:
+            affinity.roam()
             _yield_to_load_balancer()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if launch.joins is not None:

@@ -192,7 +192,10 @@ MESSAGES = {
     "8.3.1 two paths": ([head(GET[2], *GET)], [RESET]),
     "8.3.1 neither authority nor Host": ([without(":authority")], [RESET]),
     "8.3.1 Host instead of authority": ([head(*GET[:3], ("host", "www.example.com"))], ["200"]),
-    "8.5 CONNECT": ([head((":method", "CONNECT"), (":authority", "a:443"))], ["GOAWAY NO_ERROR", "400"]),
+    "8.5 CONNECT": (
+        [head((":method", "CONNECT"), (":authority", "a:443"))],
+        ["GOAWAY NO_ERROR", "400"],
+    ),
 }
 
 CASES = FRAMES | MESSAGES

@@ -1,7 +1,7 @@
-"""How long a connection of HTTP/2 lasts. Source: ALB user guide, "Listeners" (HTTP/2 requests)."""
+"""What an HTTP/2 connection carries. Source: ALB user guide, "Listeners" (HTTP/2 requests)."""
 
 import pytest
-from hyperframe.frame import GoAwayFrame, HeadersFrame
+from hyperframe.frame import GoAwayFrame, HeadersFrame, SettingsFrame
 
 from albatross.xds.https import REQUESTS_PER_CONNECTION_MAX
 from tests.e2e.test_http2_conformance import GET, PREFACE, SETTINGS, block, connect, received
@@ -37,3 +37,10 @@ def test_a_connection_has_10_000_requests_and_then_goes_away(front: Front) -> No
     assert goodbye.error_code == 0
     assert answered == sent  # nothing that was sent before is lost
     assert REQUESTS_PER_CONNECTION_MAX <= answered <= REQUESTS_PER_CONNECTION_MAX + AT_ONCE
+
+
+def test_a_connection_has_128_streams_at_once(front: Front) -> None:
+    with connect(front) as client:
+        client.write(PREFACE + SETTINGS.serialize())
+        settings = next(one for one in received(client) if isinstance(one, SettingsFrame))
+    assert settings.settings[SettingsFrame.MAX_CONCURRENT_STREAMS] == 128

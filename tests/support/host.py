@@ -212,6 +212,7 @@ def running_host(
         "data_dir": str(directory / "data"),
         "environments_max": environments_max,
         "runtime_transport": runtime_transport,
+        "pin_cores": True,
         "environment_idle_s": environment_idle_s,
         "log_level": "warning",
     }
