@@ -8,6 +8,7 @@ is installed by the interpreter's pip, once for all servers of a user.
 
 import fcntl
 import hashlib
+import importlib
 import logging
 import os
 import shutil
@@ -15,10 +16,8 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
-
-from packaging.specifiers import SpecifierSet
+from types import ModuleType
 
 from albatross.host.interpreters import Interpreter
 
@@ -31,6 +30,11 @@ _ENCODER = "simplejson"
 _INSTALL_S = 180
 _running: set[subprocess.Popen[str]] = set()
 _tried: set[Path] = set()  # clients for which an encoder was looked for
+
+
+def _metadata() -> ModuleType:
+    """Return `importlib.metadata`: 3 MB that hosts of one Python do without."""
+    return importlib.import_module("importlib.metadata")
 
 
 class NotInstalled(Exception):
@@ -50,7 +54,9 @@ def packages(interpreter: Interpreter, cache: Path, *, compiled: bool) -> Path:
     """
     name = f"python{'.'.join(map(str, interpreter.version))}"
     shared = not compiled and all(_allows(each, interpreter) for each in (*_COPIED, *_LINKED))
-    target = cache / f"{name}-{_CLIENT}-{version(_CLIENT)}{_shared_mark() if shared else ''}"
+    target = (
+        cache / f"{name}-{_CLIENT}-{_metadata().version(_CLIENT)}{_shared_mark() if shared else ''}"
+    )
     if not target.is_dir():
         with _alone(target):
             if not target.is_dir():
@@ -84,16 +90,20 @@ def _alone(target: Path) -> Iterator[None]:
 
 def _shared_mark() -> str:
     """Return a mark of what is installed beside us, and of where: links lead there."""
-    facts = [f"{each.locate_file('')} {each.version}" for each in map(distribution, _LINKED)]
+    facts = [
+        f"{each.locate_file('')} {each.version}" for each in map(_metadata().distribution, _LINKED)
+    ]
     return "-" + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
 def _allows(package: str, interpreter: Interpreter) -> bool:
     """Tell whether the package that is installed beside us runs on `interpreter`."""
     try:
-        wanted = distribution(package).metadata["Requires-Python"] or ""
-    except PackageNotFoundError:
+        wanted = _metadata().distribution(package).metadata["Requires-Python"] or ""
+    except ImportError:  # there is no such package
         return False
+    from packaging.specifiers import SpecifierSet  # only now, as `_metadata`
+
     return SpecifierSet(wanted).contains(".".join(map(str, interpreter.version)) + ".99")
 
 
@@ -117,7 +127,7 @@ def _share(interpreter: Interpreter, target: Path) -> None:
 
 def _tops(package: str) -> set[Path]:
     """Return the directories and modules of an installed package, without its metadata."""
-    found = distribution(package)
+    found = _metadata().distribution(package)
     tops = {Path(file).parts[0] for file in found.files or () if file.suffix == ".py"}
     tops = {top for top in tops if not top.startswith((".", "__")) and top != "bin"}
     return {Path(str(found.locate_file(top))) for top in tops}
@@ -128,7 +138,7 @@ def _install(interpreter: Interpreter, target: Path) -> None:
     partial = _fresh(target)
     wanted = _CLIENT
     if _allows(_CLIENT, interpreter):
-        wanted = f"{_CLIENT}=={version(_CLIENT)}"
+        wanted = f"{_CLIENT}=={_metadata().version(_CLIENT)}"
     output = _pip(interpreter, partial, [wanted, "boto3"])
     if output is not None:
         shutil.rmtree(partial, ignore_errors=True)
@@ -144,7 +154,7 @@ def _install(interpreter: Interpreter, target: Path) -> None:
 def _add_encoder(interpreter: Interpreter, target: Path) -> None:
     """Add the compiled encoder to a shared client, if it is missing and there is one to be had."""
     own = target.with_name(f"{target.name}-{_ENCODER}")
-    package = f"{_ENCODER}=={version(_ENCODER)}"
+    package = f"{_ENCODER}=={_metadata().version(_ENCODER)}"
     try:
         with _alone(own):
             if any(target.glob(f"{_ENCODER}/*.so")):
