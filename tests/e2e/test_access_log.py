@@ -42,7 +42,8 @@ class Logs:
         self.folder: Path = stack.server.place.data / "s3"
 
     def files(self) -> list[Path]:
-        return sorted(self.folder.rglob("*.log.gz"))
+        found = self.folder.rglob("*.log.gz")
+        return sorted(path for path in found if not path.name.startswith("."))  # yet to be named
 
     def lines(self) -> list[str]:
         return [

@@ -91,6 +91,8 @@ def test_a_handler_sees_the_same_by_either_transport(
     log = re.sub(r"(REPORT|END|START) .*|\S{36}|\d{4}-\S+Z", "", invoked.log_tail.decode())
     payload = re.sub(rb"[0-9a-f-]{36}|[0-9a-f]{64}", b"", invoked.payload)
     payload = re.sub(rb"/albatross-test-\w+/", b"/", payload)
+    if b"ResponseSizeTooLarge" in payload:
+        log = ""  # the runtime dies of it, and what it says of that comes when it comes
     seen = (payload, invoked.function_error, log.split())
     name = request.node.callspec.id.replace("channel", "").replace("http", "")
     assert _SEEN.setdefault(name, seen) == seen
