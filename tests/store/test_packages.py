@@ -4,6 +4,8 @@ import io
 import os
 import stat
 import struct
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -215,26 +217,34 @@ def test_a_package_that_was_never_added_is_an_error(tmp_path):
         Packages(tmp_path).directory(Package(sha256="AAAA", size=1))
 
 
+# Ends itself without cleaning up just after the step that it is told.
+CRASHING = """
+import os, sys
+from pathlib import Path
+from albatross.store import packages
+
+directory, step, archive = sys.argv[1:]
+owner, name = (os, "replace") if step == "os.replace" else (packages, step)
+original = getattr(owner, name)
+
+def die(*args):
+    original(*args)
+    os._exit(9)
+
+setattr(owner, name, die)
+packages.Packages(Path(directory)).add(Path(archive).read_bytes())
+"""
+
+
 @pytest.mark.parametrize("step", ["_unpack_file", "_write_durably", "os.replace", "_sync"])
-def test_a_crash_while_adding_leaves_nothing_half_done(tmp_path, monkeypatch, step):
-    """The process forks, and the child dies without cleaning up just after `step`."""
-    packages = Packages(tmp_path)
-    child = os.fork()
-    if child == 0:
-        owner, name = (os, "replace") if step == "os.replace" else (module, step)
-        original = getattr(owner, name)
-
-        def die(*args):
-            original(*args)
-            os._exit(9)
-
-        monkeypatch.setattr(owner, name, die)
-        packages.add(GOOD)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 9
+def test_a_crash_while_adding_leaves_nothing_half_done(tmp_path, step):
+    directory, good = tmp_path / "data", tmp_path / "good.zip"
+    good.write_bytes(GOOD)
+    packages = Packages(directory)
+    crashed = subprocess.run([sys.executable, "-c", CRASHING, directory, step, good], check=False)
+    assert crashed.returncode == 9
     whole = f"{hashlib.sha256(GOOD).hexdigest()}.zip"
-    assert visible(tmp_path) == ({whole} if step in ("os.replace", "_sync") else set())
+    assert visible(directory) == ({whole} if step in ("os.replace", "_sync") else set())
     package = packages.add(GOOD)
     assert (packages.directory(package) / "lib" / "tool").is_file()
 
