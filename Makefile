@@ -30,7 +30,8 @@ run: $(DONE) ## Serve the AWS API and the load balancers made through it
 	$(BIN)/albatross serve
 
 test: $(DONE) ## Run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q tests/test_supervisor.py # it forks: in a process without gRPC's threads
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/test_supervisor.py $(ARGS)
 
 check: $(DONE) ## Check format, lint, types, imports and sizes
 	$(BIN)/ruff format --check .
