@@ -6,16 +6,19 @@ started can be ended with it, and has a /tmp of its own where the kernel lets us
 elsewhere TMPDIR names a directory of its own.
 """
 
+import asyncio
 import ctypes
 import logging
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -157,13 +160,43 @@ def _sight(launch: Launch) -> mounts.Sight:
 
 
 def kill(process: subprocess.Popen[bytes], signum: int = signal.SIGKILL) -> None:
-    """Send the process and all of its session's first group a signal."""
+    """Send the process and all of its session's first group a signal.
+
+    Nothing happens once it is reaped: its number may be that of a stranger by then.
+    """
+    if process.returncode is not None:
+        return
     try:
         os.killpg(process.pid, signum)
     except ProcessLookupError:
         return
     except PermissionError:  # macOS answers so for a group of zombies
         process.kill()
+
+
+def on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> None:
+    """Call `ended` in the event loop when the process has ended; it is not reaped yet."""
+    loop = asyncio.get_running_loop()
+    if sys.platform == "linux":
+        descriptor = os.pidfd_open(process.pid)
+
+        def readable() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            ended()
+
+        loop.add_reader(descriptor, readable)
+    else:
+
+        def wait() -> None:
+            wanted = select.kevent(
+                process.pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT
+            )
+            with closing(select.kqueue()) as queue, suppress(ProcessLookupError):  # it has ended
+                queue.control([wanted], 1)
+            loop.call_soon_threadsafe(ended)
+
+        threading.Thread(target=wait, daemon=True).start()
 
 
 def kill_all_of(user: int) -> None:

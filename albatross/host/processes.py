@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -221,7 +220,7 @@ class Processes:
         environment.run(process, limit_s)
         if not debugger_port:
             self._memory.add(environment)
-        _on_exit(process, lambda: self._ended(environment))
+        launch.on_exit(process, lambda: self._ended(environment))
 
     def _plan(
         self,
@@ -287,7 +286,7 @@ class Processes:
             extension.process = await self._launch(environment, replace(plan, command=[program]))
             output = Output(extension.process, environment.printed)
             ended = partial(self._extension_ended, environment, extension, output)
-            _on_exit(extension.process, ended)
+            launch.on_exit(extension.process, ended)
         with suppress(TimeoutError):
             await asyncio.wait_for(extensions.settled.wait(), limit_s)
         if environment.shutting_down is not None:
@@ -382,27 +381,6 @@ async def _channel(environment: Environment) -> socket.socket:
     loop = asyncio.get_running_loop()
     await loop.connect_accepted_socket(lambda: Channel(environment), ours)
     return theirs
-
-
-def _on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> None:
-    """Call `ended` in the event loop when the process has ended."""
-    loop = asyncio.get_running_loop()
-    if hasattr(os, "pidfd_open"):
-        descriptor = os.pidfd_open(process.pid)
-
-        def readable() -> None:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-            ended()
-
-        loop.add_reader(descriptor, readable)
-        return
-
-    def wait() -> None:
-        process.wait()
-        loop.call_soon_threadsafe(ended)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def variables(

@@ -1,6 +1,5 @@
 """The local authority: its files, and certificates that others accept."""
 
-import shutil
 import ssl
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 
 from albatross.acm import authority
 from albatross.store.keys import Keys
+from tests.support.tools import needs
 
 NOW = datetime(2026, 7, 10, 12, 30, 1, tzinfo=UTC)
 NAMES = ["www.example.com", "*.example.org"]
@@ -61,14 +61,12 @@ def test_an_issued_certificate_is_verified_against_the_root(tmp_path, algorithm)
     assert list(issued.facts.extended_key_usages.values()) == ["TLS_WEB_SERVER_AUTHENTICATION"]
 
 
+@needs("openssl", "openssl")
 def test_openssl_verifies_an_issued_certificate_too(tmp_path):
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl on this machine")
     issued = authority.issue(Keys(tmp_path), NAMES, "RSA_2048", datetime.now(UTC))
     (tmp_path / "leaf.pem").write_text(issued.pem)
     root = ["-CAfile", str(tmp_path / "ca" / "root.pem")]
-    command = [openssl, "verify", "-x509_strict", "-purpose", "sslserver", *root]
+    command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", *root]
     done = subprocess.run([*command, str(tmp_path / "leaf.pem")], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -1,17 +1,16 @@
 """Many requests at once over HTTP/2, from a client that others wrote: h2load of nghttp2."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from tests.support.stack import Front, Stack, fixed
+from tests.support.tools import needs
 
-H2LOAD = shutil.which("h2load")
 STREAMS = 16
 
-pytestmark = pytest.mark.skipif(H2LOAD is None, reason="h2load is missing (apt: nghttp2-client)")
+pytestmark = needs("h2load", "nghttp2-client")
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +21,9 @@ def front(traffic: Stack) -> Front:
 
 def load(front: Front, requests: int) -> str:
     """Send requests over four connections at once and return what h2load says of them."""
-    assert H2LOAD is not None
     done = subprocess.run(
         [
-            *(H2LOAD, "--clients", "4", "--max-concurrent-streams", str(STREAMS)),
+            *("h2load", "--clients", "4", "--max-concurrent-streams", str(STREAMS)),
             *("--requests", str(requests), f"https://{front.address}:{front.real_port}/"),
         ],
         capture_output=True,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -17,12 +16,13 @@ from albatross.config import Config
 from albatross.host.isolation import Users
 from albatross.model.function import Directory
 from tests.support.host import RunningHost, make_function, running_host
+from tests.support.tools import needs
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 root = pytest.mark.skipif(
     sys.platform != "linux" or os.getuid() != 0, reason="only root can change user ids"
 )
-bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+bwrap = needs("bwrap", "bubblewrap")
 
 LOOK = """
 import json, os, resource, signal, subprocess, sys

@@ -14,6 +14,7 @@ import pytest
 from albatross.host import layers
 from albatross.model.function import Package, UsedLayer
 from tests.support.host import PYTHON, RunningHost, make_function, running_host
+from tests.support.tools import needs
 
 # A file is its text; a link begins with an arrow.
 Files = dict[str, str]
@@ -226,7 +227,9 @@ def test_without_mount_namespaces_variables_say_where_layers_are(tmp_path: Path)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a user of another id can be had by root only")
-@pytest.mark.parametrize("level", ["none", "user", "bwrap"])
+@pytest.mark.parametrize(
+    "level", ["none", "user", pytest.param("bwrap", marks=needs("bwrap", "bubblewrap"))]
+)
 def test_layers_are_found_at_every_level_of_isolation(level: str) -> None:
     with running_host(isolation=level) as host:
         deploy(host, "python", LOOK)

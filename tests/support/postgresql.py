@@ -168,7 +168,8 @@ def postgresql() -> Iterator[Postgresql]:
         made = server._run(
             [program, "-D", str(folder / "data")], [*flags, "--no-sync", "--no-instructions"]
         )
-        assert made.wait(60) == 0, (folder / "log").read_text()
+        status = made.wait(60)
+        assert status == 0, f"initdb: {status}: {(folder / 'log').read_text()}"
         server.start()
         yield server
     finally:

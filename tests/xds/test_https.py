@@ -1,6 +1,5 @@
 """Real handshakes with a real Envoy: names, versions, ciphers, certificates, clients'."""
 
-import shutil
 import ssl
 import subprocess
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from tests.support.tls import (
     rsa_key,
     snapshot,
 )
+from tests.support.tools import needs
 
 GET = "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\n"
 RSA_ONLY = "ECDHE-RSA-AES128-GCM-SHA256"
@@ -173,7 +173,7 @@ def test_the_protocol_is_agreed_upon(
     assert shown.protocol == expected
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is missing")
+@needs("openssl", "openssl")
 def test_sessions_of_tls_1_3_take_no_early_data(proxy: Proxy) -> None:
     proxy.serve_snapshot(
         snapshot(
