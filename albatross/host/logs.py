@@ -187,9 +187,14 @@ def memory_used_mb(pid: int) -> int:
     return 0
 
 
-def read_available(fd: int) -> bytes:
-    """Return what a pipe holds now, up to READ_BYTES_MAX; empty at its end or when dry."""
+def read_available(fd: int) -> bytes | None:
+    """Return what a pipe holds now, up to READ_BYTES_MAX; None at its end: nobody writes any more.
+
+    Empty when it is dry.
+    """
     try:
-        return os.read(fd, READ_BYTES_MAX)
-    except OSError:  # BlockingIOError, or the pipe is closed
+        return os.read(fd, READ_BYTES_MAX) or None
+    except BlockingIOError:
         return b""
+    except OSError:
+        return None
