@@ -11,14 +11,13 @@ import orjson
 
 from albatross.aws.http import REQUEST_ID
 from albatross.event_queue import AsyncInvocations
-from albatross.host.client import HostClient
+from albatross.host.client import HostClient, Invoked
 from albatross.lambda_ import lookup
 from albatross.model import arn
 from albatross.model.arn import Scope
 from albatross.model.errors import (
     AwsError,
     InvalidRequestContentException,
-    NotImplementedHere,
     RequestTooLargeException,
     ResourceNotFoundException,
     ServiceException,
@@ -38,28 +37,39 @@ def operations(
 ) -> dict[str, AsyncOperation]:
     """Return Invoke and InvokeAsync, for functions in `store`, run by `host`."""
 
-    async def invoke(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
-        called, is_here = await store.read(scope, lambda tx: _called(tx, params))
-        kind = params.get("InvocationType", "RequestResponse")
-        if kind == "Event" and not is_here:
-            raise _not_elsewhere(called)
-        payload = _payload(params.get("Payload"), "Event" if kind == "Event" else "RequestResponse")
-        context = _client_context(params.get("ClientContext"))
-        request_id = REQUEST_ID.get()
-        match kind:
-            case "DryRun":
-                return {"StatusCode": 204}
-            case "Event":
-                await events.accept(request_id, called, payload, context)
-                return {"StatusCode": 202}
+    async def run(
+        called: str, payload: bytes, context: str | None, *, elsewhere_as: str | None = None
+    ) -> Invoked:
+        """Have the host invoke a function. Raises AwsError where its code was not run."""
         try:
             invoked = await host.invoke(
-                called, payload, client_context=context, request_id=request_id
+                called,
+                payload,
+                client_context=context,
+                request_id=REQUEST_ID.get(),
+                elsewhere_as=elsewhere_as,
             )
         except OSError as error:
             raise ServiceException(f"The Lambda host is being started: {error}") from error
         if invoked.api_error:
             raise _api_error(invoked.api_error, invoked.payload.decode(), called)
+        return invoked
+
+    async def invoke(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
+        called, is_here = await store.read(scope, lambda tx: _called(tx, params))
+        kind = params.get("InvocationType", "RequestResponse")
+        payload = _payload(params.get("Payload"), "Event" if kind == "Event" else "RequestResponse")
+        context = _client_context(params.get("ClientContext"))
+        match kind:
+            case "DryRun" | "Event" if not is_here:
+                await run(called, payload, context, elsewhere_as=kind)
+                return {"StatusCode": 202 if kind == "Event" else 204}
+            case "DryRun":
+                return {"StatusCode": 204}
+            case "Event":
+                await events.accept(REQUEST_ID.get(), called, payload, context)
+                return {"StatusCode": 202}
+        invoked = await run(called, payload, context)
         answer: dict[str, Any] = {
             "StatusCode": 200,
             "Payload": invoked.payload,
@@ -73,10 +83,11 @@ def operations(
 
     async def invoke_async(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
         called, is_here = await store.read(scope, lambda tx: _called(tx, params))
-        if not is_here:
-            raise _not_elsewhere(called)
         payload = _payload(params["InvokeArgs"], "Event")
-        await events.accept(REQUEST_ID.get(), called, payload, None)
+        if is_here:
+            await events.accept(REQUEST_ID.get(), called, payload, None)
+        else:
+            await run(called, payload, None, elsewhere_as="Event")
         return {"Status": 202}
 
     return {"Invoke": AsyncOperation(invoke), "InvokeAsync": AsyncOperation(invoke_async)}
@@ -96,13 +107,6 @@ def _called(tx: Transaction, params: dict[str, Any]) -> tuple[str, bool]:
             raise
         return found, False
     return arn.function(tx.scope, function.name, qualifier), True
-
-
-def _not_elsewhere(called: str) -> NotImplementedHere:
-    return NotImplementedHere(
-        f"{called} runs elsewhere (the setting remote_functions), and is not invoked there "
-        "asynchronously: ask its own endpoint."
-    )
 
 
 def _payload(given: bytes | None, kind: str) -> bytes:

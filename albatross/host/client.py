@@ -52,16 +52,21 @@ class HostClient:
         client_context: str | None = None,
         request_id: str = "",
         background: bool = False,
+        elsewhere_as: str | None = None,
     ) -> Invoked:
         """Invoke a function and wait for its end. `client_context` is the JSON text, not Base64.
 
         Without a `request_id` it gets one. `background`: everyone else's requests come first.
+        `elsewhere_as`: the InvocationType for a function that runs elsewhere, where it is queued,
+        say; nothing but RequestResponse runs here.
         """
         headers = [("X-Function", function_arn)]
         if request_id:
             headers.append(("X-Request-Id", request_id))
         if background:
             headers.append(("X-Background", "true"))
+        if elsewhere_as:
+            headers.append(("X-Invocation-Type", elsewhere_as))
         if client_context:
             headers.append(("X-Client-Context", client_context))
         response, data = await self._call("POST", "/invoke", payload, headers)

@@ -103,7 +103,9 @@ class ControlConnection(HttpConnection):
         )
         invocation.id = (self.header(b"x-request-id") or b"").decode() or invocation.id
         invocation.background = self.header(b"x-background") is not None
-        invocation.wants_log = True
+        kind = (self.header(b"x-invocation-type") or b"RequestResponse").decode()
+        invocation.invocation_type = kind
+        invocation.wants_log = kind == "RequestResponse"
         if pool is None:
             self._invoked(invocation, Outcome(b"", api_error="ResourceNotFoundException"))
         else:

@@ -29,6 +29,7 @@ class Invocation:
         "done",
         "event",
         "id",
+        "invocation_type",
         "invoked_arn",
         "log",
         "on_provisioned",
@@ -53,6 +54,7 @@ class Invocation:
         self.event = event
         self.done = done
         self.invoked_arn = invoked_arn  # as invoked, maybe with an alias; None: the version's own
+        self.invocation_type = "RequestResponse"  # of a function elsewhere: as the Invoke API says
         self.background = False  # others come first where environments are scarce
         self.version = ""  # that which an alias has led to, once it is submitted
         self.trace_id = trace_id

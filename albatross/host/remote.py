@@ -119,7 +119,8 @@ class RemoteFunction:
         invocation.done(invocation, found)
 
     async def _invoke(self, invocation: Invocation) -> Outcome:
-        headers = {"Content-Type": "application/json", "X-Amz-Invocation-Type": "RequestResponse"}
+        kind = invocation.invocation_type
+        headers = {"Content-Type": "application/json", "X-Amz-Invocation-Type": kind}
         if invocation.wants_log:
             headers["X-Amz-Log-Type"] = "Tail"
         if invocation.trace_id:
@@ -138,7 +139,7 @@ class RemoteFunction:
             payload = await _read(answer)
             if payload is None:
                 return _failed("ResponseTooLarge", f"more than {PAYLOAD_BYTES_MAX:,} bytes")
-            found = outcome(answer.status, answer.headers, payload)
+            found = outcome(kind, answer.status, answer.headers, payload)
         if found.api_error == "AccessDeniedException":
             self._signer.forget()  # they may have expired: the next call reads them again
         return found

@@ -26,12 +26,19 @@ _BY_STATUS = {
     413: "RequestTooLargeException",
     429: "TooManyRequestsException",
 }
+# Lambda API, Invoke: StatusCode. Whoever knows one type of invocation only answers as to that.
+_SUCCESS = {"RequestResponse": {200}, "Event": {202, 200}, "DryRun": {204, 200}}
 _SHOWN_MAX = 1000  # characters of a text that is no JSON
 
 
-def outcome(status: int, headers: Mapping[str, str], payload: bytes) -> Outcome:
-    """Return how the invocation ended. `headers` are found in any case of letters."""
-    if status == 200:
+def outcome(kind: str, status: int, headers: Mapping[str, str], payload: bytes) -> Outcome:
+    """Return how an invocation of type `kind` ended. `headers` are found in any case of letters.
+
+    An asynchronous one has ended, for us, when it is accepted: without a result.
+    """
+    if status in _SUCCESS[kind]:
+        if kind != "RequestResponse":
+            return Outcome(b"")
         return Outcome(payload, function_error=headers.get("X-Amz-Function-Error") or None)
     document = _document(payload)
     named = headers.get("x-amzn-ErrorType") or document.get("__type") or document.get("code")

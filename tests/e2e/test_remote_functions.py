@@ -195,8 +195,39 @@ def test_invoke_reaches_a_function_elsewhere(near: Server) -> None:
         functions.invoke(FunctionName="none")
     with pytest.raises(ClientError, match="TooManyRequestsException"):
         functions.invoke(FunctionName="throttled")
-    with pytest.raises(ClientError, match="not invoked there asynchronously"):
-        functions.invoke(**called, InvocationType="Event")
+
+
+def test_an_asynchronous_invocation_is_queued_elsewhere(near: Server, far: Server) -> None:
+    functions, logs = near.client("lambda"), far.client("logs")
+    make_function(far, "queued", SOURCE)
+    answer = functions.invoke(
+        FunctionName="queued", Payload=b'{"path":"/x"}', InvocationType="Event"
+    )
+    assert answer["StatusCode"] == 202
+    assert answer["Payload"].read() == b""
+    old = functions.invoke_async(FunctionName="queued", InvokeArgs=b'{"path":"/x"}')
+    assert old["Status"] == 202
+    arguments = {"logGroupName": "/aws/lambda/queued", "filterPattern": "printed"}
+
+    def has_run_twice() -> bool:
+        try:
+            return len(logs.filter_log_events(**arguments)["events"]) == 2
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+
+    until(has_run_twice)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("Event", 202), ("DryRun", 204)])
+def test_whether_it_would_be_invoked_is_asked_elsewhere(
+    near: Server, kind: str, status: int
+) -> None:
+    functions = near.client("lambda")
+    assert functions.invoke(FunctionName="fn", InvocationType=kind)["StatusCode"] == status
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        functions.invoke(FunctionName="none", InvocationType=kind)
+    with pytest.raises(ClientError, match=r"ServiceException.*AccessDenied"):
+        functions.invoke(FunctionName="unsigned", InvocationType=kind)
 
 
 @pytest.mark.parametrize("access_key", ["999999999999"])
@@ -253,6 +284,10 @@ def test_moto_can_be_elsewhere(fronts: Fronts, moto: str) -> None:
         {"results": ['{"statusCode":201,"body":"from moto"}'], "region": REGION},
     )
     assert fronts.get(f"{ARN}moto") == (201, "from moto")
+    functions = fronts.server.client("lambda")
+    for kind, status in (("Event", 202), ("DryRun", 204)):
+        answer = functions.invoke(FunctionName="moto", InvocationType=kind)
+        assert (answer["StatusCode"], answer["Payload"].read()) == (status, b"")
 
 
 def test_a_table_that_is_wrong_stops_the_start_with_its_line(tmp_path: Path) -> None:

@@ -160,6 +160,15 @@ def test_the_result_and_who_gave_it_come_back() -> None:
     assert request.headers["x-amzn-trace-id"] == "Root=1-0-0;Parent=0;Sampled=0"
 
 
+@pytest.mark.parametrize(("kind", "status"), [("Event", 202), ("DryRun", 204)])
+def test_an_invocation_that_is_not_waited_for_is_one_there_too(kind: str, status: int) -> None:
+    server, [(_, outcome)] = run(answer(status, b""), invocation_type=kind)
+    assert outcome == Outcome(b"")
+    [request] = server.requests
+    assert request.headers["x-amz-invocation-type"] == kind
+    assert request.body == b"{}"
+
+
 @pytest.mark.parametrize(
     ("arn", "options", "target"),
     [

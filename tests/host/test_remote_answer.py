@@ -6,15 +6,29 @@ from albatross.host import response
 from albatross.host.invocation import Outcome
 from albatross.host.remote_answer import outcome
 
+SYNC = "RequestResponse"
+
 
 def test_a_result_is_the_payload():
-    assert outcome(200, {}, b'{"statusCode":200}') == Outcome(b'{"statusCode":200}')
+    assert outcome(SYNC, 200, {}, b'{"statusCode":200}') == Outcome(b'{"statusCode":200}')
 
 
 @pytest.mark.parametrize("kind", ["Handled", "Unhandled"])
 def test_an_error_of_the_function_is_told_by_a_header(kind):
-    found = outcome(200, {"X-Amz-Function-Error": kind}, b'{"errorMessage":"x"}')
+    found = outcome(SYNC, 200, {"X-Amz-Function-Error": kind}, b'{"errorMessage":"x"}')
     assert found == Outcome(b'{"errorMessage":"x"}', function_error=kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("Event", 202), ("Event", 200), ("DryRun", 204), ("DryRun", 200)]
+)
+def test_what_was_not_waited_for_has_no_result(kind, status):
+    assert outcome(kind, status, {"X-Amz-Function-Error": "Unhandled"}, b"{}") == Outcome(b"")
+
+
+@pytest.mark.parametrize(("kind", "status"), [("Event", 429), ("Event", 204), ("DryRun", 403)])
+def test_what_was_not_accepted_elsewhere_is_an_error(kind, status):
+    assert outcome(kind, status, {}, b"").api_error
 
 
 def refused(code):
@@ -64,7 +78,7 @@ def refused(code):
 def test_an_error_of_the_api_has_the_load_balancers_reason(
     status, headers, body, reason, client_sees
 ):
-    found = outcome(status, headers, json.dumps({"Message": "why", **body}).encode())
+    found = outcome(SYNC, status, headers, json.dumps({"Message": "why", **body}).encode())
     assert found.function_error is None
     assert found.payload == b"why"
     assert response.from_error_type(found.api_error) == reason
@@ -82,4 +96,4 @@ def test_an_error_of_the_api_has_the_load_balancers_reason(
     ],
 )
 def test_what_an_error_says_is_kept_in_any_form(payload, message):
-    assert outcome(503, {}, payload).payload == message
+    assert outcome(SYNC, 503, {}, payload).payload == message
