@@ -5,11 +5,12 @@ Source: Lambda API, `Invoke`, `InvokeAsync`.
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import orjson
 
-from albatross.aws.http import REQUEST_ID
+from albatross.aws.http import ANSWER_HEADERS, REQUEST_ID, TRACE_ID
 from albatross.event_queue import AsyncInvocations
 from albatross.host.client import HostClient, Invoked
 from albatross.lambda_ import lookup
@@ -30,6 +31,7 @@ from albatross.store.transaction import Transaction
 # Lambda guide, "Lambda quotas": by type of invocation.
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
 CLIENT_CONTEXT_BYTES_MAX = 3583  # of the Base64 text
+_LINE_ENDS = re.compile(r"[\r\n\0]+")  # between values: none is within a string of JSON
 
 
 def operations(
@@ -47,10 +49,12 @@ def operations(
                 payload,
                 client_context=context,
                 request_id=REQUEST_ID.get(),
+                trace_id=_trace_id(),
                 elsewhere_as=elsewhere_as,
             )
         except OSError as error:
             raise ServiceException(f"The Lambda host is being started: {error}") from error
+        ANSWER_HEADERS.get()["X-Amzn-Trace-Id"] = invoked.trace_id
         if invoked.api_error:
             raise _api_error(invoked.api_error, invoked.payload.decode(), called)
         return invoked
@@ -130,8 +134,17 @@ def _payload(given: bytes | None, kind: str) -> bytes:
     return payload
 
 
+def _trace_id() -> str:
+    """Return the caller's tracing header, empty where it could not be handed on as a header."""
+    given = TRACE_ID.get()
+    return given if given.isascii() and given.isprintable() else ""
+
+
 def _client_context(text: str | None) -> str | None:
-    """Return the JSON text in the Base64 `text`. Raises InvalidRequestContentException."""
+    """Return the JSON text in the Base64 `text`, as one line: it becomes a header.
+
+    Raises InvalidRequestContentException.
+    """
     if not text:
         return None
     if len(text) > CLIENT_CONTEXT_BYTES_MAX:
@@ -139,11 +152,12 @@ def _client_context(text: str | None) -> str | None:
             f"Client context must be less than {CLIENT_CONTEXT_BYTES_MAX + 1} bytes"
         )
     try:
-        return base64.b64decode(text, validate=True).decode()
+        context = base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise InvalidRequestContentException(
             "Client context must be a valid Base64-encoded JSON object"
         ) from None
+    return _LINE_ENDS.sub(" ", context)
 
 
 def _api_error(code: str, reason: str, arn: str) -> AwsError:

@@ -20,7 +20,7 @@ import orjson
 
 from albatross.aws import browser, protocol, query
 from albatross.aws.errors import STATUS, InternalFailure, MissingAction, Refused
-from albatross.aws.http import HOST, REQUEST_ID, Request, Response
+from albatross.aws.http import ANSWER_HEADERS, HOST, REQUEST_ID, TRACE_ID, Request, Response
 from albatross.aws.protocol import Call
 from albatross.aws.service import Service, service
 from albatross.aws.signature import Caller, caller, service_of
@@ -101,6 +101,8 @@ class App:
         HOST.set(request.headers.get("host", ""))
         request_id = str(uuid.uuid4())
         REQUEST_ID.set(request_id)
+        TRACE_ID.set(request.headers.get("x-amzn-trace-id", ""))
+        ANSWER_HEADERS.set({})
         started = time.perf_counter()
         try:
             response, what = await self._respond(request, receive, request_id)
@@ -204,7 +206,8 @@ class App:
                 status, result = None, await operation.run(scope, call.params)
             case Operation():
                 status, result = operation.status, await self._transact(operation, scope, call)
-        return protocol.answer(target, call, result, status, request_id)
+        answer = protocol.answer(target, call, result, status, request_id)
+        return replace(answer, headers={**answer.headers, **ANSWER_HEADERS.get()})
 
     async def _transact(self, operation: Operation, scope: Scope, call: Call) -> dict[str, Any]:
         if not operation.writes:

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 HOST: ContextVar[str] = ContextVar("host", default="")
 # Request id of the call that is being answered, as its answer has it.
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+# X-Amzn-Trace-Id of that call; "" where it has none.
+TRACE_ID: ContextVar[str] = ContextVar("trace_id", default="")
+# What an operation adds to the headers of its answer.
+ANSWER_HEADERS: ContextVar[dict[str, str]] = ContextVar("answer_headers")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from albatross.host import explain
+from albatross.host import explain, trace
 from albatross.host import response as responses
 from albatross.host.event import (
     BODY_BYTES_MAX,
@@ -86,7 +86,7 @@ class LambdaConnection(HttpConnection):
             return
         arn = group.function_arn
         invocation = Invocation(orjson.dumps(self._event), self._done, invoked_arn=arn)
-        invocation.trace_id = _trace_id(self._event, invocation.id)
+        invocation.trace_id = trace.handed_on(_trace_header(self._event), invocation.id)
         self._invocation = invocation
         self._set_deadline(group.idle_timeout_s)
         pool.submit(invocation)
@@ -247,17 +247,13 @@ class LambdaConnection(HttpConnection):
         self._answer(responses.error_page(504, detail, code=IDLE_TIMEOUT), invocation)
 
 
-def _trace_id(event: dict[str, Any], invocation_id: str) -> str | None:
-    """Return Lambda's tracing header: the request's root, a parent of its own, not sampled."""
-    # AWS is silent: the trace id that Lambda hands to a function has the Root of X-Amzn-Trace-Id.
+def _trace_header(event: dict[str, Any]) -> str:
     headers = event.get("headers")
     if headers is not None:
-        value = headers.get(_TRACE_ID, "")
+        value: str = headers.get(_TRACE_ID, "")
     else:
         value = event["multiValueHeaders"].get(_TRACE_ID, ("",))[-1]
-    root = value.partition("Root=")[2].partition(";")[0]
-    parent = invocation_id[:8] + invocation_id[-8:]
-    return f"Root={root};Parent={parent};Sampled=0" if root else None
+    return value
 
 
 def _shown(response: Response) -> dict[str, object]:

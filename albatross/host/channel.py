@@ -18,9 +18,10 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
-from albatross.host.environment import Environment, InvalidTransition
+from albatross.host.environment import Environment
 from albatross.host.invocation import Invocation, Outcome
 from albatross.host.runtime_api import PAYLOAD_BYTES_MAX, too_large
+from albatross.host.states import InvalidTransition
 
 _EVENT = struct.Struct("<II")
 _ANSWER = struct.Struct("<c36sI")

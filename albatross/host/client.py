@@ -23,6 +23,7 @@ class Invoked:
     function_error: str | None
     api_error: str | None
     log_tail: bytes
+    trace_id: str = ""  # that the function got
 
 
 class HostClient:
@@ -51,14 +52,15 @@ class HostClient:
         *,
         client_context: str | None = None,
         request_id: str = "",
+        trace_id: str = "",
         background: bool = False,
         elsewhere_as: str | None = None,
     ) -> Invoked:
         """Invoke a function and wait for its end. `client_context` is the JSON text, not Base64.
 
-        Without a `request_id` it gets one. `background`: everyone else's requests come first.
-        `elsewhere_as`: the InvocationType for a function that runs elsewhere, where it is queued,
-        say; nothing but RequestResponse runs here.
+        Without a `request_id` it gets one. `trace_id` is the caller's X-Amzn-Trace-Id.
+        `background`: everyone else's requests come first. `elsewhere_as`: the InvocationType for a
+        function that runs elsewhere, where it is queued, say; nothing but RequestResponse runs here.
         """
         headers = [("X-Function", function_arn)]
         if request_id:
@@ -68,7 +70,10 @@ class HostClient:
         if elsewhere_as:
             headers.append(("X-Invocation-Type", elsewhere_as))
         if client_context:
-            headers.append(("X-Client-Context", client_context))
+            encoded = base64.b64encode(client_context.encode()).decode()
+            headers.append(("X-Client-Context", encoded))
+        if trace_id:
+            headers.append(("X-Trace-Id", trace_id))
         response, data = await self._call("POST", "/invoke", payload, headers)
         found = {name.decode().lower(): value.decode() for name, value in response.headers}
         return Invoked(
@@ -78,6 +83,7 @@ class HostClient:
             function_error=found["x-function-error"] or None,
             api_error=found["x-api-error"] or None,
             log_tail=base64.b64decode(found["x-log-tail"]),
+            trace_id=found["x-trace-id"],
         )
 
     async def statistics(self) -> dict[str, object]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import orjson
 
-from albatross.host import logs, view
+from albatross.host import logs, trace, view
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
 from albatross.host.invocation import Invocation, Outcome
@@ -99,9 +99,11 @@ class ControlConnection(HttpConnection):
             self.body(),
             self._invoked,
             invoked_arn=arn,
-            client_context=context.decode() if context else None,
+            client_context=base64.b64decode(context).decode() if context else None,
         )
         invocation.id = (self.header(b"x-request-id") or b"").decode() or invocation.id
+        given = (self.header(b"x-trace-id") or b"").decode("latin-1")
+        invocation.trace_id = trace.handed_on(given, invocation.id)
         invocation.background = self.header(b"x-background") is not None
         kind = (self.header(b"x-invocation-type") or b"RequestResponse").decode()
         invocation.invocation_type = kind
@@ -119,6 +121,7 @@ class ControlConnection(HttpConnection):
             {
                 "X-Request-Id": invocation.id,
                 "X-Executed-Version": invocation.version,
+                "X-Trace-Id": invocation.trace_id or "",
                 "X-Function-Error": outcome.function_error or "",
                 "X-Api-Error": outcome.api_error or "",
                 "X-Log-Tail": tail,

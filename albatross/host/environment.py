@@ -1,7 +1,6 @@
 """An execution environment: one process that runs one invocation at a time through the Runtime API.
 
-The states and what leads from one to the next are a table; whatever is not in it is an error of the
-runtime's and answered 403. Source: Lambda guide, Lambda runtime API and execution environment.
+Its states: host/states.py. Source: Lambda guide, Lambda runtime API and execution environment.
 """
 
 import asyncio
@@ -9,83 +8,34 @@ import logging
 import signal
 import subprocess
 import time
-from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
 from albatross.host import launch, logs, mounts
 from albatross.host.extensions import Extension, Extensions, Listener
 from albatross.host.failures import (
     EXIT_ERROR,
+    INVALID_ENTRYPOINT,
     OUT_OF_MEMORY,
+    TIMED_OUT,
     InitFailure,
     error_document,
     exit_reason,
     kind_of,
+    said,
     timeout_document,
     type_in,
 )
 from albatross.host.framing import Source
 from albatross.host.invocation import Invocation, Outcome
 from albatross.host.output import Output
+from albatross.host.states import Event, Owner, Runtime, State, after
 from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
 
 INIT_LIMIT_S = 10.0  # Lambda guide: the init phase
 _MEMORY_SAMPLE_S = 1.0
-
-
-class State(StrEnum):
-    INIT = "init"
-    IDLE = "idle"
-    BUSY = "busy"
-    ANSWERED = "answered"
-    EXITED = "exited"
-
-
-class Event(StrEnum):
-    NEXT = "next"
-    ASSIGN = "assign"
-    RESPONSE = "response"
-    INIT_ERROR = "init error"
-
-
-# GET next parks the environment; a second NEXT before an answer is the function's fault.
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.INIT: {Event.NEXT: State.IDLE, Event.INIT_ERROR: State.EXITED},
-    State.IDLE: {Event.ASSIGN: State.BUSY},
-    State.BUSY: {Event.RESPONSE: State.ANSWERED},
-    State.ANSWERED: {Event.NEXT: State.IDLE},
-    State.EXITED: {},
-}
-
-
-class InvalidTransition(Exception):
-    """The runtime asked for something that its state does not allow."""
-
-
-class Runtime(Protocol):
-    """Where a runtime waits for its next event: a connection to it of any kind."""
-
-    def send_event(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
-        """Hand the runtime its event."""
-
-
-class Owner(Protocol):
-    """Who owns environments: the pool of their function."""
-
-    def ready(self, environment: "Environment") -> None:
-        """The environment is idle: new, or freed by an answer."""
-
-    def gone(self, environment: "Environment", failure: InitFailure | None) -> None:
-        """The process has ended. `failure` is set when it never became ready."""
-
-    def finished(self, invocation: Invocation, outcome: Outcome) -> None:
-        """An invocation has ended."""
-
-    def printed(self, environment: "Environment", text: bytes) -> None:
-        """The function wrote to its standard output or error."""
+_KEPT_MAX = 64  # pieces of a log
 
 
 class Environment:
@@ -119,6 +69,7 @@ class Environment:
         self.freed_s = self.started_s
         self.init_ms: float | None = None  # until the first invocation has reported it
         self.invocation: Invocation | None = None
+        self._last_id = ""  # of the invocation that runs, or ran last
         self.server: asyncio.Server | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.user: int | None = None  # whose processes these are; None: the server's user
@@ -142,6 +93,7 @@ class Environment:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0  # when it fires
         self._failure: InitFailure | None = None
+        self._init_log: list[bytes] = []  # what is logged until its first invocation, bounded
         self._memory_mb, self._memory_read_s = 0, 0.0
 
     # From the engine
@@ -151,14 +103,15 @@ class Environment:
         self.process = process
         self._output = Output(process, self.printed)
         self._set_deadline(self.started_s + init_limit_s)
-        self.log.write(self.log.lines.init_start(self.id, self.initialization_type))
+        self._log_start()
         if self.state is State.EXITED or self.shutting_down is not None:  # stopped meanwhile
             launch.kill(process)
 
     def not_started(self, reason: str) -> None:
         """The process could not be started: `reason` names what is missing."""
         if self._failure is None:
-            self._failure = InitFailure(error_document("Runtime.InvalidEntrypoint", reason))
+            self._log_start()
+            self._init_failed(INVALID_ENTRYPOINT, message=reason)
         self.exited(None)
 
     def stop(self) -> None:
@@ -188,12 +141,12 @@ class Environment:
         if self._failure is not None or self.shutting_down is not None:
             return
         self._log_extension(extension, kind_of(reason))
-        document = self._error(kind, f"{extension.name}: {reason}")
+        message = f"{extension.name}: {reason}"
         if self.state is State.INIT:
-            self._init_failed(kind, document)
+            self._init_failed(kind, message=message)
         elif self.invocation is not None:
             self.state = State.EXITED
-            self._finish(Outcome(document, function_error="Unhandled"), "error", kind)
+            self._fail(self._error(kind, message), "error", kind)
         self._end("failure")
 
     def over_memory(self) -> None:
@@ -218,7 +171,7 @@ class Environment:
                 started_s -= spent_s
                 deadline_ms -= int(spent_s * 1000)
         invocation.started_s = started_s
-        self.invocation = invocation
+        self.invocation, self._last_id = invocation, invocation.id
         self._set_deadline(started_s + timeout_s)
         invocation.log.append(self.log.write(self.log.lines.start(invocation.id)))
         parked, self._parked = self._parked, None
@@ -267,23 +220,20 @@ class Environment:
                 self._log_extension(extension, "")
 
     def answer(self, invocation_id: str, outcome: Outcome) -> bool:
-        """Take the runtime's answer; False when it is not for the invocation that runs.
+        """Take the runtime's answer; False when it is not for the invocation that came last.
 
-        Raises InvalidTransition when none runs.
+        Raises InvalidTransition when that has been answered.
         """
-        invocation = self.invocation
-        if invocation is None:
-            raise InvalidTransition(f"no invocation runs while {self.state.value}")
-        if invocation.id != invocation_id:
+        if invocation_id != self._last_id:
             return False
-        self._move(Event.RESPONSE)
+        self._move(Event.ERROR if outcome.function_error else Event.RESPONSE)
         self._finish(outcome)
         return True
 
     def init_failed(self, document: bytes, error_type: str = "") -> None:
         """The runtime cannot start. Raises InvalidTransition once it has been ready."""
         self._move(Event.INIT_ERROR)
-        self._init_failed(kind_of(error_type or type_in(document)), document)
+        self._init_failed(kind_of(error_type or type_in(document)), document=document)
         self._set_deadline(time.monotonic() + 1.0)  # to exit by itself
 
     def disconnected(self, connection: Runtime) -> None:
@@ -317,10 +267,9 @@ class Environment:
         reason = exit_reason(returncode)
         kind = OUT_OF_MEMORY if self._is_out_of_memory else EXIT_ERROR
         if self.invocation is not None:
-            document = self._error(EXIT_ERROR, reason)
-            self._finish(Outcome(document, function_error="Unhandled"), "error", kind)
+            self._fail(self._error(EXIT_ERROR, reason), "error", kind)
         if was_init and self._failure is None and not self.retired:
-            self._init_failed(kind, error_document(EXIT_ERROR, f"Error: {reason}"))
+            self._init_failed(kind, error_type=EXIT_ERROR, message=reason)
         self.owner.gone(self, self._failure)
 
     @property
@@ -366,23 +315,65 @@ class Environment:
             if process is not None:
                 launch.kill(process, signum)
 
+    def _log_start(self) -> None:
+        self.log.write(self.log.lines.init_start(self.id, self.initialization_type))
+
     def _error(self, kind: str, reason: str) -> bytes:
         """Return an error document that names the invocation, if one runs."""
-        which = f"RequestId: {self.invocation.id} " if self.invocation is not None else ""
-        return error_document(kind, f"{which}Error: {reason}")
+        return error_document(kind, said(reason, self.invocation.id if self.invocation else ""))
 
-    def _init_failed(self, kind: str, document: bytes, *, timed_out: bool = False) -> None:
+    def _init_failed(
+        self,
+        kind: str,
+        *,
+        document: bytes = b"",
+        error_type: str = "",
+        message: str = "",
+        timed_out: bool = False,
+    ) -> None:
+        """Note why it never was ready: by the runtime's `document`, or in Lambda's words.
+
+        `kind` is the name of the error in Lambda's own records.
+        """
+        if self._output is not None:
+            self._output.read_rest()
         taken_ms = (time.monotonic() - self.started_s) * 1000
-        self.log.write(
-            self.log.lines.init_report(
-                taken_ms,
-                phase="invoke" if self._within_invoke else "init",
-                started_by=self.initialization_type,
-                status="timeout" if timed_out else "error",
-                error_type="" if timed_out else kind,
+        self._init_log.append(
+            self.log.write(
+                self.log.lines.init_report(
+                    taken_ms,
+                    phase="invoke" if self._within_invoke else "init",
+                    started_by=self.initialization_type,
+                    status="timeout" if timed_out else "error",
+                    error_type="" if timed_out else kind,
+                )
             )
         )
-        self._failure = InitFailure(document, timed_out, self._within_invoke)
+        self._failure = InitFailure(
+            document=document,
+            error_type=error_type or kind,
+            message=message,
+            timed_out=timed_out,
+            within_invoke=self._within_invoke,
+            tell=lambda invocation: self._tell(invocation, kind, timed_out=timed_out),
+        )
+
+    def _tell(self, invocation: Invocation, kind: str, *, timed_out: bool) -> None:
+        """Log an invocation that has failed because this environment never was ready."""
+        lines = self.log.lines
+        report = lines.report(
+            invocation.id,
+            duration_ms=(time.monotonic() - self.started_s) * 1000,
+            memory_used_mb=self._memory_mb,
+            init_ms=None,
+            status="timeout" if timed_out else "error",
+            error_type="" if timed_out else kind,
+        )
+        invocation.log += [
+            *self._init_log,
+            self.log.write(lines.start(invocation.id)),
+            self.log.write(*report),
+        ]
 
     def _log_extension(self, extension: Extension, error_type: str) -> None:
         self.log.write(
@@ -395,10 +386,10 @@ class Environment:
         )
 
     def _move(self, event: Event) -> None:
-        after = TRANSITIONS[self.state].get(event)
-        if after is None:
-            raise InvalidTransition(f"{event.value} is not allowed while {self.state.value}")
-        self.state = after
+        self.state = after(self.state, event)
+
+    def _fail(self, document: bytes, status: str, error_type: str = "") -> None:
+        self._finish(Outcome(document, function_error="Unhandled"), status, error_type)
 
     def _finish(self, outcome: Outcome, status: str = "", error_type: str = "") -> None:
         invocation = self.invocation
@@ -445,15 +436,14 @@ class Environment:
         if self.invocation is not None:
             document = timeout_document(self.invocation.id, timeout_s)
             self.state = State.EXITED
-            self.log.write(self.log.lines.timed_out(self.invocation.id))
-            self._finish(Outcome(document, function_error="Unhandled"), "timeout")
+            self.invocation.log.append(self.log.write(self.log.lines.timed_out(self.invocation.id)))
+            self._fail(document, "timeout")
         elif not self._is_new and self._failure is None:  # an extension is not ready
             self.log.write(self.log.lines.timed_out(self.id))
             self.state = State.EXITED
         elif self._failure is None:
             taken_s = time.monotonic() - self.started_s
-            document = error_document("Sandbox.Timedout", f"Error: init took {taken_s:.2f} seconds")
-            self._init_failed("Sandbox.Timedout", document, timed_out=True)
+            self._init_failed(TIMED_OUT, message=f"init took {taken_s:.2f} seconds", timed_out=True)
         elif self.process is not None:  # it was to exit by itself
             launch.kill(self.process)
         self._end("timeout")
@@ -468,11 +458,16 @@ class Environment:
         """One of its processes has written `data`."""
         data = self.log.printed(data, source)
         if self.invocation is not None:
-            kept = self.invocation.log
-            kept.append(data)
-            if len(kept) > 64:
-                self.invocation.log = [logs.tail(kept)]
+            self.invocation.log = _kept(self.invocation.log, data)
+        elif self._is_new:
+            self._init_log = _kept(self._init_log, data)
         self.owner.printed(self, data)
+
+
+def _kept(kept: list[bytes], more: bytes) -> list[bytes]:
+    """Return what is kept of a log for an answer, with `more`."""
+    kept.append(more)
+    return kept if len(kept) <= _KEPT_MAX else [logs.tail(kept)]
 
 
 def _in_ms(delay_s: float) -> int:

@@ -58,7 +58,7 @@ def telemetry(target: bytes) -> bytes:
 
 def document(error_type: str, message: str) -> bytes:
     body = {"errorMessage": message, "errorType": error_type}
-    return json.dumps(body).encode() + b"\n"
+    return json.dumps(body, separators=(",", ":")).encode() + b"\n"
 
 
 def answer(connection: ExtensionConnection, environment: Environment) -> None:
@@ -107,7 +107,7 @@ def _register(connection: ExtensionConnection, environment: Environment) -> None
     if "accountId" in map(str.strip, features):
         body["accountId"] = function.arn.split(":")[4]
     headers = {"Lambda-Extension-Identifier": extension.id}
-    connection.reply(200, json.dumps(body).encode() + b"\n", headers)
+    connection.reply(200, json.dumps(body, separators=(",", ":")).encode() + b"\n", headers)
 
 
 def _next(connection: ExtensionConnection, environment: Environment) -> None:

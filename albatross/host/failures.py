@@ -6,34 +6,54 @@ emulator.
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from albatross.host.invocation import Invocation
 
 EXIT_ERROR = "Runtime.ExitError"
+INVALID_ENTRYPOINT = "Runtime.InvalidEntrypoint"
+TIMED_OUT = "Sandbox.Timedout"
+TRUNCATED = "Runtime.TruncatedResponse"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
 _KNOWN_KIND = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class InitFailure:
-    """Why an environment never became ready. `document` is the error as Invoke shows it.
+    """Why an environment never became ready. `document` is the error that its runtime has reported.
 
-    `within_invoke`: it was started, or started again, at the expense of an invocation.
+    Where none has, `error_type` and `message` say it in Lambda's words. `within_invoke`: it was
+    started, or started again, at the expense of an invocation. `tell` logs one that fails with it.
     """
 
-    document: bytes
+    document: bytes = b""
+    error_type: str = ""
+    message: str = ""
     timed_out: bool = False
     within_invoke: bool = False
+    tell: Callable[[Invocation], None] = field(default=lambda _: None, compare=False)
+
+    def document_for(self, request_id: str = "") -> bytes:
+        """Return the error as Invoke shows it to who has sent the request."""
+        return self.document or error_document(self.error_type, said(self.message, request_id))
 
 
 def error_document(error_type: str, message: str) -> bytes:
-    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+    document = {"errorType": error_type, "errorMessage": message}
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def said(message: str, request_id: str = "") -> str:
+    """Return how Lambda itself says that an invocation, if there is one, has failed."""
+    return f"RequestId: {request_id} Error: {message}" if request_id else f"Error: {message}"
 
 
 def timeout_document(request_id: str, timeout_s: float) -> bytes:
     """Return the payload of an invocation that outlived the function's timeout."""
     # AWS is silent: of two known forms, the error of a function that timed out has the newer one.
-    message = f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
-    return error_document("Sandbox.Timedout", message)
+    message = f"Task timed out after {timeout_s:.2f} seconds"
+    return error_document(TIMED_OUT, said(message, request_id))
 
 
 def exit_reason(returncode: int | None) -> str:

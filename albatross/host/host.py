@@ -208,9 +208,10 @@ class Host:
     # What watchers hear
 
     def _init_failed(self, function: Function, failure: InitFailure) -> None:
-        log.info("%s could not start: %s", function.name, failure.document.decode(errors="replace"))
+        document = failure.document_for()
+        log.info("%s could not start: %s", function.name, document.decode(errors="replace"))
         if self.hub.wanted:
-            error = _document(failure.document)
+            error = _document(document)
             self.hub.publish({"type": "init_error", "function": function.name, "error": error})
 
     def _reloading(self, function: Function) -> None:

@@ -26,6 +26,7 @@ class HttpConnection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._body_bytes = 0
         self._refused = False
+        self.is_within = False  # a request has begun and is not complete
         self._parser = httptools.HttpRequestParser(self)
 
     # For subclasses
@@ -92,6 +93,7 @@ class HttpConnection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
+        self.is_within = True
         self.headers = []
         self.target = b""
         self._chunks = []
@@ -114,5 +116,6 @@ class HttpConnection(asyncio.Protocol):
             self.close()
 
     def on_message_complete(self) -> None:
+        self.is_within = False
         if not self._refused:
             self.received()

@@ -270,7 +270,17 @@ class Pool:
 
     def fail_waiting(self, failure: InitFailure) -> None:
         """Fail what waits with the error of an environment that could not start."""
-        self._fail_waiting(Outcome(failure.document, function_error="Unhandled"))
+        self._fail(self._drop(all_=True), failure)
+
+    def _fail(self, invocations: list[Invocation], failure: InitFailure) -> None:
+        for invocation in invocations:
+            failure.tell(invocation)
+            document = (
+                timeout_document(invocation.id, self.function.timeout_s)
+                if failure.timed_out
+                else failure.document_for(invocation.id)
+            )
+            self.finished(invocation, Outcome(document, function_error="Unhandled"))
 
     def _init_failed(self, failure: InitFailure) -> None:
         """Answer for an environment that could not start.
@@ -282,15 +292,7 @@ class Pool:
             # Lambda guide: an init phase over 10 s is run again, within the function's timeout.
             self._init_limit_s = float(self.function.timeout_s)
             return
-        if failure.timed_out:
-            for invocation in self._drop(all_=not self.environments):
-                document = timeout_document(invocation.id, self.function.timeout_s)
-                self.finished(invocation, Outcome(document, function_error="Unhandled"))
-        elif not self.environments:
-            self.fail_waiting(failure)
-        else:
-            for invocation in self._drop(all_=False):
-                self.finished(invocation, Outcome(failure.document, function_error="Unhandled"))
+        self._fail(self._drop(all_=not self.environments), failure)
 
     def _drop(self, *, all_: bool) -> list[Invocation]:
         count = len(self.waiting) if all_ else min(1, len(self.waiting))

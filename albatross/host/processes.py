@@ -415,6 +415,7 @@ def variables(
         "AWS_LAMBDA_INITIALIZATION_TYPE": environment.initialization_type,
         "AWS_LAMBDA_LOG_GROUP_NAME": environment.log.group.name,
         "AWS_LAMBDA_LOG_STREAM_NAME": environment.log.name,
+        "AWS_ACCESS_KEY": account,
         "AWS_ACCESS_KEY_ID": account,
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         "AWS_SESSION_TOKEN": secrets.token_urlsafe(60),

@@ -4,13 +4,14 @@ Source: Lambda guide, "Using the Lambda runtime API"; the bodies are those of AW
 interface emulator. The port is the environment's identity: no other name of it is in the API.
 """
 
-import json
 from contextlib import suppress
 from typing import Any
 
 from albatross.host import extension_api
-from albatross.host.environment import Environment, InvalidTransition
+from albatross.host.environment import Environment
+from albatross.host.failures import TRUNCATED, error_document, said
 from albatross.host.invocation import Invocation, Outcome, request_id
+from albatross.host.states import InvalidTransition
 
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024 + 100  # 6 MB and a little, as the emulator's MaxPayloadSize
 _NEXT = b"/2018-06-01/runtime/invocation/next"
@@ -27,8 +28,8 @@ _INVOCATION_ID = b"lambda-runtime-invocation-id"
 
 def too_large() -> Outcome:
     """Return the outcome of an invocation whose result is over `PAYLOAD_BYTES_MAX`."""
-    document = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": _TOO_LARGE}
-    return Outcome(json.dumps(document).encode(), function_error="Unhandled")
+    document = error_document("Function.ResponseSizeTooLarge", _TOO_LARGE)
+    return Outcome(document, function_error="Unhandled")
 
 
 class RuntimeConnection(extension_api.ExtensionConnection):
@@ -79,7 +80,7 @@ class RuntimeConnection(extension_api.ExtensionConnection):
             else:
                 self._unknown()
         except InvalidTransition as error:
-            self._error(403, "InvalidStateTransition", f"State transition is not allowed: {error}")
+            self._error(403, "InvalidStateTransition", str(error))
 
     def too_large(self) -> None:
         invocation_id, what = self._invocation()
@@ -87,6 +88,19 @@ class RuntimeConnection(extension_api.ExtensionConnection):
             with suppress(InvalidTransition):
                 self._environment.answer(invocation_id, too_large())
         self._error(413, "RequestEntityTooLarge", _TOO_LARGE)
+
+    def eof_received(self) -> None:
+        """The runtime sends no more. Within a result, that is the result's end."""
+        if not self.is_within or not self.target.startswith(_INVOCATION):
+            return
+        invocation_id, what = self._invocation()
+        if what == "response":
+            document = error_document(TRUNCATED, said("Response truncated", invocation_id))
+            with suppress(InvalidTransition):
+                self._environment.answer(
+                    invocation_id, Outcome(document, function_error="Unhandled")
+                )
+            self._error(400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
 
     def lost(self) -> None:
         self._environment.disconnected(self)

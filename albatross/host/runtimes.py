@@ -12,11 +12,12 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from albatross.host import interpreters, runtime_client
+from albatross.host import interpreters, mounts, runtime_client
 from albatross.host.runtime_client import NotInstalled
 from albatross.model.function import Directory, Function
 
 PYTHON_RUNTIME = Path(__file__).parent / "python" / "runtime.py"
+RUNTIME_DIR = str(mounts.RUNTIME_DIR)
 NODE_BOOTSTRAP = Path(__file__).parent / "node" / "bootstrap.mjs"
 _NODE_EXPERIMENTS = ("experimental-require-module", "experimental-detect-module")
 _FORK_ERRORS = {
@@ -83,14 +84,14 @@ def _python(function: Function, cache: Path, channels: bool) -> Runtime:
     interpreter = interpreters.python(name)
     if interpreter is None:
         raise Unavailable(f"the runtime {name} needs Python, and there is none on PATH")
-    variables, reads = {}, _homes(interpreter.path)
+    own = function.environment.get("PYTHONPATH", RUNTIME_DIR)
+    variables, reads = {"PYTHONPATH": own}, _homes(interpreter.path)
     if interpreter.version != sys.version_info[:2]:
         try:
             packages = runtime_client.packages(interpreter, cache, compiled=not channels)
         except NotInstalled as error:
             raise Unavailable(f"the runtime {name}: {error}") from error
-        own = function.environment.get("PYTHONPATH")
-        variables = {"PYTHONPATH": f"{own}:{packages}" if own else str(packages)}
+        variables = {"PYTHONPATH": f"{own}:{packages}"}
         reads = (*reads, packages)
     fresh: tuple[str, ...] = ()
     if isinstance(function.code, Directory):
@@ -115,7 +116,7 @@ def _node(function: Function, channels: bool) -> Runtime:
     # layer has it.
     major = name.removeprefix("nodejs").partition(".")[0]
     layers = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules"
-    path = f"{layers}:/var/runtime/node_modules:/var/runtime:/var/task"
+    path = f"{layers}:{RUNTIME_DIR}/node_modules:{RUNTIME_DIR}:/var/task"
     return Runtime(
         (interpreter.path, *_node_flags(interpreter.path, function), str(NODE_BOOTSTRAP)),
         {"NODE_PATH": function.environment.get("NODE_PATH", path)},

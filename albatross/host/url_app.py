@@ -6,7 +6,7 @@ from typing import Protocol
 
 import orjson
 
-from albatross.host import cors, url_response
+from albatross.host import cors, trace, url_response
 from albatross.host import response as responses
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
@@ -126,7 +126,7 @@ class UrlConnection(HttpConnection):
             self._answer(url_response.error_response(502, f"{url.function_arn} does not exist"))
             return
         invocation = Invocation(b"", self._done, invoked_arn=url.function_arn)
-        self._headers.setdefault(_TRACE_ID, _new_trace_id(invocation.id))
+        self._headers.setdefault(_TRACE_ID, f"Root={trace.new_root(invocation.id)}")
         request = UrlRequest(
             method=self.method,
             target=self.target.decode("latin-1"),
@@ -145,9 +145,7 @@ class UrlConnection(HttpConnection):
         if len(invocation.event) > BODY_BYTES_MAX:
             self._refuse_size()
             return
-        root = self._headers[_TRACE_ID].partition("Root=")[2].partition(";")[0]
-        parent = invocation.id[:8] + invocation.id[-8:]
-        invocation.trace_id = f"Root={root};Parent={parent};Sampled=0" if root else None
+        invocation.trace_id = trace.handed_on(self._headers[_TRACE_ID], invocation.id)
         self._invocation = invocation
         pool.submit(invocation)
 
@@ -215,9 +213,3 @@ class UrlConnection(HttpConnection):
             event=orjson.Fragment(invocation.event) if invocation else {},
             response={"statusCode": response.status, "headers": response.headers},
         )
-
-
-def _new_trace_id(invocation_id: str) -> str:
-    """Return a trace id with a root of its own, made of an id that is random."""
-    digits = invocation_id.replace("-", "")
-    return f"Root=1-{int(time.time()):08x}-{digits[:24]}"

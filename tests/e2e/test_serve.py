@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -34,13 +35,16 @@ from tests.support.command import (
 pytestmark = pytest.mark.timeout(60)
 
 FUNCTION = """
-import sys, time
+import os, sys, time
 def handler(event, context):
     print("seen by the log")
     if event.get("raise"):
         raise ValueError("on purpose")
     time.sleep(event.get("sleep", 0))
     client = context.client_context
+    trace = os.environ.get("_X_AMZN_TRACE_ID")
+    if event.get("trace"):
+        return trace
     return {"event": event, "client": client.custom if client else None}
 """
 SLOW = """
@@ -131,6 +135,46 @@ def test_invoke_answers_with_the_functions_result(invoke):
     assert answer["ExecutedVersion"] == "$LATEST"
     assert "FunctionError" not in answer
     assert b"seen by the log" in base64.b64decode(answer["LogResult"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{\r\n  "custom": {"a": "b"}\n}', id="over several lines"),
+        pytest.param('{"custom": {"a": "\u00e9\u2603\u2028"}}', id="of any language"),
+    ],
+)
+def test_a_client_context_reaches_the_function_as_it_is(invoke, text):
+    answer = invoke(ClientContext=base64.b64encode(text.encode()).decode())
+    assert json.load(answer["Payload"])["client"] == json.loads(text)["custom"]
+
+
+@pytest.mark.parametrize(
+    ("given", "root", "sampled"),
+    [
+        pytest.param(None, r"1-[0-9a-f]{8}-[0-9a-f]{24}", "0", id="none"),
+        pytest.param(
+            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
+            "1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
+            "1",
+            id="the caller's",
+        ),
+        pytest.param("Root=\u00e9", r"1-[0-9a-f]{8}-[0-9a-f]{24}", "0", id="no header"),
+    ],
+)
+def test_an_invocation_is_traced_and_the_caller_told_under_which_id(server, given, root, sampled):
+    make_function(server, f"traced{sampled}{len(given or '')}", FUNCTION)
+    functions = server.client("lambda")
+    if given is not None:
+        functions.meta.events.register(
+            "before-send.lambda.Invoke",
+            lambda request, **_: request.headers.update({"X-Amzn-Trace-Id": given}),
+        )
+    name = f"traced{sampled}{len(given or '')}"
+    answer = functions.invoke(FunctionName=name, Payload=b'{"trace": 1}')
+    seen = json.load(answer["Payload"])
+    assert re.fullmatch(f"Root={root};Parent=[0-9a-f]{{16}};Sampled={sampled}", seen)
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"] == seen
 
 
 def test_invoke_says_when_the_function_has_failed(invoke):

@@ -126,7 +126,7 @@ def test_an_external_extension_hears_of_each_invocation(hosts: Hosts, transport:
         "eventType": "INVOKE",
         "requestId": json.loads(first.payload),
         "invokedFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:f",
-        "tracing": {"type": "X-Amzn-Trace-Id", "value": ""},
+        "tracing": {"type": "X-Amzn-Trace-Id", "value": first.trace_id},
     }
     assert [each[0] for each in found["two"]] == ["registered"]
     assert "heard INVOKE" in host.invoke("f", 0.2).log_tail.decode()

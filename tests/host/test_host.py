@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -204,8 +205,27 @@ def test_a_function_that_cannot_start(
     host.deploy("broken", text, **changes)
     invoked = host.invoke("broken")
     assert invoked.function_error == "Unhandled"
-    assert json.loads(invoked.payload)["errorType"] == error_type
+    document = json.loads(invoked.payload)
+    assert document["errorType"] == error_type
+    if "requestId" not in document:  # Lambda says so, not the runtime
+        prefix = f"RequestId: {invoked.request_id} Error: "
+        assert document["errorMessage"].startswith(prefix)
     assert host.request("broken").status == 502
+
+
+def test_a_failed_start_is_logged_as_an_invocation_that_failed(host: RunningHost) -> None:
+    host.deploy("unstarted", "print('begun')\nimport nowhere\n")
+    invoked = host.invoke("unstarted")
+    tail = invoked.log_tail.decode()
+    kind = "Status: error\tError Type: Runtime.ImportModuleError\t"
+    assert "begun\n" in tail
+    assert "[ERROR] Runtime.ImportModuleError: Unable to import module 'app'" in tail
+    start, end, report = tail.splitlines()[-3:]
+    assert start == f"START RequestId: {invoked.request_id} Version: $LATEST"
+    assert end == f"END RequestId: {invoked.request_id}"
+    assert report.startswith(f"REPORT RequestId: {invoked.request_id}\tDuration: ")
+    assert report.endswith(kind)
+    assert host.log("unstarted").endswith(f"{start}\n{end}\n{report}\n")
 
 
 # What a function sees
@@ -222,7 +242,12 @@ def test_a_function_s_environment_is_lambda_s_and_nothing_of_the_host_s(
     assert found["AWS_LAMBDA_LOG_GROUP_NAME"] == "/aws/lambda/env"
     assert found["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{PYTHON}"
     assert found["TZ"] == ":UTC"
+    assert found["PYTHONPATH"] == found["LAMBDA_RUNTIME_DIR"] == "/var/runtime"
+    assert found["AWS_ACCESS_KEY"] == found["AWS_ACCESS_KEY_ID"]
+    trace = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0"
+    assert re.fullmatch(trace, found["_X_AMZN_TRACE_ID"])
     allowed = {"MINE", "LANG", "LC_CTYPE", "PATH", "LD_LIBRARY_PATH", "TZ", "HOME", "TMPDIR"}
+    allowed.add("PYTHONPATH")
     strange = {name for name in found if not name.startswith(("AWS_", "_", "LAMBDA_"))} - allowed
     assert strange == set()
 
@@ -331,7 +356,7 @@ def test_a_killed_environment_is_replaced(host: RunningHost) -> None:
 # The Runtime API, by a runtime of the test's own
 
 BOOTSTRAP = f"""#!{os.path.realpath(sys.executable)}
-import http.client, json, os
+import http.client, json, os, socket
 api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
 BASE = '/2018-06-01/runtime/'
 
@@ -339,6 +364,17 @@ def call(method, path, body=None, headers=None):
     api.request(method, path, body, headers or {{}})
     answer = api.getresponse()
     return answer.status, answer.read().decode(), dict(answer.getheaders())
+
+def truncated(id_):
+    if not id_:
+        return found.get('truncated')
+    with socket.create_connection(os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')) as half:
+        half.sendall(f'POST {{BASE}}invocation/{{id_}}/response HTTP/1.1\\r\\nHost: x\\r\\n'
+                     'Content-Length: 9\\r\\n\\r\\nabc'.encode())
+        half.shutdown(socket.SHUT_WR)
+        answer = http.client.HTTPResponse(half)
+        answer.begin()
+        return answer.status, answer.read().decode()
 
 found = {{}}
 fds = '/proc/self/fd'
@@ -359,6 +395,7 @@ while True:
     found['mode'] = call('POST', BASE + f'invocation/{{id_}}/response', '1',
                          {{'Lambda-Runtime-Function-Response-Mode': 'odd'}})[:2]
     same = {{'Lambda-Runtime-Invocation-Id': headers['Lambda-Runtime-Invocation-Id']}}
+    found['truncated'] = truncated(event == '"truncated"' and id_)
     if json.loads(event) == 'error':
         error = '{{"errorType":"Mine","errorMessage":"m"}}'
         call('POST', BASE + f'invocation/{{id_}}/error', error)
@@ -374,27 +411,47 @@ def test_the_runtime_api_answers_as_the_emulator_does(host: RunningHost) -> None
     found = json.loads(host.invoke("custom", {"a": 1}).payload)
 
     def error(status: int, kind: str, message: str) -> list[object]:
-        return [status, json.dumps({"errorMessage": message, "errorType": kind}) + "\n"]
+        return [status, f'{{"errorMessage":"{message}","errorType":"{kind}"}}\n']
 
-    def transition(what: str) -> list[object]:
-        return error(403, "InvalidStateTransition", f"State transition is not allowed: {what}")
+    def transition(state: str, to: str) -> list[object]:
+        message = f"State transition from {state} to {to} failed for runtime. Error: "
+        return error(403, "InvalidStateTransition", f"{message}State transition is not allowed")
+
+    other = error(400, "InvalidRequestID", "Invalid request ID")
 
     assert found["descriptors"] == ["0", "1", "2"]  # nothing of the host's
     assert found["ping"] == [200, "pong"]
     assert found["unknown"] == 404
     assert found["wrong method"] == 405
     assert found["event"] == '{"a": 1}'
-    assert found["early answer"][0] == 403
-    assert found["second next"] == transition("next is not allowed while busy")
-    assert found["late init error"] == transition("init error is not allowed while busy")
-    assert found["other id"] == error(400, "InvalidRequestID", "Invalid request ID")
+    assert found["early answer"] == other
+    assert found["second next"] == transition("Running", "Ready")
+    assert found["late init error"] == transition("Running", "InitError")
+    assert found["other id"] == other
     assert found["other attempt"] == error(400, "InvalidInvocationId", "Invalid invocation ID")
-    assert found["mode"][0] == 400
+    mode = error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+    assert found["mode"] == mode
     headers = found["headers"]
     arn = "arn:aws:lambda:us-east-1:123456789012:function:custom"
     assert headers["Lambda-Runtime-Invoked-Function-Arn"] == arn
     assert abs(int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000 - time.time() - 3) < 5
-    assert json.loads(host.invoke("custom").payload)["twice"][0] == 403
+    assert headers["Lambda-Runtime-Trace-Id"].startswith("Root=1-")
+    again = json.loads(host.invoke("custom").payload)
+    assert again["twice"] == transition("ResponseSent", "InvocationResponse")
+
+
+def test_a_result_that_breaks_off_is_an_error_of_the_invocation(host: RunningHost) -> None:
+    host.deploy("custom", BOOTSTRAP, file="bootstrap", runtime="provided.al2023")
+    invoked = host.invoke("custom", "truncated")
+    assert json.loads(invoked.payload) == {
+        "errorType": "Runtime.TruncatedResponse",
+        "errorMessage": f"RequestId: {invoked.request_id} Error: Response truncated",
+    }
+    assert json.loads(host.invoke("custom").payload)["truncated"] == [  # it lives on
+        400,
+        '{"errorMessage":"HTTP request detected as truncated",'
+        '"errorType":"TruncatedHTTPRequest"}\n',
+    ]
 
 
 def test_an_error_document_is_handed_on_verbatim(host: RunningHost) -> None:

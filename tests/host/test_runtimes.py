@@ -61,7 +61,7 @@ def test_an_invocation_says_what_is_missing(
     host.deploy("missing", source, file=file, runtime=runtime)
     invoked = host.invoke("missing")
     assert invoked.function_error == "Unhandled"
-    assert b'"errorType": "Runtime.InvalidEntrypoint"' in invoked.payload
+    assert b'"errorType":"Runtime.InvalidEntrypoint"' in invoked.payload
     assert message in invoked.payload
     assert host.request("missing").status == 502
 
