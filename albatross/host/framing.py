@@ -24,6 +24,7 @@ class Source:
         self._rest = b""  # a frame's head that is not complete
         self._left = 0  # bytes still to come of a frame
         self._ms = 0
+        self._printed_ms = 0  # when something was printed last: no record after it is older
         self._parts: list[bytes] = []  # of the text of that frame
         self.partial: list[bytes] = []  # of a line that is not complete
         self.partial_bytes = 0
@@ -32,6 +33,7 @@ class Source:
     def split(self, now_ms: int, data: bytes) -> list[Piece]:
         """Return what is printed and the records in `data`, without their marks."""
         if not self._left and not self._rest and b"\xa5" not in data:
+            self._printed_ms = now_ms
             return [(now_ms, data, False)]
         return self._frames(now_ms, data)
 
@@ -53,16 +55,18 @@ class Source:
             if found < 0:
                 kept = _begun(data[at:])
                 if kept < len(data) - at:
+                    self._printed_ms = now_ms
                     pieces.append((now_ms, data[at : len(data) - kept], False))
                 self._rest = data[len(data) - kept :]
                 break
             if found > at:
+                self._printed_ms = now_ms
                 pieces.append((now_ms, data[at:found], False))
             if len(data) - found < _HEAD.size:
                 self._rest = data[found:]
                 break
             _, self._left, microseconds = _HEAD.unpack_from(data, found)
-            self._ms = microseconds // 1000
+            self._ms = max(microseconds // 1000, self._printed_ms)
             at = found + _HEAD.size
         return pieces
 

@@ -70,3 +70,9 @@ def test_what_is_too_long_becomes_several_events(mark) -> None:
     found = events(*(data[at : at + 65536] for at in range(0, len(data), 65536)))
     assert b"".join(found) == text
     assert max(map(len, found)) <= EVENT_BYTES_MAX + 65536
+
+
+def test_a_record_is_never_older_than_what_was_printed_before_it() -> None:
+    source = Source()
+    pieces = [*source.split(9, b"printed\n"), *source.split(9, frame(b"late", ms=7))]
+    assert [(ms, text) for ms, text, _ in pieces] == [(9, b"printed\n"), (9, b"late")]
