@@ -60,7 +60,7 @@ class HostClient:
 
         Without a `request_id` it gets one. `trace_id` is the caller's X-Amzn-Trace-Id.
         `background`: everyone else's requests come first. `elsewhere_as`: the InvocationType for a
-        function that runs elsewhere, where it is queued, say; nothing but RequestResponse runs here.
+        function that runs elsewhere, where it is queued, say; here, RequestResponse alone runs.
         """
         headers = [("X-Function", function_arn)]
         if request_id:
