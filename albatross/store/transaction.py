@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from albatross.model.arn import Scope
 from albatross.model.certificate import Certificate
@@ -24,6 +24,28 @@ if TYPE_CHECKING:
     from albatross.store.packages import Packages
 
 R = TypeVar("R", bound=Resource)
+
+# Statements are made once: that takes longer than to run them.
+_INSERT = resources.insert()
+_UPDATE = resources.update().where(resources.c.arn == bindparam("of"))
+_DELETE = resources.delete().where(resources.c.arn == bindparam("of"))
+_AMONG = [resources.c[name] == bindparam(name) for name in ("kind", "account", "region")]
+_COUNT = select(func.count()).where(*_AMONG, resources.c.parent == bindparam("parent"))
+_ADD_USES = uses.insert()
+_DROP_USES = uses.delete().where(uses.c.arn == bindparam("of"))
+_USERS = select(uses.c.arn).where(uses.c.used == bindparam("used"))
+_USED_BELOW = (
+    select(uses.c.arn, uses.c.used)
+    .join(resources, resources.c.arn == uses.c.arn)
+    .where(*_AMONG, resources.c.parent.in_(bindparam("parents", expanding=True)))
+)
+_TAGS = (
+    select(tags.c.key, tags.c.value).where(tags.c.arn == bindparam("arn")).order_by(tags.c.position)
+)
+_ADD_TAGS = tags.insert()
+_DROP_TAGS = tags.delete().where(tags.c.arn == bindparam("of"))
+_NEXT_REVISION = state.update().values(revision=state.c.revision + 1, last_write=bindparam("mark"))
+_REVISION = select(state.c.revision)
 
 
 @cache
@@ -107,19 +129,20 @@ class Transaction:
         if found is None:
             values |= {"arn": resource.arn, "kind": resource.kind}
             values |= {"account": self.scope.account, "region": self.scope.region}
-            self._connection.execute(resources.insert().values(values))
+            self._connection.execute(_INSERT, values)
         else:
-            by_arn = resources.c.arn == resource.arn
-            self._connection.execute(resources.update().where(by_arn).values(values))
+            self._connection.execute(_UPDATE, {**values, "of": resource.arn})
         if isinstance(resource, Rule):
+            if found is not None:
+                self._connection.execute(_DROP_USES, {"of": resource.arn})
             self._note_uses(resource)
 
     def delete(self, arn: str) -> None:
         """Delete the resource with `arn` and its tags. Nothing happens where there is none."""
         if self._within_scope(arn):
-            deleted = self._connection.execute(resources.delete().where(resources.c.arn == arn))
-            self._connection.execute(uses.delete().where(uses.c.arn == arn))
-            untagged = self._connection.execute(tags.delete().where(tags.c.arn == arn))
+            deleted = self._connection.execute(_DELETE, {"of": arn})
+            self._connection.execute(_DROP_USES, {"of": arn})
+            untagged = self._connection.execute(_DROP_TAGS, {"of": arn})
             if deleted.rowcount:
                 self.deleted.append(arn)
             if deleted.rowcount or untagged.rowcount:
@@ -134,29 +157,23 @@ class Transaction:
 
     def count(self, cls: type[R], *, parent: str) -> int:
         """Return how many resources of `cls` have that parent."""
-        query = select(func.count()).where(*self._of(cls), resources.c.parent == parent)
-        return int(self._connection.execute(query).scalar_one())
+        values = {**self._among(cls), "parent": parent}
+        return int(self._connection.execute(_COUNT, values).scalar_one())
 
     def users(self, arn: str) -> builtins.list[str]:
         """Return the ARNs of the rules that forward to the target group `arn`."""
-        query = select(uses.c.arn).where(uses.c.used == arn)
-        return builtins.list(self._connection.execute(query).scalars())
+        return builtins.list(self._connection.execute(_USERS, {"used": arn}).scalars())
 
     def used_below(self, listener_arns: Iterable[str]) -> set[tuple[str, str]]:
         """Return each rule of these listeners with each target group to which it forwards."""
-        query = (
-            select(uses.c.arn, uses.c.used)
-            .join(resources, resources.c.arn == uses.c.arn)
-            .where(*self._of(Rule), resources.c.parent.in_(listener_arns))
-        )
-        return {(row.arn, row.used) for row in self._connection.execute(query)}
+        values = {**self._among(Rule), "parents": builtins.list(listener_arns)}
+        return {(row.arn, row.used) for row in self._connection.execute(_USED_BELOW, values)}
 
     def tags(self, arn: str) -> dict[str, str]:
         """Return the tags of `arn` in the order in which they were put."""
         if not self._within_scope(arn):
             return {}
-        query = select(tags.c.key, tags.c.value).where(tags.c.arn == arn).order_by(tags.c.position)
-        return {row.key: row.value for row in self._connection.execute(query)}
+        return {row.key: row.value for row in self._connection.execute(_TAGS, {"arn": arn})}
 
     def put_tags(self, arn: str, tags_: Mapping[str, str]) -> None:
         """Replace all tags of `arn`."""
@@ -164,13 +181,13 @@ class Transaction:
         if builtins.list(self.tags(arn).items()) == builtins.list(tags_.items()):
             return
         self._next_revision()
-        self._connection.execute(tags.delete().where(tags.c.arn == arn))
+        self._connection.execute(_DROP_TAGS, {"of": arn})
         rows = [
             {"arn": arn, "key": key, "value": value, "position": position}
             for position, (key, value) in enumerate(tags_.items())
         ]
         if rows:
-            self._connection.execute(tags.insert(), rows)
+            self._connection.execute(_ADD_TAGS, rows)
 
     def add_key(self, pem: bytes) -> str:
         """Keep a private key and return its id. It is gone again if this transaction fails."""
@@ -207,9 +224,9 @@ class Transaction:
         self._connection.execute(state.update().values(last_restore=restore_id))
         if rows:
             columns = [{**row, "revision": revision} for row in rows]
-            self._connection.execute(resources.insert(), columns)
+            self._connection.execute(_INSERT, columns)
         if tags_:
-            self._connection.execute(tags.insert(), tags_)
+            self._connection.execute(_ADD_TAGS, tags_)
         for resource in resources_:
             if isinstance(resource, Rule):
                 self._note_uses(resource)
@@ -229,31 +246,23 @@ class Transaction:
         return arn.split(":")[3:5] == [self.scope.region, self.scope.account]
 
     def _select(self, cls: type[R], **where: str) -> builtins.list[R]:
-        kind: Any = cls.kind
-        scope = {"account": self.scope.account, "region": self.scope.region}
-        values = {"kind": kind, **scope, **where}
+        values = {**self._among(cls), **where}
         rows = self._connection.execute(_documents(*values), values)
-        return [codec.decode(kind, row.document) for row in rows]
+        return [codec.decode(values["kind"], row.document) for row in rows]
 
-    def _of(self, cls: type[R]) -> tuple[ColumnElement[bool], ...]:
-        """Return the conditions for the resources of `cls` in this scope."""
+    def _among(self, cls: type[R]) -> dict[str, str]:
+        """Return what the columns of the resources of `cls` in this scope have in common."""
         kind: Any = cls.kind
-        return (
-            resources.c.kind == kind,
-            resources.c.account == self.scope.account,
-            resources.c.region == self.scope.region,
-        )
+        return {"kind": kind, "account": self.scope.account, "region": self.scope.region}
 
     def _note_uses(self, rule: Rule) -> None:
-        self._connection.execute(uses.delete().where(uses.c.arn == rule.arn))
         rows = [{"arn": rule.arn, "used": arn} for arn in rule.target_group_arns]
         if rows:
-            self._connection.execute(uses.insert(), rows)
+            self._connection.execute(_ADD_USES, rows)
 
     def _next_revision(self) -> int:
         assert self._mark, "an operation that only reads must not write"
         if self._revision is None:
-            changes = {"revision": state.c.revision + 1, "last_write": self._mark}
-            self._connection.execute(state.update().values(changes))
-            self._revision = int(self._connection.execute(select(state.c.revision)).scalar_one())
+            self._connection.execute(_NEXT_REVISION, {"mark": self._mark})
+            self._revision = int(self._connection.execute(_REVISION).scalar_one())
         return self._revision

@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from albatross.model.certificate import Certificate, PrivateBytes
 from albatross.model.listener import Listener
@@ -31,6 +31,13 @@ _FIELDS = {
     "certificate": "certificates",
     "trust-store": "trust_stores",
 }
+
+# Statements are made once: that takes longer than to run them.
+_REVISION = select(state.c.revision)
+# Sorted by us: for a sorted answer SQLite would read the whole table.
+_CHANGED = select(resources.c.arn, resources.c.seq, resources.c.kind, resources.c.document).where(
+    resources.c.revision > bindparam("since")
+)
 
 
 class View:
@@ -67,7 +74,7 @@ class View:
         if self._is_stale:
             self._is_stale = False
             self._forget()
-        revision = int(connection.execute(select(state.c.revision)).scalar_one())
+        revision = int(connection.execute(_REVISION).scalar_one())
         last = self._snapshot or Snapshot(revision=-1)
         if last.revision == revision:
             return last
@@ -103,10 +110,8 @@ class View:
     def _take_changed(
         self, connection: Connection, since: int, touched: Mapping[str, set[str]]
     ) -> None:
-        columns = (resources.c.arn, resources.c.seq, resources.c.kind, resources.c.document)
-        changed = select(*columns).where(resources.c.revision > since)
-        # Sorted here: for a sorted answer SQLite would read the whole table.
-        for row in sorted(connection.execute(changed), key=lambda row: int(row.seq)):
+        changed = connection.execute(_CHANGED, {"since": since})
+        for row in sorted(changed, key=lambda row: int(row.seq)):
             if row.kind not in _FIELDS:
                 continue
             known = self._rows.get(row.arn)

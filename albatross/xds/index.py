@@ -9,7 +9,7 @@ query, requests without one have a list without these.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from statistics import mean
+from statistics import fmean
 
 from envoy.config.route.v3.route_components_pb2 import RouteList, VirtualHost
 from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
@@ -18,6 +18,7 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 from albatross.xds import names
 from albatross.xds.apart import apart
 from albatross.xds.entry import Entry, covers, hosts, may_match, needs_query, starts
+from albatross.xds.memo import Memo
 from albatross.xds.packing import extension
 
 ROUTES_MIN = 24  # a shorter list costs less than a look into an index
@@ -43,33 +44,44 @@ Plan = dict[str, Lists]  # by host in lower case, ANY_HOST for all others
 
 
 def virtual_hosts(
-    name: str, entries: Sequence[Entry], *, taken: Collection[str] = ()
+    name: str, entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()
 ) -> list[VirtualHost]:
-    """Return the virtual hosts that have `entries` for all hosts but those `taken`."""
-    return [
-        _virtual_host(name if host == ANY_HOST else f"{name} {host}", host, lists)
-        for host, lists in plan(entries, taken=taken).items()
+    """Return the virtual hosts that have `entries` for all hosts but those `taken`.
+
+    `memo` is of this name: a list whose entries are the same is not made again.
+    """
+    found = [
+        _virtual_host(name if host == ANY_HOST else f"{name} {host}", host, lists, memo)
+        for host, lists in plan(entries, memo, taken=taken).items()
     ]
+    memo.forget_unused()
+    return found
 
 
-def virtual_host(host: str, entries: Sequence[Entry]) -> VirtualHost:
-    """Return the virtual host that has `entries` for `host` alone."""
-    found = _best([{ANY_HOST: _by_path(entries)}], entries)
-    return _virtual_host(host, host.lower(), found[ANY_HOST])
+def virtual_host(host: str, entries: Sequence[Entry], memo: Memo) -> VirtualHost:
+    """Return the virtual host that has `entries` for `host` alone. `memo`: as above."""
+    found = _best([{ANY_HOST: _by_path(entries, memo.inside(host))}], entries)
+    result = _virtual_host(host, host.lower(), found[ANY_HOST], memo)
+    memo.forget_unused()
+    return result
 
 
-def plan(entries: Sequence[Entry], *, taken: Collection[str] = ()) -> Plan:
+def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -> Plan:
     """Return the lists to make of `entries`: one for all, or those of an index that pays."""
-    plans: list[Plan] = [{ANY_HOST: _by_path(entries)}]
+    plans: list[Plan] = [{ANY_HOST: _by_path(entries, memo.inside("all"))}]
     by_host = _by_host(entries, taken)
     if len(by_host) > 1:
         plans.append({host: {ANYWHERE: chosen} for host, chosen in by_host.items()})
-        plans.append({host: _by_path(chosen) for host, chosen in by_host.items()})
+        plans.append(
+            {host: _by_path(own, memo.inside(("host", host))) for host, own in by_host.items()}
+        )
     found = _best(plans, entries)
     if taken or _mean_length(found) < APART_MIN or (split := apart(entries)) is None:
         return found
     of_hosts, others = split
-    lists = {host: _by_path(own) for host, own in of_hosts.items()} | {ANY_HOST: _by_path(others)}
+    # Their routes have names of their own, given anew each time: there is nothing to remember.
+    lists = {host: _by_path(own, Memo()) for host, own in of_hosts.items()}
+    lists[ANY_HOST] = _by_path(others, Memo())
     best = _best([lists], entries)
     if _mean_length(best) * GAIN_MIN >= _mean_length(found):
         return found
@@ -77,7 +89,7 @@ def plan(entries: Sequence[Entry], *, taken: Collection[str] = ()) -> Plan:
 
 
 def _mean_length(found: Plan) -> float:
-    return mean(len(chosen) for lists in found.values() for chosen in lists.values())
+    return fmean(len(chosen) for lists in found.values() for chosen in lists.values())
 
 
 def _best(plans: Iterable[Plan], entries: Sequence[Entry]) -> Plan:
@@ -88,8 +100,8 @@ def _best(plans: Iterable[Plan], entries: Sequence[Entry]) -> Plan:
     length = len(entries) / GAIN_MIN
     for candidate in plans:
         lengths = [len(chosen) for lists in candidate.values() for chosen in lists.values()]
-        if sum(lengths) <= GROWTH_MAX * len(entries) and mean(lengths) <= length:
-            best, length = candidate, mean(lengths)
+        if sum(lengths) <= GROWTH_MAX * len(entries) and fmean(lengths) <= length:
+            best, length = candidate, fmean(lengths)
     return best
 
 
@@ -114,10 +126,10 @@ def _by_host(entries: Sequence[Entry], taken: Collection[str]) -> dict[str, Sequ
     return {host: [entries[number] for number in numbers] for host, numbers in lists.items()}
 
 
-def _by_path(entries: Sequence[Entry]) -> Lists:
+def _by_path(entries: Sequence[Entry], memo: Memo) -> Lists:
     """Return the entries that may match below each literal start of a path, and elsewhere.
 
-    All of them for anywhere, where the lists would be too long.
+    All of them for anywhere, where the lists would be too long. `memo` is of this index.
     """
     starting: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
@@ -125,25 +137,30 @@ def _by_path(entries: Sequence[Entry]) -> Lists:
             starting[start].append(number)
     everywhere = starting.setdefault(ANYWHERE, [])
     if len(starting) * len(everywhere) > GROWTH_MAX * len(entries):
+        memo.forget_unused()
         return {ANYWHERE: entries}
     lists: Lists = {}
+    lengths = sorted(set(map(len, starting)))
     for start in sorted(starting):
-        shorter = (starting.get(start[:length], ()) for length in range(len(start) + 1))
-        numbers = sorted({number for numbers in shorter for number in numbers})
-        chosen = [entries[number] for number in numbers if may_match(entries[number], start)]
-        lists[start] = _reached(chosen, start)
+        shorter = (starting.get(start[:n], ()) for n in lengths if n <= len(start))
+        numbers = sorted(set().union(*shorter))
+        lists[start] = memo.call(start, _below, [entries[number] for number in numbers], start)
+    memo.forget_unused()
     return lists
 
 
-def _reached(entries: Sequence[Entry], start: str) -> Sequence[Entry]:
-    """Return `entries` up to the first that matches all paths with this start."""
-    for number, entry in enumerate(entries, 1):
-        if entry.is_certain and all(covers(one, start) for one in entry.conditions):
-            return entries[:number]
-    return entries
+def _below(entries: Iterable[Entry], start: str) -> Sequence[Entry]:
+    """Return the `entries` that may match paths with this start, up to one that surely does."""
+    found = []
+    for entry in entries:
+        if may_match(entry, start):
+            found.append(entry)
+            if entry.is_certain and all(covers(one, start) for one in entry.conditions):
+                break
+    return found
 
 
-def _virtual_host(name: str, host: str, lists: Lists) -> VirtualHost:
+def _virtual_host(name: str, host: str, lists: Lists, memo: Memo) -> VirtualHost:
     result = VirtualHost(name=name, domains=[host])
     if len(lists) == 1:
         found = _choice(lists[ANYWHERE])
@@ -154,10 +171,11 @@ def _virtual_host(name: str, host: str, lists: Lists) -> VirtualHost:
         return result
     result.matcher.matcher_tree.CopyFrom(_PATH_INPUT)
     for start, entries in lists.items():
+        found = memo.call((host, start), _choice, entries)
         if start == ANYWHERE:
-            result.matcher.on_no_match.CopyFrom(_choice(entries))
+            result.matcher.on_no_match.CopyFrom(found)
         else:
-            result.matcher.matcher_tree.prefix_match_map.map[start].CopyFrom(_choice(entries))
+            result.matcher.matcher_tree.prefix_match_map.map[start].CopyFrom(found)
     return result
 
 

@@ -1,7 +1,7 @@
 """Rules -> a route table. All that changes often is here: a new table drains no connection."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -68,13 +68,16 @@ def to_route_table(
         for tenant in tenants:
             arn = tenant.listener.arn
             hosts.append(
-                memo.call((arn, "own"), index.virtual_host, tenant.balancer.dns_name, lists[arn])
+                memo.call(
+                    (arn, "own"),
+                    index.virtual_host,
+                    *(tenant.balancer.dns_name, lists[arn], memo.inside((arn, "own lists"))),
+                )
             )
             everyone += memo.call((arn, "named"), _for_hosts_named, tenant, lists[arn])
     everyone += lists[tenants[0].listener.arn]
-    hosts += memo.call(
-        "any", _other_hosts, everyone, [domain for host in hosts for domain in host.domains]
-    )
+    taken = {domain for host in hosts for domain in host.domains}
+    hosts += index.virtual_hosts("any", everyone, memo.inside("any"), taken=taken)
     used = {
         name
         for arn, own in lists.items()
@@ -98,16 +101,13 @@ def _filters_used(entries: Iterable[Entry]) -> set[str]:
     return used - {names.BODY_LIMIT_FILTER}
 
 
-def _other_hosts(entries: list[Entry], taken: Collection[str]) -> list[VirtualHost]:
-    return index.virtual_hosts("any", entries, taken=set(taken))
-
-
 def to_routes(tenant: Tenant, memo: Memo, settings: _Settings) -> list[Entry]:
     """Return the routes in the order of the rules: Envoy takes the first that matches.
 
     `memo` is of this tenant.
     """
-    about = replace(tenant, rules=())  # what routes of one rule depend on beside that rule
+    # What routes of one rule depend on beside that rule. The same object is soon found equal.
+    about = memo.call("about", Tenant, tenant.balancer, tenant.listener, (), tenant.groups)
     entries = [
         entry
         for rule in tenant.rules

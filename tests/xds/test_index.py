@@ -21,6 +21,7 @@ from albatross.model.rule import (
 from albatross.xds import index, names
 from albatross.xds.entry import Entry
 from albatross.xds.index import ANY_HOST, ANYWHERE, Plan
+from albatross.xds.memo import Memo
 from tests.support.envoy import TARGET_GROUP, Balancer, Proxy
 
 HOSTS = ["a.com", "b.com", "A.com", "c.b.com", "*.com", "?.com", "*", "d-e_f.com"]
@@ -110,19 +111,29 @@ def entries_of(rules: Iterable[tuple[Condition, ...]]) -> list[Entry]:
 @pytest.mark.parametrize("seed", range(150))
 def test_the_same_route_is_taken_with_and_without(seed: int) -> None:
     entries = entries_of(some_rules(seed, 120)[:-1])
-    by_path = {ANY_HOST: index._by_path(entries)}
+    by_path = {ANY_HOST: index._by_path(entries, Memo())}
     by_host = index._by_host(entries, ())
     plans: list[Plan] = [
-        index.plan(entries),
+        index.plan(entries, Memo()),
         by_path,
         {host: {ANYWHERE: chosen} for host, chosen in by_host.items()},
-        {host: index._by_path(chosen) for host, chosen in by_host.items()},
+        {host: index._by_path(chosen, Memo()) for host, chosen in by_host.items()},
     ]
     for host in ASKED_HOSTS:
         for path in ASKED_PATHS:
             expected = order(first(entries, host, path))
             for plan in plans:
                 assert looked_up(plan, host, path) == expected, (host, path)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_index_is_the_same_with_what_is_remembered_of_other_rules(seed: int) -> None:
+    random_, memo = random.Random(seed), Memo()
+    pool = entries_of(some_rules(seed, 120) if seed % 2 else mixture(seed, 60))
+    for _ in range(6):
+        entries = [one for one in pool if random_.random() < 0.8]
+        remembered = index.virtual_hosts("any", entries, memo)
+        assert remembered == index.virtual_hosts("any", entries, Memo())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -135,7 +146,7 @@ def test_the_proxy_takes_the_same_route(proxy: Proxy, seed: int) -> None:
     random_.shuffle(rules)
     rules = [conditions for conditions in rules if conditions]
     entries = entries_of(rules)
-    assert index.plan(entries) != {ANY_HOST: {ANYWHERE: entries}}
+    assert index.plan(entries, Memo()) != {ANY_HOST: {ANYWHERE: entries}}
     serve(proxy, entries)
     for host in [*ASKED_HOSTS, "h3.com", "H4.com:8080"]:
         for path in [*ASKED_PATHS, "/svc1/../svc2/x", "/%61/b/c"]:
@@ -177,7 +188,7 @@ MIXED_PATHS = ["/", "/svc0/x", "/svc7/x", "/svc7/y", "/svc29/x?a", "/svc29/z", "
 @pytest.mark.parametrize("seed", range(60))
 def test_a_mixture_of_hosts_and_paths_takes_the_same_route_with_and_without(seed: int) -> None:
     entries = entries_of(mixture(seed, 80))
-    plan = index.plan(entries)
+    plan = index.plan(entries, Memo())
     for host in MIXED_HOSTS:
         for path in MIXED_PATHS:
             assert looked_up(plan, host, path) == order(first(entries, host, path)), (host, path)
@@ -186,7 +197,7 @@ def test_a_mixture_of_hosts_and_paths_takes_the_same_route_with_and_without(seed
 @pytest.mark.parametrize("seed", range(3))
 def test_the_proxy_takes_the_same_route_of_a_mixture(proxy: Proxy, seed: int) -> None:
     entries = entries_of(mixture(seed, 80))
-    assert f"*{names.ALL_RULES}" in index.plan(entries)
+    assert f"*{names.ALL_RULES}" in index.plan(entries, Memo())
     unescaped = {"/x/../svc7/x": "/svc7/x", "/svc7/%79": "/svc7/y", "/svc%37/y%2f": "/svc7/y%2f"}
     serve(proxy, entries)
     for host in MIXED_HOSTS:
@@ -236,27 +247,27 @@ def test_a_mixture_grows_by_no_more_than_its_rules() -> None:
     hosts = [(HostHeader(values=(f"h{n}.com",)),) for n in range(500)]
     paths = [(PathPattern(values=(f"/{n}/*",)),) for n in range(500)]
     entries = entries_of(rule for pair in zip(hosts, paths, strict=True) for rule in pair)
-    lengths = [len(one) for lists in index.plan(entries).values() for one in lists.values()]
+    lengths = [len(one) for lists in index.plan(entries, Memo()).values() for one in lists.values()]
     assert sum(lengths) < 4 * len(entries)
 
 
 def test_a_short_list_stays_as_it_is() -> None:
     entries = entries_of([(PathPattern(values=(f"/{n}/*",)),) for n in range(5)])
-    assert index.plan(entries) == {ANY_HOST: {ANYWHERE: entries}}
+    assert index.plan(entries, Memo()) == {ANY_HOST: {ANYWHERE: entries}}
 
 
 def test_an_index_that_would_grow_too_large_is_not_made() -> None:
     some = [(PathPattern(values=(f"/{n}/*",)),) for n in range(300)]
     none = [(HttpRequestMethod(values=(f"M{n}",)),) for n in range(300)]
     entries = entries_of([*some, *none])
-    assert index.plan(entries) == {ANY_HOST: {ANYWHERE: entries}}
+    assert index.plan(entries, Memo()) == {ANY_HOST: {ANYWHERE: entries}}
 
 
 def test_a_route_that_may_not_match_ends_no_list() -> None:
     rules = [(PathPattern(values=(f"/{n}/*",)),) for n in range(30)]
     entries = entries_of(rules)
     entries[3] = Entry(entries[3].route, entries[3].conditions, is_certain=False)
-    lists = index.plan(entries)[ANY_HOST]
+    lists = index.plan(entries, Memo())[ANY_HOST]
     assert list(lists["/3/"]) == [entries[3], entries[30]]
     assert list(lists["/4/"]) == [entries[4]]
 
@@ -304,7 +315,7 @@ def test_rules_that_need_a_query_are_tried_where_there_is_one(proxy: Proxy, path
 
 def test_a_list_with_few_rules_that_need_a_query_stays_one_list() -> None:
     few, many = (
-        index.virtual_host("a.com", [Entry(Route(), QUERIED)] * n)
+        index.virtual_host("a.com", [Entry(Route(), QUERIED)] * n, Memo())
         for n in (index.QUERIES_MIN - 1, index.QUERIES_MIN)
     )
     assert (len(few.routes), few.HasField("matcher")) == (index.QUERIES_MIN - 1, False)
