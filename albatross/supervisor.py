@@ -29,6 +29,8 @@ BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by deaths in a row
 BOOT_FAILURES_MAX = 3  # exits in a row of a program that has never been steady: it cannot boot
 KILL_AFTER_S = 3.0  # what a process gets between SIGTERM and SIGKILL
 CONFIG_FILE, PROCESSES_FILE = "config.json", "processes.json"  # in the run directory
+HOST_SOCKETS = ("lambda.sock", "urls.sock")  # likewise: where the proxy hands over requests
+_BACKLOG = 4096  # requests that wait while the Lambda host is replaced
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 log = logging.getLogger("albatross.supervisor")  # which runs as __main__
@@ -278,7 +280,26 @@ def leash(lifeline: int) -> None:
         os._exit(0)
 
 
-def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
+def listen(run_dir: str) -> list[socket.socket]:
+    """Return the sockets `HOST_SOCKETS`, on which whoever is the Lambda host accepts connections.
+
+    They outlive each of them: what the proxy sends while there is none waits for the next.
+    """
+    before = os.umask(0o177)  # for their owner only
+    try:
+        made = []
+        for name in HOST_SOCKETS:
+            made.append(socket.socket(socket.AF_UNIX))
+            made[-1].bind(os.path.join(run_dir, name))
+            made[-1].listen(_BACKLOG)
+    finally:
+        os.umask(before)
+    return made
+
+
+def programs(
+    run_dir: str, config: Config, api_socket: int, host_sockets: Sequence[int]
+) -> list[Program]:
     """Return what makes up a server. The control plane is first: it drains when asked to stop."""
     python = [sys.executable, "-P", "-m"]  # -P: no file of the current directory shadows a module
     common = ["--run-dir", run_dir, "--config", os.path.join(run_dir, CONFIG_FILE)]
@@ -301,9 +322,10 @@ def programs(run_dir: str, config: Config, api_socket: int) -> list[Program]:
         )
 
     control = [*python, "albatross.control_plane", *common, "--api-socket", str(api_socket)]
+    host = [*python, "albatross.lambda_host", *common, "--sockets", *map(str, host_sockets)]
     return [
         Program("control", lambda: control, descriptors=(api_socket,)),
-        Program("host", lambda: [*python, "albatross.lambda_host", *common]),
+        Program("host", lambda: host, descriptors=tuple(host_sockets)),
         Program("proxy", proxy, after_socket=os.path.join(run_dir, "xds.sock")),
     ]
 
@@ -316,8 +338,9 @@ def main() -> int:
     with open(os.path.join(run_dir, CONFIG_FILE), encoding="utf-8") as file:
         config = configuration.from_json(file.read())
     log_format.configure(config.log_level)
+    host_sockets = listen(run_dir)
     supervisor = Supervisor(
-        programs(run_dir, config, descriptors[0]),
+        programs(run_dir, config, descriptors[0], [each.fileno() for each in host_sockets]),
         grace_s=config.grace_s,
         note=lambda lives: _write(os.path.join(run_dir, PROCESSES_FILE), json.dumps(lives)),
     )

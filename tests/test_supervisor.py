@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,9 +16,11 @@ from albatross.config import EXIT_CANNOT_BOOT
 from albatross.supervisor import (
     BACK_OFF_S,
     BOOT_FAILURES_MAX,
+    HOST_SOCKETS,
     STEADY_S,
     Program,
     Supervisor,
+    listen,
 )
 
 FOREVER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -65,6 +68,19 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_the_lambda_hosts_sockets_are_their_owners_and_take_connections_at_once(tmp_path):
+    sockets = listen(str(tmp_path))
+    for name in HOST_SOCKETS:
+        path = tmp_path / name
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o777 == 0o600
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+    for each in sockets:
+        assert not each.get_inheritable()
+        each.close()
 
 
 def test_it_starts_every_program(make):

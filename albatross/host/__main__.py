@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,24 @@ from albatross.model import remote
 
 log = logging.getLogger("albatross.host")
 
+_BACKLOG = 4096  # connections that wait to be accepted
 _COLLECTED_AFTER = 20_000  # objects more than before
 
 
 async def serve(
-    run_dir: Path, config: Mapping[str, Any], authenticate: Authenticate | None = None
+    run_dir: Path,
+    config: Mapping[str, Any],
+    authenticate: Authenticate | None = None,
+    inherited: Sequence[int] = (),
 ) -> None:
-    """Serve until SIGTERM or SIGINT. The proxy's sockets appear with the first configuration.
+    """Serve until SIGTERM or SIGINT; the proxy's requests from the first configuration on.
 
     `authenticate`: tells who calls function URLs; without it nobody looks at signatures.
+    `inherited`: sockets that listen for the proxy's requests, those to functions and those to
+    function URLs, where somebody else keeps them; else they appear when requests are taken.
     """
+    for descriptor in inherited:
+        os.set_inheritable(descriptor, False)  # functions get none of them
     if config["pin_cores"]:
         affinity.settle(affinity.HOST)
     loop = asyncio.get_running_loop()
@@ -75,8 +84,10 @@ async def serve(
 
     async def open_for_requests() -> None:
         if len(servers) == 1:
-            servers.append(await _listen(lambda_socket, lambda: LambdaConnection(host)))
-            servers.append(await _listen(url_socket, lambda: UrlConnection(host, authenticate)))
+            lambda_fd, url_fd = inherited or (None, None)
+            servers.append(await _listen(lambda_socket, lambda: LambdaConnection(host), lambda_fd))
+            urls = await _listen(url_socket, lambda: UrlConnection(host, authenticate), url_fd)
+            servers.append(urls)
 
     servers.append(
         await _listen(control_socket, lambda: ControlConnection(host, open_for_requests))
@@ -90,7 +101,8 @@ async def serve(
     await engine.close()
     if elsewhere is not None:
         await elsewhere.close()
-    for path in (lambda_socket, url_socket, control_socket):
+    own = () if inherited else (lambda_socket, url_socket)
+    for path in (control_socket, *own):
         path.unlink(missing_ok=True)
 
 
@@ -104,14 +116,22 @@ def _elsewhere(config: Mapping[str, Any]) -> Elsewhere | None:
 
 
 async def _listen(
-    path: Path, factory: Callable[[], asyncio.BaseProtocol]
+    path: Path, factory: Callable[[], asyncio.BaseProtocol], inherited: int | None = None
 ) -> asyncio.AbstractServer:
-    """Listen on a unix socket that only its owner may use, in place of one left behind."""
+    """Listen on a unix socket that only its owner may use, in place of one left behind.
+
+    Where that is there and listens, as a descriptor, accept its connections.
+    """
+    if inherited is not None:
+        listening = socket.socket(fileno=inherited)
+        return await asyncio.get_running_loop().create_unix_server(
+            factory, sock=listening, backlog=_BACKLOG
+        )
     path.unlink(missing_ok=True)  # noqa: ASYNC240  a local socket
     before = os.umask(0o177)
     try:
         server = await asyncio.get_running_loop().create_unix_server(
-            factory, str(path), backlog=4096
+            factory, str(path), backlog=_BACKLOG
         )
     finally:
         os.umask(before)
@@ -125,12 +145,13 @@ def main(
     parser = argparse.ArgumentParser(prog="python -m albatross.host", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--sockets", type=int, nargs=2, default=(), metavar="FD")
     arguments = parser.parse_args()
     config = json.loads(arguments.config.read_text())
     logging.basicConfig(
         level=config["log_level"].upper(), format="%(asctime)s %(levelname)s host: %(message)s"
     )
-    uvloop.run(serve(arguments.run_dir, config, authenticator(config)))
+    uvloop.run(serve(arguments.run_dir, config, authenticator(config), arguments.sockets))
 
 
 if __name__ == "__main__":

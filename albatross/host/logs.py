@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 TAIL_BYTES_MAX = 4 * 1024  # Lambda API, Invoke: "the last 4 KB of the execution log"
 READ_BYTES_MAX = 64 * 1024  # per turn of the loop, so that a flood does not starve the others
-HELD_BYTES_MAX = 1024 * 1024  # of one group; then they are written at once
+# Of one group; then they are written at once: little by little, a megabyte takes milliseconds.
+HELD_BYTES_MAX = 128 * 1024
 _FLUSH_S = 0.2
 
 

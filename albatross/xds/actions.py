@@ -29,8 +29,8 @@ BACKSTOP_MS = 250
 # function timeout (900 s) and a cold start have passed.
 # AWS is silent: with `lambda_idle_timeout = "ignore"` a client may wait 960 s for its function.
 _SILENCE_S_MAX = 960
-# A Lambda host that has died is replaced within half a second: where it cannot be connected to,
-# nothing has been sent to it, and the request waits, for about two seconds at most.
+# The Lambda host's socket takes connections even while the host is replaced. Where it takes none,
+# because very many wait, nothing has been sent to it, and the request waits for about two seconds.
 _UNTIL_REPLACED = RetryPolicy(
     retry_on="connect-failure",
     num_retries={"value": 20},

@@ -29,7 +29,7 @@ _CLIENT_ADDRESS = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 _SILENCE = {"seconds": 960}
 _KEEP_ALIVE = {"seconds": 60}
 _READ_HEADERS_KB_MAX = 96
-# A Lambda host that has died is replaced within half a second; nothing was sent to it.
+# Where the Lambda host's socket takes no connection, nothing was sent to it.
 _UNTIL_REPLACED = RetryPolicy(
     retry_on="connect-failure",
     num_retries={"value": 20},

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,19 @@ def test_a_process_that_is_killed_is_replaced_and_serves_as_before(server, name)
     until(lambda: server.pids()[name] not in (0, before))
     server.until_ready()
     assert get(port, "/b") == (200, "hello /b")
+
+
+def test_requests_that_come_while_there_is_no_lambda_host_wait_for_the_next(server):
+    port = serve_function(server, "waits")
+    assert get(port, "/a") == (200, "hello /a")
+    before = server.pids()["host"]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: not is_alive(before))
+    paths = [f"/{number}" for number in range(20)]
+    with ThreadPoolExecutor(len(paths)) as threads:
+        answers = list(threads.map(lambda path: get(port, path), paths))
+    assert answers == [(200, f"hello {path}") for path in paths]
+    server.until_ready()
 
 
 def test_listeners_keep_their_ports_while_the_control_plane_is_replaced(server):
