@@ -50,20 +50,7 @@ async def serve(
         affinity.settle(affinity.HOST)
     loop = asyncio.get_running_loop()
     debugging = Debugging(config["debug"], config["debug_wait"])
-    engine = Processes(
-        Path(config["data_dir"]),
-        run_dir,
-        environments_max=config["environments_max"],
-        options=Options(
-            isolation=config["isolation"],
-            first_uid=config["first_uid"],
-            freeze=config["freeze"],
-            memory_unlimited=config["memory_unlimited"],
-            channels=config["runtime_transport"] == "channel",
-            opt=Path(config["opt_dir"]) if config["opt_dir"] else None,
-            debugging=debugging,
-        ),
-    )
+    engine = _engine(run_dir, config, debugging)
     try:
         await engine.open()
     except Impossible as error:
@@ -104,6 +91,23 @@ async def serve(
     own = () if inherited else (lambda_socket, url_socket)
     for path in (control_socket, *own):
         path.unlink(missing_ok=True)
+
+
+def _engine(run_dir: Path, config: Mapping[str, Any], debugging: Debugging) -> Processes:
+    return Processes(
+        Path(config["data_dir"]),
+        run_dir,
+        environments_max=config["environments_max"],
+        options=Options(
+            isolation=config["isolation"],
+            first_uid=config["first_uid"],
+            freeze=config["freeze"],
+            memory_unlimited=config["memory_unlimited"],
+            channels=config["runtime_transport"] == "channel",
+            opt=Path(config["opt_dir"]) if config["opt_dir"] else None,
+            debugging=debugging,
+        ),
+    )
 
 
 def _elsewhere(config: Mapping[str, Any]) -> Elsewhere | None:
