@@ -74,6 +74,7 @@ class Record(NamedTuple):
     tls_version: str
     server_name: str
     certificate: str  # ARN; after CERTIFICATE_END it may go on
+    certificate_names: str  # of the certificate that was shown, joined by commas
     trace_id: str
     location: str  # of the response
     error: str  # an error reason of the access log, or NO_REASON

@@ -40,6 +40,11 @@ _NOT_DISPATCHED = frozenset(
     }
 )
 _BAD_COOKIE = "AWSALBTGCookieInvalid"  # of a request that is served all the same
+# What the proxy tells of a request that it has refused -> class and reason.
+_REFUSED_AS = {
+    "http1.content_length_and_chunked_not_allowed": ("Ambiguous", "BothTeClPresent"),
+    "http1.invalid_transfer_encoding": ("Severe", "BadTransferEncoding"),
+}
 _NO_CHOICE = Choice(*[ABSENT] * len(Choice._fields))
 
 
@@ -48,7 +53,7 @@ def line(record: Record) -> str:
     entrance = Entrance(*record.entrance.split(" "))
     choice = _choice(record)
     is_seen = choice is not _NO_CHOICE
-    own = _has_failed(record) or record.details != "via_upstream"
+    own = _is_own(record)
     status = _status(record)
     target_status = ABSENT if own or status == CLIENT_CLOSED else status
     error = ABSENT if record.error == NO_REASON else record.error
@@ -66,7 +71,7 @@ def line(record: Record) -> str:
             arn.short(choice.load_balancer if is_seen else entrance.load_balancer),
             record.client,
             target,
-            *_times(record, status),
+            *_times(record, status, own=own),
             status,
             target_status,
             record.received_bytes if record.method != ABSENT else "0",
@@ -78,6 +83,8 @@ def line(record: Record) -> str:
             choice.target_group,
             _quoted(_trace_id(record, is_seen)),
             _quoted(_domain_name(record)),
+            # differs from AWS: requests on a resumed TLS session are logged with the certificate,
+            # not with session-reused.
             _quoted(record.certificate.partition(CERTIFICATE_END)[0]),
             choice.priority,
             f"{record.started_at}000Z",
@@ -114,6 +121,16 @@ def _choice(record: Record) -> Choice:
     return Choice(*record.choice.split(" "))
 
 
+def _is_own(record: Record) -> bool:
+    """Tell whether the load balancer has answered, not the target.
+
+    A target that has begun to answer has also where the connection ended before the answer did,
+    as each WebSocket's does.
+    """
+    has_begun = record.details == "via_upstream" or record.answered_us != ABSENT
+    return _has_failed(record) or not has_begun
+
+
 def _has_failed(record: Record) -> bool:
     """Tell whether the answer is the load balancer's, for the reason that was noted."""
     return record.error not in (ABSENT, _BAD_COOKIE)
@@ -136,7 +153,7 @@ def _type(record: Record, entrance: Entrance) -> str:
     return entrance.protocol
 
 
-def _times(record: Record, status: str) -> tuple[str, str, str]:
+def _times(record: Record, status: str, *, own: bool) -> tuple[str, str, str]:
     """Return seconds until the request is with the target, until it answers, until we do."""
     is_host = record.target.startswith("/")
     # A function is invoked when the whole request is there.
@@ -149,7 +166,8 @@ def _times(record: Record, status: str) -> tuple[str, str, str]:
     )
     if not_dispatched:
         return NEVER, NEVER, NEVER
-    if record.answered_us == ABSENT or status in (CLIENT_CLOSED, "504"):
+    is_late = status == CLIENT_CLOSED or (own and status == "504")
+    if record.answered_us == ABSENT or is_late:
         return _seconds("0", sent), NEVER, NEVER
     if _has_failed(record) or record.answering_us == ABSENT:
         return _seconds("0", sent), _seconds(sent, record.answered_us), NEVER
@@ -198,9 +216,19 @@ def _epoch_s(started_at: str) -> int:
 
 
 def _domain_name(record: Record) -> str:
-    # differs from AWS: the domain name in access logs is what the client asked for, also where no
-    # certificate has that name and the default one was shown.
-    return ABSENT if record.server_name.startswith("invalid:") else record.server_name
+    """Return the name that the client asked for, ABSENT where the certificate shown has another."""
+    name = record.server_name
+    if name.startswith("invalid:"):
+        return ABSENT
+    shown = record.certificate_names
+    is_known = shown == ABSENT or any(_covers(one, name) for one in shown.lower().split(","))
+    return name if is_known else ABSENT
+
+
+def _covers(certified: str, name: str) -> bool:
+    """Tell whether a certificate's name, whose `*` is one label, is one of the host `name`."""
+    label, dot, parent = name.lower().partition(".")
+    return certified in (f"{label}{dot}{parent}", f"*{dot}{parent}")
 
 
 def _transformed(record: Record) -> tuple[str, str]:
@@ -218,10 +246,13 @@ def _transformed(record: Record) -> tuple[str, str]:
 def _classified(record: Record) -> tuple[str, str]:
     """Return the class of a request that HTTP leaves room to misread, and why.
 
-    What is refused as malformed has none: the proxy does not tell what was wrong.
+    What else is refused as malformed has none: the proxy does not tell what was wrong.
     """
-    # differs from AWS: access logs classify a GET or HEAD with a body and, in the desync mitigation
-    # mode strictest, odd headers; nothing else.
+    # differs from AWS: access logs classify a GET or HEAD with a body, a Content-Length beside
+    # Transfer-Encoding, another coding than chunked, Transfer_Encoding, Content_Length and, in the
+    # desync mitigation mode strictest, other odd headers; nothing else.
+    if record.details in _REFUSED_AS:
+        return _REFUSED_AS[record.details]
     class_, _, reason = record.classification.partition(" ")
     return class_, reason or ABSENT
 

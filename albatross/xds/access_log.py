@@ -22,7 +22,15 @@ from albatross.xds.packing import extension
 from albatross.xds.tenant import Door, Tenant
 
 _OF_TLS = dict.fromkeys(
-    ("tls_cipher", "tls_version", "server_name", "certificate", "content_type"), ABSENT
+    (
+        "tls_cipher",
+        "tls_version",
+        "server_name",
+        "certificate",
+        "certificate_names",
+        "content_type",
+    ),
+    ABSENT,
 )
 _DAY = "%Y-%m-%dT%H:%M:%S"
 
@@ -138,6 +146,7 @@ def _operators(entrance: Entrance) -> Record:
         tls_version="%DOWNSTREAM_TLS_VERSION%",
         server_name="%REQUESTED_SERVER_NAME%",
         certificate="%FILTER_CHAIN_NAME%",
+        certificate_names="%DOWNSTREAM_LOCAL_DNS_SAN%",
         trace_id="%REQ(X-AMZN-TRACE-ID)%",
         location="%RESP(LOCATION)%",
         error=_noted(names.ERROR),

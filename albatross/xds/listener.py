@@ -102,6 +102,8 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # differs from AWS: in every `routing.http.desync_mitigation_mode` requests with a Content-Length
 # twice or beside Transfer-Encoding, with a space in the target, and with a header whose name is no
 # token are refused with 400; AWS serves them in the modes monitor and defensive.
+# differs from AWS: `Transfer-Encoding: identity` is answered with 501, as every other coding than
+# chunked is, and so is chunked in two lines, which AWS refuses with 400.
 # differs from AWS: a request line with another version than HTTP/1.0 and HTTP/1.1, or without one,
 # is served as HTTP/1.0, not refused.
 # differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
@@ -227,7 +229,8 @@ def _early_mutations() -> dict[str, object]:
     ours = {"key_matcher": {"prefix": names.INTERNAL_HEADER_PREFIX}}
     connection = header(names.CONNECTION_HEADER, "%REQ(CONNECTION)%", OVERWRITE)
     proto = header(names.FORWARDED_PROTO_HEADER, "%REQ(X-FORWARDED-PROTO)%", OVERWRITE)
-    framing = "%DOWNSTREAM_HEADER_BYTES_RECEIVED% %REQ(TRANSFER-ENCODING)%"
+    imitation = "%REQ(TRANSFER_ENCODING?CONTENT_LENGTH)%"
+    framing = f"%DOWNSTREAM_HEADER_BYTES_RECEIVED% %REQ(TRANSFER-ENCODING)% {imitation}"
     size = header(names.SIZE_HEADER, framing, OVERWRITE)
     mutations = [
         Mutation(remove_on_match=ours),

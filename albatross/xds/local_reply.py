@@ -19,8 +19,9 @@ from albatross.xds.packing import extension
 _SERVER = header("server", pages.SERVER, OVERWRITE)
 # Envoy's own statuses that a load balancer does not have: 431 for too large headers, 426 for an old
 # version of HTTP, 403 for a protocol to upgrade to, 404 for a request target that is no path.
-# differs from AWS: a request target without a path (`OPTIONS *`, `http://host?query`), with a #
-# or with a byte above 0x7f is refused with 400 instead of being forwarded.
+# differs from AWS: a request target without a path (`OPTIONS *`, `http://host?query`), with a #,
+# with a byte above 0x7f, or with an underscore or an escape in the host that it names
+# (`http://a_b/`) is refused with 400 instead of being forwarded.
 # differs from AWS: to requests with content-type application/grpc on HTTP listeners, and as fixed
 # responses on HTTPS listeners, the load balancer's own answers are gRPC statuses in a 200.
 # differs from AWS: fixed responses and redirects do not wait for a request's body, and the

@@ -11,7 +11,7 @@ NO_CLUSTER = "none"  # there is none of this name: Envoy answers 503
 LUA_FILTER = "envoy.filters.http.lua"  # also the key of a route's parameters for the script
 TARGET_GROUP_HEADER = "x-albatross-target-group"
 CONNECTION_HEADER = "x-albatross-connection"
-SIZE_HEADER = "x-albatross-size"  # of the headers, and Transfer-Encoding; for the script alone
+SIZE_HEADER = "x-albatross-size"  # of the headers, and how the body is framed; for the script alone
 METHOD_HEADER = "x-albatross-method"  # the client's, where another stands in for it
 ERROR_HEADER = "x-albatross-error"  # the Lambda host's, of answers that are no function's
 # Of responses, with the setting `debug_headers` only: why the load balancer answered by itself.

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.athena import fields
+from tests.support.backends import backends
 from tests.support.command import until
 from tests.support.stack import Front, Stack, fixed, forward, redirect, request, stack
 
@@ -120,6 +121,12 @@ REQUESTS = {
         "X-Albatross-Error: LambdaThrottling",
         body='{"statusCode": 200, "headers": {"x-albatross-error": "LambdaThrottling"}}',
     ),
+    "own 504": request("POST /-/reply", body='{"statusCode": 504}'),
+    "length beside chunks": request(
+        "POST /x", "Content-Length: 3", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"
+    ),
+    "imitation": request("POST /x", "Transfer_Encoding: chunked", body="abc"),
+    "another coding": request("POST /x", "Transfer-Encoding: gzip", body=b"0\r\n\r\n"),
     "function error": request("GET /-/raise"),
     "invalid": request("POST /-/reply", body='"no"'),
     "too large": request("POST /", "Content-Length: 1048577"),
@@ -140,6 +147,9 @@ REQUESTS = {
     "method": request("PROPFIND /x"),
     "body of get": request("GET /x", body="abc"),
 }
+
+
+UNREAD = ("malformed", "no host", "length beside chunks", "another coding")
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +186,14 @@ def sent(logs: Logs, front: Front) -> dict[str, dict[str, str]]:
         ("success", {"lambda_error_reason": "-", "target_status_code_list": "-"}),
         ("odd user agent", {"user_agent": r"a\x22b\x5C\x09c\xE9"}),
         ("own 404", {"elb_status_code": "404", "target_status_code": "404"}),
+        ("own 504", {"elb_status_code": "504", "target_status_code": "504"}),
+        ("own 504", {"lambda_error_reason": "-", "response_processing_time": "0.000"}),
+        ("length beside chunks", UNSENT | {"classification": "Ambiguous"}),
+        ("length beside chunks", {"classification_reason": "BothTeClPresent"}),
+        ("imitation", {"classification": "Ambiguous", "elb_status_code": "200"}),
+        ("imitation", {"classification_reason": "SuspiciousHeader"}),
+        ("another coding", UNSENT | {"elb_status_code": "501", "classification": "Severe"}),
+        ("another coding", {"classification_reason": "BadTransferEncoding"}),
         ("forged", {"elb_status_code": "200", "lambda_error_reason": "-"}),
         ("function error", {"elb_status_code": "502", "target_status_code": "-"}),
         (
@@ -224,9 +242,7 @@ def test_a_request_is_logged(
     assert {name: sent[kind][name] for name in expected} == expected
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in REQUESTS if kind not in ("malformed", "no host")]
-)
+@pytest.mark.parametrize("kind", [kind for kind in REQUESTS if kind not in UNREAD])
 def test_a_request_line_has_the_clients_url(sent: dict[str, Any], kind: str) -> None:
     target = REQUESTS[kind].split()[1].decode()
     assert sent[kind]["request_url"].endswith(f":80{target}")
@@ -306,27 +322,53 @@ def test_requests_over_tls_name_certificate_cipher_and_domain(logs: Logs, front:
     )
     anyone = ssl.create_default_context()
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection((front.address, 443)) as plain,
-        anyone.wrap_socket(plain, server_hostname="secure.example.com") as client,
-    ):
-        port, cipher = client.getsockname()[1], client.cipher()
-        client.sendall(request("GET /secure", host="secure.example.com"))
-        assert client.recv(100).startswith(b"HTTP/1.1 200")
-    found = until(lambda: logs.by_client().get(port))
-    assert cipher is not None
-    assert (
-        found
-        | {
-            "type": "https",
-            "request_url": "https://secure.example.com:443/secure",
-            "ssl_cipher": cipher[0],
-            "ssl_protocol": cipher[1],
-            "domain_name": "secure.example.com",
-            "chosen_cert_arn": certificate,
-        }
-        == found
-    )
+
+    def logged(server_name: str) -> tuple[dict[str, str], tuple[str, str]]:
+        with (
+            socket.create_connection((front.address, 443)) as plain,
+            anyone.wrap_socket(plain, server_hostname=server_name) as client,
+        ):
+            port, cipher = client.getsockname()[1], client.cipher()
+            client.sendall(request("GET /secure", host="secure.example.com"))
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+        assert cipher is not None
+        return until(lambda: logs.by_client().get(port)), cipher[:2]
+
+    found, (cipher, version) = logged("secure.example.com")
+    expected = {
+        "type": "https",
+        "request_url": "https://secure.example.com:443/secure",
+        "ssl_cipher": cipher,
+        "ssl_protocol": version,
+        "domain_name": "secure.example.com",
+        "chosen_cert_arn": certificate,
+    }
+    assert found | expected == found
+    found, _ = logged("other.example.com")  # for lack of a match there is the default certificate
+    assert (found["domain_name"], found["chosen_cert_arn"]) == ("-", certificate)
+
+
+def test_a_websocket_is_logged_when_it_ends_with_the_target_s_101(logs: Logs) -> None:
+    elb = logs.stack.elb
+    group = elb.create_target_group(
+        Name="chat", TargetType="ip", Protocol="HTTP", Port=80, VpcId="vpc-1"
+    )["TargetGroups"][0]["TargetGroupArn"]
+    front = logs.stack.front(forward(group))
+    turn_on(front)
+    with backends() as servers:
+        server = servers.start("chat")
+        target = {"Id": "127.0.0.1", "Port": server.port}
+        elb.register_targets(TargetGroupArn=group, Targets=[target])
+        with front.connect() as client:
+            port = client.local_port
+            client.write(request("GET /chat", "Connection: Upgrade", "Upgrade: websocket"))
+            assert client._file.readline().startswith(b"HTTP/1.1 101")
+            assert port not in logs.by_client()
+        found = until(lambda: logs.by_client().get(port))
+    assert found["type"] == "ws"
+    assert (found["elb_status_code"], found["target_status_code"]) == ("101", "101")
+    assert found["target_status_code_list"] == "101"
+    assert found["target_port_list"] == f"127.0.0.1:{server.port}"
 
 
 def test_logs_go_on_when_the_proxy_or_the_control_plane_is_replaced(logs: Logs) -> None:

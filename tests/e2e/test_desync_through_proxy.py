@@ -30,10 +30,13 @@ AMBIGUOUS = {
     "HEAD with a body": get("Content-Length: 3", line="HEAD / HTTP/1.1") + "abc",
     "GET in chunks": get("Transfer-Encoding: chunked") + "3\r\nabc\r\n0\r\n\r\n",
     "GET in no chunks": get("Transfer-Encoding: chunked") + "0\r\n\r\n",
+    "a name like Transfer-Encoding": post("Transfer_Encoding: chunked", "Content-Length: 0"),
+    "a name like Content-Length": get("content_length: 5"),
+    "a name like Content-Length in chunks": te("3\r\nabc\r\n0\r\n\r\n", "CONTENT_LENGTH: -"),
 }
 ODD = {
-    "a name like Transfer-Encoding": post("Transfer_Encoding: chunked", "Content-Length: 0"),
-    "a name like Content-Length": get("content.length: 5"),
+    "a name like Content-Length without a value": post("Content_Length:", "Content-Length: 0"),
+    "a dot in a name like Content-Length": get("content.length: 5"),
     "two hyphens": get("Content--Length: 5"),
     "a byte above 0x7f in a value": get("A: \xc3\xa9"),
 }

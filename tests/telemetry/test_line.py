@@ -59,6 +59,7 @@ FUNCTION = Record(
     tls_version="-",
     server_name="-",
     certificate="-",
+    certificate_names="-",
     trace_id=TRACE,
     location="-",
     error="-",
@@ -88,6 +89,7 @@ SERVER = FUNCTION._replace(
     tls_version="TLSv1.2",
     server_name="www.example.com",
     certificate=f"{CERTIFICATE}#0123456789abcdef",
+    certificate_names="example.com,*.Example.com",
 )
 MALFORMED = FUNCTION._replace(
     choice="-",
@@ -307,6 +309,63 @@ def test_a_line_is_the_specimen(record, expected):
             SERVER._replace(server_name="invalid:a_b"),
             {"domain_name": "-"},
             id="a server name that is none",
+        ),
+        *(
+            pytest.param(
+                SERVER._replace(server_name=asked, certificate_names=names),
+                {"domain_name": logged, "chosen_cert_arn": CERTIFICATE},
+                id=f"the default certificate for {names} shown to who asks for {asked}",
+            )
+            for asked, names, logged in (
+                ("www.example.com", "www.example.com", "www.example.com"),
+                ("WWW.example.com", "a.b,Www.Example.com", "WWW.example.com"),
+                ("www.example.com", "*.example.com", "www.example.com"),
+                ("a.b.example.com", "*.example.com", "-"),
+                ("example.com", "*.example.com", "-"),
+                ("other.com", "www.example.com,*.example.com", "-"),
+                ("localhost", "localhost", "localhost"),
+                ("-", "www.example.com", "-"),
+                ("www.example.com", "-", "www.example.com"),
+            )
+        ),
+        pytest.param(
+            MALFORMED._replace(details="http1.content_length_and_chunked_not_allowed"),
+            {"classification": "Ambiguous", "classification_reason": "BothTeClPresent"},
+            id="a length beside chunks",
+        ),
+        pytest.param(
+            MALFORMED._replace(status="501", details="http1.invalid_transfer_encoding"),
+            {"classification": "Severe", "classification_reason": "BadTransferEncoding"},
+            id="another coding than chunked",
+        ),
+        *(
+            pytest.param(
+                SERVER._replace(details=details, status=status),
+                {
+                    "elb_status_code": status,
+                    "target_status_code": status,
+                    "target_status_code_list": status,
+                    "target_processing_time": "0.048",
+                    "response_processing_time": "0.037",
+                },
+                id=f"{status}, {ended} while it was handed on",
+            )
+            for status, details, ended in (
+                ("101", "downstream_remote_disconnect", "closed by the client"),
+                ("101", "upstream_reset_after_response_started{remote_reset}", "by the target"),
+                ("200", "downstream_remote_disconnect", "closed by the client"),
+                ("200", "stream_idle_timeout", "silent for the idle timeout"),
+            )
+        ),
+        pytest.param(
+            FUNCTION._replace(status="504"),
+            {"target_status_code": "504", "target_processing_time": "0.001"},
+            id="a function's own 504",
+        ),
+        pytest.param(
+            MALFORMED,
+            {"classification": "-", "classification_reason": "-"},
+            id="what is malformed in a way that the proxy does not tell",
         ),
         pytest.param(
             FUNCTION._replace(classification="Ambiguous UndefinedContentLengthSemantics"),

@@ -366,33 +366,37 @@ local function measured(headers, host)
   return total, too_long
 end
 
--- Whether the request has a header that Envoy lets pass, but that others may misread: a name that is nearly that of
--- a header about the body, or a byte above 0x7f in a value.
-local function has_odd_header(headers)
+-- The class and the reason of a header that Envoy lets pass, but that others may misread: a name that is nearly that
+-- of a header about the body, or a byte above 0x7f in a value.
+local function odd_header(headers)
+  local class, reason
   for name, value in pairs(headers) do
     local letters = gsub(name, "[^%a]", "")
     if (letters == "transferencoding" and name ~= "transfer-encoding") or (letters == "contentlength" and name ~= "content-length") then
-      return true
+      return "Ambiguous", "SuspiciousHeader"
     end
-    if byte(name) ~= COLON and find(value, "[\128-\255]") then return true end
+    if byte(name) ~= COLON and find(value, "[\128-\255]") then class, reason = "Acceptable", "NonCompliantHeader" end
   end
-  return false
+  return class, reason
 end
 
 -- The class and the reason that http_desync_guardian has for a request that Envoy has let pass; nil: it is compliant.
+-- `coding` is that of the body, `imitation` the value of Transfer_Encoding or Content_Length; "": there is none.
 -- The library has nothing to say of HTTP/2.
--- differs from AWS: only `routing.http.desync_mitigation_mode` strictest looks at the names and the bytes of headers;
--- in the other modes the connection goes on after what AWS calls SuspiciousHeader.
-local function classified(handle, headers, method, is_chunked, mode)
+-- differs from AWS: of headers with names like Transfer-Encoding or Content-Length, only those with an underscore
+-- for the hyphen are seen, and bytes above 0x7f not, unless `routing.http.desync_mitigation_mode` is strictest.
+local function classified(handle, headers, method, coding, imitation, mode)
   local bodiless = method == "GET" or method == "HEAD"
   local length = bodiless and headers:get("content-length")
-  if not length and not is_chunked and mode ~= "strictest" then return nil end
+  local is_chunked = coding ~= ""
+  if not length and not is_chunked and imitation == "" and mode ~= "strictest" then return nil end
   local version = handle:streamInfo():protocol()
   if version == "HTTP/2" then return nil end
   if is_chunked and (bodiless or version == "HTTP/1.0") then return "Ambiguous", "UndefinedTransferEncodingSemantics" end
-  if length == "0" then return "Acceptable", "GetHeadZeroContentLength" end
-  if length then return "Ambiguous", "UndefinedContentLengthSemantics" end
-  if mode == "strictest" and has_odd_header(headers) then return "Acceptable", "NonCompliantHeader" end
+  if length and length ~= "0" then return "Ambiguous", "UndefinedContentLengthSemantics" end
+  if imitation ~= "" then return "Ambiguous", "SuspiciousHeader" end
+  if length then return "Acceptable", "GetHeadZeroContentLength" end
+  if mode == "strictest" then return odd_header(headers) end
 end
 
 -- AWS is silent: servers get Host in lower case, functions do not; one page of AWS says it of all targets.
@@ -422,12 +426,13 @@ function envoy_on_request(handle)
   if #target > TARGET_BYTES_MAX then
     return answer(handle, "414", "TargetTooLong", format("target: expected at most %d bytes, found %d", TARGET_BYTES_MAX, #target))
   end
+  if find(target, "[\128-\255]") then return answer(handle, "400", "MalformedRequest", "target: expected ASCII") end -- of HTTP/2
   local line_size = #method + #target + #"  HTTP/1.1"
   if line_size > TARGET_BYTES_MAX then
     return answer(handle, "400", "TargetTooLong", format("request line: expected at most %d bytes, found %d", TARGET_BYTES_MAX, line_size))
   end
-  local framing = headers:get("x-albatross-size") or "" -- size of the headers and, after a space, Transfer-Encoding
-  if (tonumber(match(framing, "^%d+")) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
+  local size, coding, imitation = match(headers:get("x-albatross-size") or "", "^(%d+) (%S*) (.*)$")
+  if (tonumber(size) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
     local total, too_long = measured(headers, host)
     if too_long or total > HEADERS_BYTES_MAX then
       local limit = too_long and format("at most %d bytes in each line, found more", LINE_BYTES_MAX)
@@ -456,7 +461,7 @@ function envoy_on_request(handle)
   if find(target, "%", 1, true) or find(target, "/.", 1, true) then matched = normalised(target) end
   local to = choose(handle, headers, host, target, matched, not first and matched == target)
 
-  local class, reason = classified(handle, headers, method, find(framing, "%a") ~= nil, to.desync)
+  local class, reason = classified(handle, headers, method, coding or "", imitation or "", to.desync)
   if class then
     note(handle, "classification", class .. " " .. reason)
     if to.desync == "strictest" then
