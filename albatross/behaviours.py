@@ -50,6 +50,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Regular expressions in conditions": "xds/test_conditions.py",
         "Paths normalised for matching, forwarded as sent": "xds/test_lua_request.py",
         "The same rules, events and responses over HTTP/2": "e2e/test_http2_through_proxy.py",
+        "The same refusals over HTTP/2": "e2e/test_http2_refusals_through_proxy.py",
         "Forward to one target group": "xds/test_route.py",
         "Forward to several target groups by weight, with stickiness": "xds/test_weights.py",
         "Fixed responses": "xds/test_route.py",

@@ -1,5 +1,9 @@
 """What clients of HTTP/2 get that break its rules, or try its limits: frames as bytes over TLS.
 
+These cases stand in the place of h2spec, the conformance suite, which is packaged neither for
+Python nor for Node.js nor for Debian. That another implementation finds nothing wrong under load
+is for test_h2load.py, the statuses and pages for test_http2_refusals_through_proxy.py.
+
 Source: RFC 9113, by its sections. Where it wants an error of the connection, the proxy now and then
 closes it without a GOAWAY ("closed"), as the RFC allows.
 """
