@@ -26,6 +26,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.model.certificate import ServerCertificate
+from albatross.model.listener import Listener as ModelListener
 from albatross.model.request_record import CERTIFICATE_END
 from albatross.model.trust_store import TrustStore
 from albatross.xds import names, sni, tls
@@ -59,6 +60,11 @@ class Credentials:
     trust_stores: Mapping[str, TrustStore] = field(default_factory=dict)
     trust_files: Mapping[str, TrustFiles] = field(default_factory=dict)
     now: datetime | None = None  # None: no certificate has expired
+
+    def names_of(self, listener: ModelListener) -> tuple[str, ...]:
+        """Return the names of `listener`'s certificates in lower case, each once."""
+        known = (self.certificates.get(arn) for arn in listener.certificates)
+        return tuple(dict.fromkeys(name for one in known if one for name in one.names))
 
     def only(self, tenants: Iterable[Tenant]) -> "Credentials":
         """Return those of `tenants`: equal ones while nothing of that changes or expires."""
@@ -175,9 +181,7 @@ class Socket:
         return Matcher(on_no_match=last) if last is not None else None
 
     def _certified_names(self, tenant: Door) -> Iterable[str]:
-        certificates = self.credentials.certificates
-        known = (certificates[arn] for arn in tenant.listener.certificates if arn in certificates)
-        return dict.fromkeys(sni.expression(name) for one in known for name in one.names)
+        return map(sni.expression, self.credentials.names_of(tenant.listener))
 
     def _chain(self, tenant: Door, certificate_arns: tuple[str, ...]) -> Matcher.OnMatch | None:
         """Return the way to the chain with these certificates, None where it cannot be served.

@@ -1,9 +1,11 @@
 """Rules -> a route table. All that changes often is here: a new table drains no connection."""
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from types import MappingProxyType
 
 from envoy.config.route.v3.route_components_pb2 import (
     FilterConfig,
@@ -27,6 +29,7 @@ from albatross.xds.transforms import transform
 
 _CLIENT_ADDRESS = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 _DEFAULT_PORTS = (80, 443)  # Host is sent to targets without these
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-][a-z0-9_.-]*")
 # Envoy adds these for a client of its own network.
 _ENVOY_HEADERS = ("x-envoy-external-address", "x-envoy-internal")
 _ENABLED = packed(FilterConfig(config={}))
@@ -41,12 +44,19 @@ class _Settings:
 
 
 def to_route_table(
-    name: str, tenants: list[Tenant], memo: Memo, *, lambda_idle_timeout: bool
+    name: str,
+    tenants: list[Tenant],
+    memo: Memo,
+    *,
+    lambda_idle_timeout: bool,
+    certified: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> RouteConfiguration:
     """Return the routes of the listeners in `tenants`, the oldest load balancer first.
 
     A request belongs to the load balancer whose DNS name is its Host, else to the oldest one
-    that names this host in a host-header condition, else to the oldest. `memo` is of this table.
+    that names this host in a host-header condition, else to the oldest with a certificate for it,
+    else to the oldest. `certified`: the names of certificates by their listener's ARN. `memo` is
+    of this table.
     """
     settings = _Settings(
         lambda_idle_timeout=lambda_idle_timeout,
@@ -63,7 +73,8 @@ def to_route_table(
     everyone: list[Entry] = []
     # differs from AWS: load balancers with listeners on the same port share it, unless the setting
     # `addresses` gives each an address of its own. A request is for the one whose DNS name is its
-    # Host, else for the oldest one that has this host in a rule, else for the oldest.
+    # Host, else for the oldest one that has this host in a rule, else (HTTPS) for the oldest one
+    # that has a certificate for this host, else for the oldest.
     if len(tenants) > 1:
         for tenant in tenants:
             arn = tenant.listener.arn
@@ -75,6 +86,13 @@ def to_route_table(
                 )
             )
             everyone += memo.call((arn, "named"), _for_hosts_named, tenant, lists[arn])
+        names_of = _names_of_others(tenants, certified)
+        hosts += [
+            _certified_host(
+                names_of[arn], [*everyone, *lists[arn]], memo.inside((arn, "certified"))
+            )
+            for arn in names_of
+        ]
     everyone += lists[tenants[0].listener.arn]
     taken = {domain for host in hosts for domain in host.domains}
     hosts += index.virtual_hosts("any", everyone, memo.inside("any"), taken=taken)
@@ -93,6 +111,38 @@ def to_route_table(
         # the one that a request takes (`lua/request.lua`, choose).
         typed_per_filter_config={one: _ENABLED for one in sorted(used)},
     )
+
+
+def _names_of_others(
+    tenants: list[Tenant], certified: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Return, by ARN, the names for which a listener is the oldest with a certificate.
+
+    Without those of the oldest listener of all, who gets what is nobody's, and DNS names. A
+    certificate may have any bytes as a name, of which the proxy takes no others for hosts.
+    """
+    oldest, *others = (tenant.listener.arn for tenant in tenants)
+    taken = {tenant.balancer.dns_name.lower() for tenant in tenants}
+    taken.update(certified.get(oldest, ()))
+    found = {}
+    for arn in others:
+        known = certified.get(arn, ())
+        names_left = tuple(one for one in known if one not in taken and _HOST.fullmatch(one))
+        if names_left:
+            found[arn] = names_left
+            taken.update(names_left)
+    return found
+
+
+def _certified_host(
+    host_names: tuple[str, ...], entries: Sequence[Entry], memo: Memo
+) -> VirtualHost:
+    """Return the virtual host that has `entries` for `host_names`, some with a wildcard."""
+    host = index.virtual_host(host_names[0], entries, memo)
+    host.name = f"certified {host.name}"
+    del host.domains[:]
+    host.domains.extend(host_names)
+    return host
 
 
 def _filters_used(entries: Iterable[Entry]) -> set[str]:

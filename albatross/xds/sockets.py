@@ -190,11 +190,23 @@ def _serve(
             to_route_table,
             *(table, group, memo.inside((table, "rules"))),
             lambda_idle_timeout=lambda_idle_timeout,
+            certified=_certified(group, credentials),
         )
         for table, group in _by_table(socket, tenants).items()
     }
     memo.forget_unused()
     return Served(listener, routes, socket.secrets, any(map(is_on, tenants)))
+
+
+def _certified(tenants: list[Tenant], credentials: Credentials) -> dict[str, tuple[str, ...]]:
+    """Return the names of the certificates of each of several HTTPS listeners, by their ARNs."""
+    if len(tenants) == 1:
+        return {}  # there is no choice
+    return {
+        tenant.listener.arn: credentials.names_of(tenant.listener)
+        for tenant in tenants
+        if tenant.listener.protocol == "HTTPS"
+    }
 
 
 def _open(

@@ -342,5 +342,37 @@ class TestSharedSocket:
             get(client, "/", "elsewhere.test")
             assert client.read().body == b"one"
 
+    @pytest.mark.parametrize(
+        ("host", "expected"),
+        [
+            pytest.param("one.test", b"one", id="the oldest's own"),
+            pytest.param("two.test", b"two", id="another's"),
+            pytest.param("TWO.test:443", b"two", id="any case, any port"),
+            pytest.param("x.three.test", b"three", id="a wildcard"),
+            pytest.param("three.test", b"one", id="not without the wildcard's label"),
+        ],
+    )
+    def test_a_certificate_s_name_chooses_whose_rules_apply(
+        self, proxy: Proxy, host: str, expected: bytes
+    ) -> None:
+        for name in (host.split(":")[0], None):  # asked for in the handshake or not
+            with TlsClient(proxy.port, name) as client:
+                get(client, "/", host)
+                assert client.read().body == expected
+
+    def test_a_rule_s_host_counts_before_a_certificate_s_name(self, proxy: Proxy) -> None:
+        answer = FixedResponse(status_code=200, message_body="two")
+        rule = (HostHeader(values=("two.test",)),), FixedResponse(status_code=201)
+        oldest = Secure(Balancer("one", port=443, rules=[rule]), [make("one.test")])
+        other = Secure(
+            Balancer("two", port=443, default=answer), [make("two.test", "b.test", "*", "c *")]
+        )
+        proxy.serve_snapshot(snapshot(oldest, other))
+        with TlsClient(proxy.port, "two.test") as client:
+            get(client, "/", "two.test")
+            assert client.read().status == 201
+            get(client, "/", "b.test")
+            assert client.read().body == b"two"
+
     def test_http_goes_to_the_one_with_an_http_listener(self, proxy: Proxy) -> None:
         assert proxy.get("/").status == 299
