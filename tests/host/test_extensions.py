@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.host import RunningHost, running_host
+from tests.support.namespaces import HAS_MOUNTS
 
 # Writes what happens to it, a line each, to /tmp/NAME, and does as /opt/NAME.json says.
 EXTENSION = f"""#!{os.path.realpath(sys.executable)}
@@ -69,9 +70,7 @@ def handler(event, context):
     return context.aws_request_id
 """
 
-private_tmp = pytest.mark.skipif(
-    sys.platform != "linux" or os.getuid() != 0, reason="/opt needs a mount namespace"
-)
+private_tmp = pytest.mark.skipif(not HAS_MOUNTS, reason="/opt needs a mount namespace")
 Hosts = Callable[..., RunningHost]
 
 
