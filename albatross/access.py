@@ -1,5 +1,6 @@
 """Who may call the API: what must be right before a server starts, and what to warn of."""
 
+from albatross.aws import access_keys
 from albatross.aws.access_keys import KeyFile, UnusableKeys
 from albatross.config import Config, ConfigError
 
@@ -8,12 +9,11 @@ def check(config: Config) -> list[str]:
     """Return warnings for the user. Raises ConfigError where a server would be open by mistake."""
     warnings = []
     if config.auth:
-        keys = KeyFile(config.auth)
         try:
-            keys.keys()
+            access_keys.read(config.auth)
         except UnusableKeys as error:
-            raise ConfigError(f"--auth: {error}") from None
-        if fault := keys.warning():
+            raise ConfigError(f"auth: {error}") from None
+        if fault := KeyFile(config.auth).warning():
             warnings.append(fault)
     if config.is_loopback:
         return warnings

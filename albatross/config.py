@@ -37,7 +37,7 @@ _KINDS = {
     int: "a whole number",
     float: "a number",
     str: "text",
-    dict: "names and whole numbers, as in RULES=200,TARGETS=300 or a table",
+    dict: "names and whole numbers, as in NAME=200,OTHER=300 or a table",
 }
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 

@@ -68,6 +68,16 @@ async def assemble(config: Config, run_dir: Path) -> Parts:
     terminal = run.Terminal(config.run) if config.run is not None else None
     xds = XdsServer(str(run_dir / XDS_SOCKET), refusals.handler(_told_of(terminal)))
     await xds.start()  # first, because the proxy is started when it listens
+    try:
+        return await _assemble(config, run_dir, terminal, xds)
+    except BaseException:
+        await xds.stop(0)  # it must not outlive the event loop
+        raise
+
+
+async def _assemble(
+    config: Config, run_dir: Path, terminal: run.Terminal | None, xds: XdsServer
+) -> Parts:
     host, data_dir = HostClient(str(run_dir / "control.sock")), Path(config.data_dir)
     directory.require_known(data_dir)
     health = Health(

@@ -31,9 +31,10 @@ def test_on_the_loopback_there_is_nothing_to_say(keys):
     assert access.check(Config(auth=keys)) == []
 
 
-def test_a_file_of_keys_must_be_usable_and_should_be_private(keys, tmp_path):
-    with pytest.raises(ConfigError, match=r"^--auth: .*/gone: cannot be read: No such file"):
+def test_a_file_of_keys_must_be_usable_and_should_be_private(keys, tmp_path, caplog):
+    with pytest.raises(ConfigError, match=r"^auth: .*/gone: cannot be read: No such file"):
         access.check(Config(auth=str(tmp_path / "gone")))
+    assert not caplog.records  # it is said once
     (tmp_path / "keys").chmod(0o644)
     assert access.check(Config(auth=keys)) == [
         f"{keys} can be read by other users. Run: chmod 600 {keys}"

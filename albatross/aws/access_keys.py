@@ -62,13 +62,9 @@ class KeyFile:
     def _read(self) -> None:
         is_first = self._seen is None
         try:
-            with open(self.path, encoding="utf-8") as file:
-                self._keys = parse(file.read(), self.path)
+            self._keys = read(self.path)
         except UnusableKeys as error:
             self._fault = str(error)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            self._fault = f"{self.path}: cannot be read: {reason}."
         else:
             self._fault = None
         if self._fault is not None:
@@ -84,6 +80,16 @@ class KeyFile:
         if stat.S_IMODE(found.st_mode) & 0o077:
             return f"{self.path} can be read by other users. Run: chmod 600 {self.path}"
         return None
+
+
+def read(path: str) -> dict[str, AccessKey]:
+    """Return the keys in the file `path`, by their ids. Raises UnusableKeys."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return parse(file.read(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UnusableKeys(f"{path}: cannot be read: {reason}.") from None
 
 
 def parse(text: str, path: str) -> dict[str, AccessKey]:

@@ -126,6 +126,7 @@ def refused(where: Path, *arguments: str) -> str:
     with place() as own:
         done = own.call("serve", "--port", "0", "--data-dir", str(where), *arguments)
     assert done.returncode == 1
+    assert "Traceback" not in done.stderr
     return done.stderr
 
 
