@@ -15,6 +15,7 @@ PROVIDED = "provided.al2023"
 FUNCTIONS = ("handler", "lambda_handler")
 _EXTENSIONS = (".py", ".mjs", ".js", ".cjs")
 _FORMS = "TARGET is a file, a directory, or MODULE.FUNCTION, for example app.handler."
+_NAMED_MAX = 3  # functions that a message names
 _NODE_S = 10  # how long `node --version` may take
 
 
@@ -69,9 +70,11 @@ def _in_file(path: str) -> Handler:
     if function := _function_of(path):
         return _handler(path, function)
     stem = os.path.splitext(path)[0]
+    there = _functions(path)
     raise NoHandler(
-        f"{path} has no function {_any_of(FUNCTIONS)}. Name the one it has: "
-        f"albatross run {stem}.FUNCTION"
+        f"{path} has no function {_any_of(FUNCTIONS)}. "
+        f"{'Is it one of these?' if len(there) > 1 else 'Name the one it has:'} "
+        + " or ".join(f"albatross run {stem}.{name}" for name in there or ("FUNCTION",))
     )
 
 
@@ -99,10 +102,27 @@ def _handler(path: str, function: str) -> Handler:
 
 def _function_of(path: str) -> str | None:
     """Return which of `FUNCTIONS` the file defines, without running it."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        source = file.read()
+    source = _source(path)
     names = _python_names(source, path) if path.endswith(".py") else _exports(source)
     return next((name for name in FUNCTIONS if name in names), None)
+
+
+def _functions(path: str) -> list[str]:
+    """Return functions of the Python file that can be handlers: public, of two arguments."""
+    if not path.endswith(".py"):
+        return []
+    return [
+        node.name
+        for node in ast.parse(_source(path)).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and len(node.args.posonlyargs + node.args.args) == 2
+    ][:_NAMED_MAX]
+
+
+def _source(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 def _python_names(source: str, path: str) -> set[str]:

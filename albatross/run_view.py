@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from albatross import run_lines
 from albatross.config import RunSpec
 
 FUNCTION = "app"  # the name of what is served
@@ -114,9 +115,8 @@ class View:
         return shown
 
     def _release(self, request_id: str | None) -> str:
-        text = self._held.pop(request_id, "").replace("\xa0", " ")  # runtimes indent with those
-        kept = [line for line in text.splitlines() if not _is_platform_line(line)]
-        return "".join(f"  {self._paint(_DIM, '|')} {line}\n" for line in kept)
+        lines = run_lines.printed(self._held.pop(request_id, ""))
+        return "".join(f"  {self._paint(_DIM, '|')} {line}\n" for line in lines)
 
     def _init_error(self, error: object) -> str:
         if not isinstance(error, Mapping):
@@ -124,8 +124,7 @@ class View:
         kind, message = error.get("errorType"), error.get("errorMessage")
         reason = f"the function cannot start: {kind}: {message}".replace("\n", "\n  ")
         head = self._paint(_RED, reason)
-        trace = "".join(str(line) for line in error.get("stackTrace") or ())
-        return "\n".join([head, *(f"  {line}" for line in trace.splitlines())]) + "\n"
+        return "\n".join([head, *(f"  {line}" for line in run_lines.trace(error))]) + "\n"
 
     def _document(self, document: object) -> str:
         text = json.dumps(document, indent=2, ensure_ascii=False)
@@ -139,11 +138,6 @@ class View:
 
 def _status_colour(status: int) -> str:
     return _GREEN if status < 400 else _YELLOW if status < 500 else _RED
-
-
-def _is_platform_line(line: str) -> bool:
-    """Tell whether `line` is Lambda's own about an invocation: the request's line says the same."""
-    return line.startswith(("START RequestId: ", "END RequestId: ", "REPORT RequestId: "))
 
 
 def _shortened(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,20 @@ def test_how_javascript_may_export_the_function(source):
             "albatross run app.FUNCTION",
             id="a file without one",
         ),
+        pytest.param(
+            {"app.py": "def main(event, context): ...\ndef util(): ..."},
+            "app.py",
+            "app.py has no function handler or lambda_handler. Name the one it has: "
+            "albatross run app.main",
+            id="a file with another one",
+        ),
+        pytest.param(
+            {"src/app.py": "def get(event, context): ...\ndef put(event, context): ..."},
+            "src/app.py",
+            "src/app.py has no function handler or lambda_handler. Is it one of these? "
+            "albatross run src/app.get or albatross run src/app.put",
+            id="a file with others",
+        ),
         pytest.param({"app.py": "\ndef ("}, "app.py", "app.py:2: ", id="a syntax error"),
         pytest.param(
             {"index.ts": "export const handler = 1"},

@@ -17,9 +17,23 @@ HEADER_BYTES_MAX = 1000  # of a debug header's value
 _SHOWN_MAX = 300  # characters of a line that a function printed
 _PYTHON_FRAME = re.compile(r'File "([^"]+)",? [Ll]ine (\d+)(?:, in (\S+))?')
 _NODE_FRAME = re.compile(r"^\s*at (?:async )?(?:(.*?) \()?(?:file://)?(/[^)]*?):(\d+):\d+\)?$")
+_NODE_SYNTAX = re.compile(r"^(?:file://)?(/.*):(\d+)$")  # above a syntax error's line
 _INSTALLED = ("/site-packages/", "/dist-packages/", "/node_modules/")
 _PLATFORM = ("START RequestId", "END RequestId", "REPORT RequestId", "INIT_", "EXTENSION\t")
 _TIMED_OUT = "Sandbox.Timedout"
+_REJECTION = "\tUnhandled Promise Rejection \t"
+_EXITED = ("exit status", "without providing a reason")
+# What messages of runtimes contain, and what to do then.
+_REMEDIES = {
+    "Object of type coroutine is not JSON": (
+        "Lambda's Python does not await an async handler; make it a plain function that calls "
+        "asyncio.run(...)"
+    ),
+    "but 2 were given": "a handler is called with two arguments, event and context",
+    "Unable to stringify response body": (
+        "JSON has no BigInt, no function and no object that contains itself"
+    ),
+}
 
 
 def error(payload: bytes, function: Function | None, printed: Iterable[bytes] = ()) -> str:
@@ -37,10 +51,12 @@ def error(payload: bytes, function: Function | None, printed: Iterable[bytes] = 
         return text
     if kind == _TIMED_OUT:
         return f"{text}; {_longer(function)}"
+    log = b"".join(printed).decode(errors="replace")
     if kind == EXIT_ERROR:
-        return f"{text}{_crash(function, b''.join(printed).decode(errors='replace'))}"
-    place = _place(document, function)
-    return f"{text} ({place})" if place else text
+        return f"{text}{_ended(text)}{_crash(function, log)}"
+    place = _place(document, function) or _place(_rejected(log), function)
+    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in text), None)
+    return text + (f" ({place})" if place else "") + (f"; {remedy}" if remedy else "")
 
 
 def throttled(reason: str, reserved: int | None, provisioned: int, function: Function) -> str:
@@ -116,6 +132,22 @@ def _crash(function: Function, printed: str) -> str:
     return f'{told}; the last line that it printed: "{own[-1][:_SHOWN_MAX]}"' if own else told
 
 
+def _ended(text: str) -> str:
+    """Return what an exit without a signal means."""
+    if any(part in text for part in _EXITED):
+        return "; the process has ended by itself, as by sys.exit() or process.exit()"
+    return ""
+
+
+def _rejected(printed: str) -> Mapping[str, Any]:
+    """Return the error with which a promise was rejected, which Node.js's runtime only logs."""
+    try:
+        document = orjson.loads(printed.partition(_REJECTION)[2].partition("\n")[0])
+        return {"trace": document["reason"]["stack"]}
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return {}
+
+
 def _place(document: Mapping[str, Any], function: Function) -> str | None:
     """Return `app.py:7, in handler`: the innermost call in the function's own code."""
     trace = document.get("stackTrace") or document.get("trace")
@@ -135,6 +167,8 @@ def _frame(line: str, roots: Iterable[str]) -> str | None:
         path, number, name = match.groups()
     elif match := _NODE_FRAME.match(line):
         name, path, number = match.groups()
+    elif match := _NODE_SYNTAX.match(line):
+        name, (path, number) = None, match.groups()
     else:
         return None
     for root in roots:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from albatross.host import remedies
 from albatross.model import pages
 from albatross.model.request_record import NO_REASON
 
@@ -55,7 +56,6 @@ _DROPPED_PREFIXES = ("proxy-", "x-envoy-", "x-albatross-")
 _TOKEN = ("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters).encode()
 # AWS is silent: besides CR, LF and NUL no control character but tab may be in a header's value.
 _CONTROLS = frozenset(map(chr, range(32))) - {"\t"} | {"\x7f"}
-_ABSENT = object()
 _SHOWN_MAX = 60  # characters of a function's text that a detail quotes
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -201,8 +201,9 @@ def _document(result: bytes) -> Document:
     try:
         document = orjson.loads(result)
     except orjson.JSONDecodeError as error:
+        place = remedies.near(result.decode(errors="replace"), error.pos)
         raise _Invalid(
-            f"result: expected a JSON object, found text that is not JSON ({error})"
+            f"result: expected a JSON object, found text that is not JSON ({error}) {place}"
         ) from error
     if type(document) is not dict:
         raise _wrong("result", "a JSON object", document)
@@ -210,7 +211,7 @@ def _document(result: bytes) -> Document:
 
 
 def _status(document: Document) -> int:
-    status = document.get("statusCode", _ABSENT)
+    status = document.get("statusCode", remedies.ABSENT)
     # AWS is silent: a `statusCode` written as a float is accepted when it is integral (200.0).
     if type(status) is not int and not (type(status) is float and status.is_integer()):
         raise _wrong("statusCode", "an integer", status)
@@ -333,7 +334,9 @@ def _ignored(document: Document, multi_value: bool) -> str | None:
 
 
 def _wrong(field: str, expected: str, found: object) -> _Invalid:
-    return _Invalid(f"{field}: expected {expected}, found {_in_words(found)}")
+    remedy = remedies.of(field, found)
+    text = f"{field}: expected {expected}, found {_in_words(found)}"
+    return _Invalid(f"{text}; {remedy}" if remedy else text)
 
 
 def _member(field: str, name: str) -> str:

@@ -76,6 +76,17 @@ def function(path: str | None = "/home/me/code") -> Function:
             "app.py:6, in handler",
             id="a package where Lambda has it",
         ),
+        pytest.param(
+            [
+                "file:///home/me/code/lib/b.mjs:2",
+                "const = 1",
+                "SyntaxError: Unexpected token",
+                "    at f (file:///home/me/code/index.mjs:3:9)",
+            ],
+            "/home/me/code",
+            "lib/b.mjs:2",
+            id="a syntax error of JavaScript",
+        ),
         pytest.param(['  File "/elsewhere/a.py", line 1, in f\n'], None, None, id="elsewhere"),
         pytest.param([1, None, {}], None, None, id="no trace"),
         pytest.param("text", None, None, id="no list"),
@@ -154,3 +165,33 @@ def test_a_denial_names_the_command_that_adds_the_permission():
 )
 def test_values_of_headers_are_one_printable_line_of_ascii(text, value):
     assert explain.header_value(text) == value
+
+
+def test_a_promise_that_is_rejected_is_placed_by_what_was_logged_of_it():
+    reason = {"errorType": "Error", "stack": ["Error: no", "    at f (/home/me/code/a.mjs:24:43)"]}
+    logged = json.dumps({"reason": reason})
+    line = f"2026-11-30T21:43:14Z\tid\tERROR\tUnhandled Promise Rejection \t{logged}\n"
+    payload = document("Runtime.UnhandledPromiseRejection", "Error: no", trace=["Error: no"])
+    expected = "Runtime.UnhandledPromiseRejection: Error: no"
+    assert explain.error(payload, function(), [line.encode()]) == f"{expected} (a.mjs:24, in f)"
+    assert explain.error(payload, function(), [line[:-9].encode()]) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        pytest.param(
+            "Object of type coroutine is not JSON serializable", "asyncio.run", id="async"
+        ),
+        pytest.param("f() takes 0 positional arguments but 2 were given", "event and", id="arity"),
+        pytest.param("Unable to stringify response body", "no BigInt", id="no JSON"),
+    ],
+)
+def test_common_mistakes_come_with_a_remedy(message, remedy):
+    assert remedy in explain.error(document("Error", message), function())
+
+
+def test_an_exit_of_the_functions_own_is_called_so():
+    for how in ("without providing a reason", "with error: exit status 3"):
+        text = explain.error(document("Runtime.ExitError", f"Runtime exited {how}"), function())
+        assert text.endswith("ended by itself, as by sys.exit() or process.exit()")

@@ -156,6 +156,17 @@ def test_syntax_error_shows_its_place(run: Runtime) -> None:
     assert f"{run.task_root}/index.js:2" in result.init_error["trace"]
 
 
+def test_syntax_error_in_an_imported_module_shows_its_place(run: Runtime) -> None:
+    files = {
+        "index.mjs": "import { a } from './lib/a.mjs'; export const handler = a",
+        "lib/a.mjs": "export * from '../b.mjs'; // import './gone.mjs'",
+        "b.mjs": "export const a = async () => 1;\nexport const = 1",
+    }
+    trace = run(files).init_error["trace"]
+    assert trace[:2] == [f"file://{run.task_root}/b.mjs:2", "export const = 1"]
+    assert "SyntaxError: Unexpected token '='" in trace
+
+
 def test_unhandled_rejection_during_init_is_an_init_error(run: Runtime) -> None:
     source = """await new Promise((resolve) => {
       Promise.reject(new Error('no')); setTimeout(resolve, 1e4);

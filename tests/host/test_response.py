@@ -17,6 +17,8 @@ from albatross.model import pages
 
 OCTETS = ("Content-Type", "application/octet-stream")
 SERVER = ("Server", "awselb/2.0")
+RESPONSE = 'a response is an object such as {"statusCode": 200, "body": "text"}'
+TEXT = "make it text, with json.dumps or JSON.stringify"
 
 
 def response_to(document, *, multi_value=False) -> Response:
@@ -200,11 +202,13 @@ def test_a_result_that_is_no_json_object_is_an_invalid_response(result, detail):
     [
         pytest.param(
             {"statusCode": "200"},
-            'statusCode: expected an integer, found the string "200"',
+            'statusCode: expected an integer, found the string "200"; leave the quotes away',
             id='string "200"',
         ),
         pytest.param(
-            {"statusCode": None}, "statusCode: expected an integer, found null", id="null status"
+            {"statusCode": None},
+            f"statusCode: expected an integer, found null; {RESPONSE}",
+            id="null status",
         ),
         pytest.param(
             {"statusCode": True},
@@ -251,13 +255,25 @@ def test_a_result_that_is_no_json_object_is_an_invalid_response(result, detail):
             'statusDescription: expected no control characters, found the string "200 OK\\r\\nX:"',
             id="statusDescription with line break",
         ),
-        pytest.param({"body": None}, "body: expected a string, found null", id="body null -> 502"),
-        pytest.param({"body": {}}, "body: expected a string, found an object", id="body object"),
-        pytest.param({"body": []}, "body: expected a string, found an array", id="body array"),
+        pytest.param(
+            {"body": None},
+            'body: expected a string, found null; leave it away, or return ""',
+            id="body null -> 502",
+        ),
+        pytest.param(
+            {"body": {}},
+            f"body: expected a string, found an object; {TEXT}",
+            id="body object",
+        ),
+        pytest.param(
+            {"body": []},
+            f"body: expected a string, found an array; {TEXT}",
+            id="body array",
+        ),
         pytest.param({"body": 1}, "body: expected a string, found the number 1", id="body number"),
         pytest.param(
             {"isBase64Encoded": "true"},
-            'isBase64Encoded: expected a boolean, found the string "true"',
+            'isBase64Encoded: expected a boolean, found the string "true"; leave the quotes away',
             id='isBase64Encoded "true"',
         ),
         pytest.param(
@@ -279,7 +295,7 @@ def test_a_known_field_of_another_type_is_an_invalid_response(fields, detail, mu
 
 @pytest.mark.parametrize("document", [{}, {"message": "x"}, {"body": "x"}])
 def test_a_missing_status_code_is_an_invalid_response(document):
-    assert refusal(document) == "statusCode: expected an integer, found nothing"
+    assert refusal(document) == f"statusCode: expected an integer, found nothing; {RESPONSE}"
 
 
 @pytest.mark.parametrize(

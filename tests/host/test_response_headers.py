@@ -90,13 +90,13 @@ def test_headers_are_sent_by_mode(multi_value, fields, lines):
         pytest.param(
             False,
             {"headers": {"x": True}},
-            'headers["x"]: expected a string, found the boolean true',
+            'headers["x"]: expected a string, found the boolean true; make it text',
             id="boolean value",
         ),
         pytest.param(
             False,
             {"headers": {"x": 1}},
-            'headers["x"]: expected a string, found the number 1',
+            'headers["x"]: expected a string, found the number 1; make it text',
             id="number value",
         ),
         pytest.param(
@@ -108,13 +108,14 @@ def test_headers_are_sent_by_mode(multi_value, fields, lines):
         pytest.param(
             False,
             {"headers": {"x": ["a"]}},
-            'headers["x"]: expected a string, found an array',
+            'headers["x"]: expected a string, found an array; for several values turn on '
+            "lambda.multi_value_headers.enabled of the target group, and return multiValueHeaders",
             id="array in single mode",
         ),
         pytest.param(
             False,
             {"headers": {"Connection": 1}},
-            'headers["Connection"]: expected a string, found the number 1',
+            'headers["Connection"]: expected a string, found the number 1; make it text',
             id="also where it would be dropped",
         ),
         pytest.param(
@@ -126,7 +127,8 @@ def test_headers_are_sent_by_mode(multi_value, fields, lines):
         pytest.param(
             True,
             {"multiValueHeaders": {"x": "a"}},
-            'multiValueHeaders["x"]: expected an array of strings, found the string "a"',
+            'multiValueHeaders["x"]: expected an array of strings, found the string "a"; '
+            "put it into an array",
             id="multi: string value",
         ),
         pytest.param(

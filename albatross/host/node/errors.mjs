@@ -7,11 +7,11 @@ export class HandlerNotFound extends Error {}
 export class MalformedHandlerName extends Error {}
 export class JSONStringifyError extends Error {}
 
-/** Its stack is the syntax error's, which shows the place. */
+/** Its stack is the syntax error's, with the place. */
 export class UserCodeSyntaxError extends Error {
-  constructor(error) {
+  constructor(error, stack) {
     super(String(error));
-    this.stack = error.stack;
+    this.stack = stack;
   }
 }
 

@@ -17,6 +17,9 @@ import {
   UserCodeSyntaxError,
 } from './errors.mjs';
 import { searchNodePath } from './node_path.mjs';
+import { stackWithPlace } from './syntax.mjs';
+
+const EXTENSIONS = ['', '.js', '.mjs', '.cjs'];
 
 // The file need not exist: its name ends the "Require stack" of a module that is not found.
 const runtimeFolder = process.env.LAMBDA_RUNTIME_DIR ?? '/var/runtime';
@@ -49,18 +52,25 @@ function find(module, keys) {
 }
 
 async function loadModule(taskRoot, folder, file) {
+  const base = path.resolve(taskRoot, folder, file);
   try {
-    const base = path.resolve(taskRoot, folder, file);
-    for (const extension of ['', '.js', '.mjs', '.cjs']) {
+    for (const extension of EXTENSIONS) {
       if (fs.existsSync(base + extension)) return await loadFile(base + extension, extension);
     }
     // A package, from the function's node_modules or a layer's (NODE_PATH).
     return require(require.resolve(file, { paths: [taskRoot, path.join(taskRoot, folder)] }));
   } catch (error) {
-    if (error instanceof SyntaxError) throw new UserCodeSyntaxError(error);
+    if (error instanceof SyntaxError) throw placed(error, base);
     if (error?.code === 'MODULE_NOT_FOUND') throw new ImportModuleError(String(error));
     throw error;
   }
+}
+
+function placed(error, base) {
+  const file = EXTENSIONS.map((end) => base + end).find(fs.existsSync);
+  // differs from AWS: the trace of a syntax error in an ES module begins with its place, as in AWS
+  // that of one in CommonJS does.
+  return new UserCodeSyntaxError(error, stackWithPlace(error, file));
 }
 
 function loadFile(file, extension) {
