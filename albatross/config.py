@@ -410,7 +410,8 @@ def _from_file(path: str, *, required: bool) -> dict[str, Any]:
             ) from None
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigError(f"{path}: cannot be read: {reason}.") from error
     import tomllib  # only when there is a file
 
     try:

@@ -1,6 +1,7 @@
 """Which handler the TARGET of `albatross run` means, and the runtime that fits it."""
 
 import ast
+import errno
 import os
 import re
 import shutil
@@ -45,6 +46,8 @@ def find(target: str) -> Handler:
 
 
 def _in_directory(directory: str) -> Handler:
+    if not os.access(directory, os.R_OK | os.X_OK):
+        raise NoHandler(f"{directory}: cannot be read: {os.strerror(errno.EACCES)}.")
     for name in CANDIDATES:
         path = os.path.join(directory, name)
         if os.path.isfile(path) and (function := _function_of(path)):
@@ -121,8 +124,11 @@ def _functions(path: str) -> list[str]:
 
 
 def _source(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError as error:
+        raise NoHandler(f"{path}: cannot be read: {error.strerror}.") from None
 
 
 def _python_names(source: str, path: str) -> set[str]:

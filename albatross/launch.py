@@ -23,6 +23,7 @@ def launch(config: Config) -> NoReturn:
     """Replace this process by the supervisor of a server. Raises ConfigError."""
     if config.run is not None and (fault := ports.in_use(config.bind, config.run.port)):
         raise ConfigError(fault)
+    _require_writable(config.hosts_file)
     api = _listen(config.bind, config.port)
     folder = run_dir.temp_dir()
     run_dir.sweep(folder)
@@ -56,6 +57,18 @@ def raise_open_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _require_writable(hosts_file: str) -> None:
+    """Raise ConfigError where the file cannot be kept current, as nobody would read the log."""
+    folder = os.path.dirname(os.path.realpath(hosts_file))
+    is_there = os.path.exists(hosts_file)
+    if hosts_file and not os.access(hosts_file if is_there else folder, os.W_OK):
+        fault = "this user may not write it" if is_there else f"{folder} cannot be written"
+        raise ConfigError(
+            f"hosts_file: {hosts_file}: {fault}. Name a file of your own, or start without and run "
+            "`albatross hosts | sudo tee -a /etc/hosts`."
+        )
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -43,9 +43,18 @@ def create(folder: str) -> tuple[str, int]:
 
 
 def sweep(folder: str) -> list[str]:
-    """Remove the run directories in `folder` whose server is gone, and return their paths."""
+    """Remove the run directories in `folder` whose server is gone, and return their paths.
+
+    Raises ConfigError where `folder` cannot be looked into.
+    """
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise ConfigError(
+            f"TMPDIR: {folder} cannot be read: {error.strerror}. Set TMPDIR to another directory."
+        ) from error
     swept = []
-    for entry in os.scandir(folder):
+    for entry in entries:
         if not entry.name.startswith(PREFIX):
             continue
         status = entry.stat(follow_symlinks=False)

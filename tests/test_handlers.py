@@ -1,5 +1,7 @@
 """What the TARGET of `albatross run` may be."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -161,3 +163,18 @@ def test_node_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(NoHandler, match=r"needs Node\.js"):
         handlers.find("index.mjs")
+
+
+def test_what_cannot_be_read_is_said(monkeypatch, tmp_path):
+    write("src/app.py", "def handler(event, context): ...")
+
+    def refuse(path, *arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse)  # the tests' user may be root, who may read all
+        with pytest.raises(NoHandler, match=r"^src/app\.py: cannot be read: Permission denied\.$"):
+            handlers.find("src/app.py")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(NoHandler, match=r"^src: cannot be read: Permission denied\.$"):
+        handlers.find("src")

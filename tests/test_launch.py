@@ -1,10 +1,14 @@
 """What a server takes before it becomes the supervisor."""
 
+import os
 import resource
 import subprocess
 import sys
 
 import pytest
+
+from albatross import launch
+from albatross.config import Config, ConfigError
 
 SHOW = """
 import resource, sys
@@ -25,3 +29,12 @@ def test_a_server_may_open_as_many_files_as_its_user_may(hard, soft):
         [sys.executable, "-c", SHOW, str(hard)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [str(soft), str(hard)]
+
+
+def test_a_hosts_file_that_cannot_be_written_is_refused_at_the_start(tmp_path, monkeypatch):
+    gone = tmp_path / "gone" / "hosts"
+    with pytest.raises(ConfigError, match=r"/gone cannot be written\. .*albatross hosts"):
+        launch.launch(Config(hosts_file=str(gone)))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write every file
+    with pytest.raises(ConfigError, match=r"hosts: this user may not write it\."):
+        launch.launch(Config(hosts_file="/etc/hosts"))

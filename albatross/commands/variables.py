@@ -20,7 +20,8 @@ def read(path: str) -> dict[str, str]:
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--env-file {path}: cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigError(f"--env-file {path}: cannot be read: {reason}.") from error
     variables = {}
     for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("export ")
