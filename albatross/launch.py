@@ -6,6 +6,7 @@ What is in the way (a port, the data directory) is said here, before any process
 import contextlib
 import os
 import resource
+import signal
 import socket
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import NoReturn
 
 from albatross import ports, run_dir
 from albatross.config import Config, ConfigError
-from albatross.supervisor import CONFIG_FILE
+from albatross.supervisor import CONFIG_FILE, STOP_SIGNALS
 
 BACKLOG = 1024
 OPEN_FILES_MAX = 1 << 20  # for each process; more is of no use, and some programs walk over all
@@ -27,6 +28,8 @@ def launch(config: Config) -> NoReturn:
     api = _listen(config.bind, config.port)
     folder = run_dir.temp_dir()
     run_dir.sweep(folder)
+    # What would end this process from here on waits for the supervisor, which cleans up.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     if config.run is None:
         locks = [run_dir.lock_data_dir(config.data_dir)]
         path, lock = run_dir.create(folder)

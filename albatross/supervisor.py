@@ -31,6 +31,7 @@ KILL_AFTER_S = 3.0  # what a process gets between SIGTERM and SIGKILL
 CONFIG_FILE, PROCESSES_FILE = "config.json", "processes.json"  # in the run directory
 HOST_SOCKETS = ("lambda.sock", "urls.sock")  # likewise: where the proxy hands over requests
 _BACKLOG = 4096  # requests that wait while the Lambda host is replaced
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 log = logging.getLogger("albatross.supervisor")  # which runs as __main__
@@ -205,8 +206,9 @@ class Supervisor:
             os.set_blocking(end, False)
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOP_SIGNALS:
             signal.signal(number, lambda number, _: self._signals.append(number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # launch.py has held them back
         return wake
 
     @staticmethod
@@ -239,7 +241,7 @@ def _become(program: Program, supervisor: int, lifeline: tuple[int, int]) -> Non
     try:
         signal.set_wakeup_fd(-1)
         os.setpgid(0, 0)  # the terminal's Ctrl-C is for the supervisor alone
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (*STOP_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.close(lifeline[1])

@@ -9,6 +9,7 @@ import pytest
 
 from albatross import launch
 from albatross.config import Config, ConfigError
+from tests.support.command import place
 
 SHOW = """
 import resource, sys
@@ -17,6 +18,19 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
 from albatross.launch import raise_open_files
 raise_open_files()
 print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+INTERRUPTED = """
+import os, signal, sys
+from albatross import launch
+from albatross.config import Config
+
+become = os.execv
+def execv(*arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    become(*arguments)
+
+os.execv = execv
+launch.launch(Config(port=0, data_dir=sys.argv[1]))
 """
 
 
@@ -38,3 +52,16 @@ def test_a_hosts_file_that_cannot_be_written_is_refused_at_the_start(tmp_path, m
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write every file
     with pytest.raises(ConfigError, match=r"hosts: this user may not write it\."):
         launch.launch(Config(hosts_file="/etc/hosts"))
+
+
+def test_a_signal_while_a_server_starts_ends_it_and_leaves_nothing():
+    with place() as where:
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, str(where.data)],
+            env=where.environment(),
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert where.run_directories() == []

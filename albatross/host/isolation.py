@@ -98,8 +98,8 @@ class Isolation:
         return self.own_too or not isinstance(function.code, Directory)
 
 
-def choose(level: str, first_uid: int, hidden: tuple[Path, ...]) -> Isolation:
-    """Return what `level` means here; tries it once. Raises Impossible.
+def choose(level: str, first_uid: int, hidden: tuple[Path, ...], tmp: Path) -> Isolation:
+    """Return what `level` means here; tries it once, in the directory `tmp`. Raises Impossible.
 
     Call it from the thread that starts processes.
     """
@@ -108,7 +108,7 @@ def choose(level: str, first_uid: int, hidden: tuple[Path, ...]) -> Isolation:
         command=[sys.executable, "-c", "import os, sys; sys.exit(os.path.exists('/tmp/outside'))"],
         environment={},
         directory=Path("/"),
-        tmp=Path("/"),
+        tmp=tmp,
         reads=(Path(sys.prefix), Path(sys.base_prefix)),
     )
     users = Users(first_uid) if is_root and level != "none" else None
@@ -134,7 +134,7 @@ def choose(level: str, first_uid: int, hidden: tuple[Path, ...]) -> Isolation:
             return _sandbox(as_user, users)
 
 
-def task_probe(found: Isolation) -> launch.Launch | None:
+def task_probe(found: Isolation, tmp: Path) -> launch.Launch | None:
     """Return what tells, tried once, whether code can be shown as /var/task; None: it cannot."""
     if not found.private_tmp or found.sandbox:
         return None
@@ -143,7 +143,7 @@ def task_probe(found: Isolation) -> launch.Launch | None:
         command=[sys.executable, "-c", look],
         environment={},
         directory=Path("/usr"),
-        tmp=Path("/"),
+        tmp=tmp,
         at_task_root=True,
         reads=(Path(sys.prefix), Path(sys.base_prefix)),
         user=found.users.take() if found.users else None,

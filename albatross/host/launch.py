@@ -209,10 +209,10 @@ def kill_all_of(user: int) -> None:
 
 
 def private_tmp_works(probe: Launch) -> bool:
-    """Tell whether a child can be given a /tmp of its own, by trying `probe` once."""
+    """Tell whether a child can be given a /tmp of its own, by trying `probe` once below its tmp."""
     if not _LINUX:
         return False
-    with tempfile.TemporaryDirectory(prefix="albatross-probe-") as tmp:
+    with tempfile.TemporaryDirectory(prefix="probe-", dir=probe.tmp) as tmp:
         os.chmod(tmp, 0o711)
         inside = Path(tmp, "inside")
         inside.mkdir()

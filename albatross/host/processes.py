@@ -91,10 +91,9 @@ class Processes:
         loop = asyncio.get_running_loop()
         options = self._options
         hidden = (self._data_dir,)
-        self._isolation = await loop.run_in_executor(
-            self._starter, isolation.choose, options.isolation, options.first_uid, hidden
-        )
-        probe = isolation.task_probe(self._isolation)
+        find = partial(isolation.choose, options.isolation, options.first_uid, hidden, self._tmp)
+        self._isolation = await loop.run_in_executor(self._starter, find)
+        probe = isolation.task_probe(self._isolation, self._tmp)
         if probe is not None:
             self._has_task_root = await loop.run_in_executor(
                 self._starter, launch.private_tmp_works, probe
