@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import until
 from tests.support.host import PYTHON, RunningHost, running_host
 
 OK = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'ok'}\n"
@@ -94,8 +95,7 @@ def test_the_idle_timeout_answers_504_while_the_function_goes_on(host: RunningHo
     host.change_group("idle", idle_timeout_s=0.2)
     answer = host.request("idle")
     assert (answer.status, answer.reason) == (504, "Gateway Time-out")
-    time.sleep(0.5)
-    assert "finished" in host.log("idle")
+    until(lambda: "finished" in host.log("idle"))
     host.change_group("idle", idle_timeout_s=None)
     assert host.request("idle").body == b"late"
 
