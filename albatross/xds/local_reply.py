@@ -24,8 +24,9 @@ _SERVER = header("server", pages.SERVER, OVERWRITE)
 # (`http://a_b/`) is refused with 400 instead of being forwarded.
 # differs from AWS: to requests with content-type application/grpc on HTTP listeners, and as fixed
 # responses on HTTPS listeners, the load balancer's own answers are gRPC statuses in a 200.
-# differs from AWS: fixed responses and redirects do not wait for a request's body, and the
-# connection is closed after them where it was not yet complete.
+# differs from AWS: fixed responses and redirects wait for a request's body of up to 64 KB; they do
+# not for a larger one or one in chunks, and the connection is closed after them where it was not
+# yet complete.
 # differs from AWS: a server's response whose body is shorter than its Content-Length is handed on
 # as it comes and then cut off, where AWS waits for the rest and answers 504.
 # differs from AWS: HTTP/2 without TLS, from its first line, is refused with 400; AWS names 505.

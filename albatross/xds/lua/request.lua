@@ -21,6 +21,7 @@ local LOCATION_BYTES_MAX = 8192
 local MEASURED_BYTES_MIN = 4096 -- of what Envoy has read; it counts up to a quarter less than there is
 local CONFIGURATIONS_MAX = 10000
 local LAMBDA_BODY_BYTES_MAX = 1048576
+local SMALL_BODY_BYTES_MAX = 65536
 local COOKIE_S = 7 * 24 * 3600
 local TIME_DIGITS = 12
 local TIME_MODULUS = 2 ^ 48
@@ -472,9 +473,12 @@ function envoy_on_request(handle)
     if class == "Ambiguous" and to.desync ~= "monitor" then handle:streamInfo():drainConnectionUponCompletion() end
   end
 
-  if to.action == "redirect" then return redirect(handle, to, host, target) end
   if to.action ~= "forward" then
+    local length = tonumber(headers:get("content-length") or "")
     headers:remove("content-length") -- the limit on bodies is the functions', and this one goes nowhere
+    -- Envoy closes a connection on which it answers before it has the whole request. Afterwards `headers` is gone.
+    if length and length > 0 and length <= SMALL_BODY_BYTES_MAX then handle:body() end
+    if to.action == "redirect" then redirect(handle, to, host, target) end
     return
   end
   if to.version and mismatch(handle, headers, to, method) then
