@@ -18,7 +18,8 @@ from albatross.model.function import Secrets
 from albatross.store.transaction import Transaction
 
 TIMEOUT_S_MAX = 900
-MEMORY_MB_MAX = 10_240
+MEMORY_MB_MAX = 10_240  # the model has more
+EPHEMERAL_STORAGE_MB_MAX = 10_240  # likewise
 ENVIRONMENT_BYTES_MAX = 4096  # of the variables as JSON without spaces
 RESERVED_VARIABLES = frozenset(
     {
@@ -86,10 +87,14 @@ def _timeout_s(seconds: int) -> int:
 
 
 def _memory_mb(megabytes: int) -> int:
-    if megabytes > MEMORY_MB_MAX:
+    return _at_most(MEMORY_MB_MAX, megabytes, "MemorySize")
+
+
+def _at_most(most: int, megabytes: int, member: str) -> int:
+    if megabytes > most:
         raise InvalidParameterValueException(
-            "'MemorySize' value failed to satisfy constraint: "
-            f"Member must have value less than or equal to {MEMORY_MB_MAX}"
+            f"'{member}' value failed to satisfy constraint: "
+            f"Member must have value less than or equal to {most}"
         )
     return megabytes
 
@@ -116,7 +121,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _size_mb(storage: Mapping[str, int]) -> int:
-    return storage["Size"]
+    return _at_most(EPHEMERAL_STORAGE_MB_MAX, storage["Size"], "EphemeralStorage")
 
 
 def _single(values: list[str]) -> str:

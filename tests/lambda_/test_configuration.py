@@ -159,6 +159,13 @@ def test_a_runtime_that_never_was_is_refused(create, refused):
             id="too little storage",
         ),
         pytest.param(
+            {"EphemeralStorage": {"Size": 10_241}},
+            "InvalidParameterValueException",
+            "'EphemeralStorage' value failed to satisfy constraint: "
+            "Member must have value less than or equal to 10240",
+            id="too much storage",
+        ),
+        pytest.param(
             {"Environment": {"Variables": {"1A": "secret"}}},
             "ValidationException",
             "1 validation error detected: Value at 'environment.variables' failed to satisfy "
