@@ -73,7 +73,7 @@ def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -
     if len(by_host) > 1:
         plans.append({host: {ANYWHERE: chosen} for host, chosen in by_host.items()})
         plans.append(
-            {host: _by_path(own, memo.inside(("host", host))) for host, own in by_host.items()}
+            {host: _by_path(own, memo.inside(f"host {host}")) for host, own in by_host.items()}
         )
     found = _best(plans, entries)
     if taken or _mean_length(found) < APART_MIN or (split := apart(entries)) is None:
