@@ -18,6 +18,8 @@ from report import Section, Target
 
 from albatross.health.checker import Health
 from albatross.health.outcome import Outcome
+from albatross.health.probe import ServerProbe, check_server
+from albatross.health.resumption import Resumption
 from albatross.model.health import HealthCheckRecord
 from albatross.model.snapshot import Snapshot
 from albatross.model.target_group import HealthCheck, TargetGroup
@@ -47,8 +49,22 @@ def measure() -> Section:
             ),
             "gRPC": _measure(section, "gRPC", _serve_grpc, version="GRPC"),
         }
-    what = f"cores for {TARGETS:,} targets over HTTP, every {INTERVAL_S} s"
-    section.targets.append(Target(what, cores["HTTP"], CORES_MAX))
+        _measure(
+            section,
+            "HTTPS, TLS 1.3 only",
+            lambda ready: _serve(ready, certificate, ssl.TLSVersion.TLSv1_3),
+            protocol="HTTPS",
+        )
+        _measure(
+            section,
+            "HTTPS, no session resumed",
+            lambda ready: _serve(ready, certificate),
+            protocol="HTTPS",
+            connect=_as_if_new,
+        )
+    for check in ("HTTP", "HTTPS"):
+        what = f"cores for {TARGETS:,} targets over {check}, every {INTERVAL_S} s"
+        section.targets.append(Target(what, cores[check], CORES_MAX))
     return section
 
 
@@ -59,6 +75,7 @@ def _measure(
     *,
     protocol: str = "HTTP",
     version: str = "HTTP1",
+    connect: ServerProbe = check_server,
 ) -> float:
     """Measure one kind of check, add its row, and return the part of a core that it takes."""
     ours, theirs = multiprocessing.Pipe()
@@ -68,7 +85,7 @@ def _measure(
     process.start()
     try:
         group = _group(ours.recv(), protocol, version)
-        cpu_s, elapsed_s, records = uvloop.run(_check(group))
+        cpu_s, elapsed_s, records = uvloop.run(_check(group, connect))
     finally:
         process.kill()
         process.join()
@@ -80,10 +97,14 @@ def _measure(
     return core
 
 
-async def _check(group: TargetGroup) -> tuple[float, float, list[HealthCheckRecord]]:
+async def _check(
+    group: TargetGroup, connect: ServerProbe
+) -> tuple[float, float, list[HealthCheckRecord]]:
     """Return processor time, time, and the checks of one interval."""
     records: list[HealthCheckRecord] = []
-    health = Health(invoke=_no_function, changed=lambda: None, record=records.append)
+    health = Health(
+        invoke=_no_function, changed=lambda: None, record=records.append, connect=connect
+    )
     # No rule is needed where the snapshot is told that the group is used.
     used: Any = {group.arn: None}
     health.update(Snapshot(revision=1, target_groups=(group,), used=used))
@@ -122,10 +143,18 @@ async def _no_function(_: TargetGroup, __: Registered) -> Outcome:
     raise AssertionError("there is no function")
 
 
-async def _serve(ready: Connection, certificate: Path | None) -> None:
+async def _as_if_new(group: TargetGroup, target: Registered, _: Resumption) -> Outcome:
+    """Check a target as if it could not resume a session."""
+    return await check_server(group, target, Resumption())
+
+
+async def _serve(
+    ready: Connection, certificate: Path | None, oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+) -> None:
     tls = None
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = oldest
         tls.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Backend, "127.0.0.1", 0, ssl=tls)

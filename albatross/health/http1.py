@@ -5,11 +5,7 @@ from typing import cast
 
 import httptools
 
-RESPONSE_BYTES_MAX = 1024 * 1024  # after which the rest of an answer is not waited for
-
-
-class Malformed(Exception):
-    """The target answered with what is not HTTP, or with half an answer."""
+from albatross.health.check import RESPONSE_BYTES_MAX, Check, Malformed
 
 
 def request(path: str, authority: str, user_agent: str) -> bytes:
@@ -21,14 +17,14 @@ def request(path: str, authority: str, user_agent: str) -> bytes:
     ).encode("ascii")
 
 
-class Http1Check(asyncio.Protocol):
+class Http1Check(Check[int]):
     """Sends `request` and puts the status into `answer` when the response is complete.
 
-    `answer` raises Malformed, ConnectionResetError. Interim (1xx) responses are skipped.
+    Interim (1xx) responses are skipped.
     """
 
     def __init__(self, request: bytes) -> None:
-        self.answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        super().__init__()
         self._request = request
         self._parser = httptools.HttpResponseParser(self)
         self._status: int | None = None
@@ -52,9 +48,9 @@ class Http1Check(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None or self._received == 0:
-            self._fail(ConnectionResetError("the target closed the connection"))
+            self.fail(ConnectionResetError("the target closed the connection"))
         elif self._has_length:
-            self._fail(Malformed("the response broke off"))
+            self.fail(Malformed("the response broke off"))
         else:
             self._end(None)
         del self._parser  # which refers to this object
@@ -77,10 +73,6 @@ class Http1Check(asyncio.Protocol):
     def _end(self, error: Exception | None) -> None:
         """The response ends here: its status counts if there is one."""
         if self._status is None or isinstance(error, httptools.HttpParserError):
-            self._fail(Malformed(str(error)))
-        elif not self.answer.done():
-            self.answer.set_result(self._status)
-
-    def _fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+            self.fail(Malformed(str(error)))
+        else:
+            self.end(self._status)

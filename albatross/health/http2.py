@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import cast
 
+from albatross.health.check import RESPONSE_BYTES_MAX, Check, Malformed
 from albatross.health.frames import Headers, ProtocolError, Response, StreamReset, request
-from albatross.health.http1 import RESPONSE_BYTES_MAX, Malformed
 
 _DIGITS_MAX = 9
 EMPTY_MESSAGE = bytes(5)  # gRPC: not compressed, 0 bytes long
@@ -38,15 +38,14 @@ def number(headers: Mapping[bytes, bytes], name: bytes) -> int | None:
     return int(text) if text.isdigit() and len(text) <= _DIGITS_MAX else None
 
 
-class Http2Check(asyncio.Protocol):
+class Http2Check(Check[Mapping[bytes, bytes]]):
     """Sends a request and puts the response's headers and trailers into `answer` when it ends.
 
-    It speaks HTTP/2 at once, without an upgrade. `answer` raises Malformed, ConnectionResetError.
+    It speaks HTTP/2 at once, without an upgrade.
     """
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
-        loop = asyncio.get_running_loop()
-        self.answer: asyncio.Future[Mapping[bytes, bytes]] = loop.create_future()
+        super().__init__()
         self._request = request(headers, body)
         self._response = Response()
         self._is_first = True
@@ -60,17 +59,17 @@ class Http2Check(asyncio.Protocol):
             return
         if self._is_first and data.startswith(b"HTTP/1."):
             # Taken for the head of a large frame, it would be said to be too large.
-            self._fail(Malformed("the target speaks HTTP/1"))
+            self.fail(Malformed("the target speaks HTTP/1"))
             return
         self._is_first = False
         response = self._response
         try:
             answers = response.receive(data)
         except ProtocolError as error:
-            self._fail(Malformed(str(error)))
+            self.fail(Malformed(str(error)))
             return
         except StreamReset as error:
-            self._fail(ConnectionResetError(str(error)))
+            self.fail(ConnectionResetError(str(error)))
             return
         # As in http1.py, after 1 MB the rest is not waited for.
         if response.is_complete or response.received > RESPONSE_BYTES_MAX:
@@ -79,14 +78,11 @@ class Http2Check(asyncio.Protocol):
             self._transport.write(answers)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._fail(ConnectionResetError("the target closed the connection"))
+        self.fail(ConnectionResetError("the target closed the connection"))
+        del self._transport  # which, over TLS, refers to this object
 
     def _end(self) -> None:
         if number(self._response.headers, b":status") is None:
-            self._fail(Malformed("the response has no status"))
-        elif not self.answer.done():
-            self.answer.set_result(self._response.headers)
-
-    def _fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+            self.fail(Malformed("the response has no status"))
+        else:
+            self.end(self._response.headers)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from albatross.health.checker import JITTER, Health
+from albatross.health.checker import JITTER, MOMENTS, Health
 from albatross.health.outcome import Fault, Outcome
+from albatross.health.resumption import Resumption
 from albatross.model.health import HealthCheckRecord
 from albatross.model.target_group import HealthCheck, Target, TargetGroup
 from tests.support.targets import (
@@ -55,7 +56,7 @@ class Bench:
     def state(self, group: TargetGroup, port: int | None = 1) -> str:
         return self.health.state(group.arn, (group.targets[0].id, port)).state
 
-    async def _ask(self, _: TargetGroup, target: Target) -> Outcome:
+    async def _ask(self, _: TargetGroup, target: Target, *__: Resumption) -> Outcome:
         self.asked.append(target.port or target.id)
         self.progress.set()
         outcome = self.outcomes.get(self.asked[-1], Outcome(200))
@@ -218,6 +219,25 @@ def test_other_settings_keep_the_state_and_are_checked_at_once() -> None:
     run(scenario)
 
 
+def test_what_is_known_of_a_target_is_kept_until_settings_change() -> None:
+    group = make_group(1, check=FAST)
+    known: list[Resumption] = []
+
+    async def connect(_: TargetGroup, __: Target, resumption: Resumption) -> Outcome:
+        known.append(resumption)
+        return Outcome(200)
+
+    async def scenario(bench: Bench) -> None:
+        bench.health.update(make_snapshot(group))
+        await bench.until(lambda: len(bench.records) == 2)
+        bench.health.update(make_snapshot(with_check(group, port="8080")))
+        await bench.until(lambda: len(bench.records) == 4)
+        assert known[0] is known[1]
+        assert known[3] is not known[0]
+
+    run(scenario, connect=connect)
+
+
 def test_settings_that_are_the_same_change_nothing() -> None:
     group = make_group(1)
 
@@ -248,6 +268,25 @@ def test_first_checks_of_many_targets_are_spread_over_the_interval() -> None:
     assert len(bench_due) == 1000
     assert bench_due[-1] < 5
     assert max(steps) == pytest.approx(min(steps)) == pytest.approx(0.005)
+
+
+def test_checks_of_many_targets_are_due_at_a_few_moments() -> None:
+    group = make_group(*range(1, 1001))  # every 5 s
+    now_s = 100.0
+
+    async def scenario(bench: Bench) -> None:
+        bench.health.update(make_snapshot(group))
+        await bench.until(lambda: bench.asked == [1])
+        nonlocal now_s
+        now_s = 105.0
+        bench.health._wake.set()
+        await bench.until(lambda: len(bench.records) >= 1000)
+        due = [due_s for _, due_s in bench.health._schedule.pop(1000)]
+        assert len(due) == 1000
+        assert len(set(due)) <= 1.1 * MOMENTS + 1
+        assert all(105.0 <= due_s <= 110.3 for due_s in due)
+
+    run(scenario, clock=lambda: now_s)
 
 
 def test_intervals_vary_a_little_and_are_counted_from_when_a_check_was_due() -> None:

@@ -12,8 +12,10 @@ import pytest
 import uvicorn
 import uvloop
 
-from albatross.health import http1, probe
+from albatross.health import probe
+from albatross.health.check import RESPONSE_BYTES_MAX
 from albatross.health.outcome import Fault, Outcome
+from albatross.health.resumption import Resumption
 from albatross.model.target_group import Target, TargetGroup
 from tests.support.targets import (
     OK,
@@ -33,8 +35,8 @@ GRPC: dict[str, Any] = {
 }
 
 
-def check(group: TargetGroup) -> Awaitable[Outcome]:
-    return probe.check_server(group, group.targets[0])
+def check(group: TargetGroup, known: Resumption | None = None) -> Awaitable[Outcome]:
+    return probe.check_server(group, group.targets[0], known or Resumption())
 
 
 def run(handler: Handler, tls: Any = None, **group: Any) -> Outcome:
@@ -92,7 +94,7 @@ def run(handler: Handler, tls: Any = None, **group: Any) -> Outcome:
         pytest.param(b"SSH-2.0-x\r\n", Outcome(fault=Fault.BAD_ANSWER), id="another protocol"),
         pytest.param(b"", Outcome(fault=Fault.CONNECTION), id="no answer at all"),
         pytest.param(
-            b"HTTP/1.1 200 OK\r\n\r\n" + bytes(2 * http1.RESPONSE_BYTES_MAX),
+            b"HTTP/1.1 200 OK\r\n\r\n" + bytes(2 * RESPONSE_BYTES_MAX),
             Outcome(200),
             id="more than is waited for",
         ),
