@@ -33,6 +33,7 @@ _SHOWN_AS: dict[str, str | None] = {
 
 # The names that have come, as sent, and what the event calls them: most come again and again.
 _NAMES: dict[bytes, str | None] = {}
+_UNKNOWN = ""
 _NOTED_MAX, _NOTED_BYTES_MAX = 1000, 40
 
 # AWS is silent: `;` does not separate query parameters.
@@ -144,7 +145,9 @@ def _header_lines(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     names = _NAMES
     try:
         for raw_name, raw_value in headers:
-            shown_as = names[raw_name] if raw_name in names else _shown_as(raw_name)
+            shown_as = names.get(raw_name, _UNKNOWN)
+            if shown_as is _UNKNOWN:
+                shown_as = _shown_as(raw_name)
             if shown_as is not None:
                 lines.append((shown_as, raw_value.decode()))
     except UnicodeDecodeError as error:

@@ -57,6 +57,10 @@ _TOKEN = ("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters).encode()
 # AWS is silent: besides CR, LF and NUL no control character but tab may be in a header's value.
 _CONTROLS = frozenset(map(chr, range(32))) - {"\t"} | {"\x7f"}
 _SHOWN_MAX = 60  # characters of a function's text that a detail quotes
+# Names that have come: in lower case (None: dropped), and the bytes of a line without its value.
+# Most come again and again.
+_NAMES: dict[str, tuple[str | None, int]] = {}
+_NOTED_MAX, _NOTED_BYTES_MAX = 1000, 40
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 # The access log's error reasons, and the status that the client sees.
@@ -228,7 +232,9 @@ def _reason(document: Document, status: int) -> str:
     # AWS is silent: a control character in `statusDescription` is refused with 502.
     # AWS is silent: a `statusDescription` with another code than `statusCode` gives only its text.
     # AWS is silent: a `statusDescription` that is not a code and a text is ignored.
-    description = document.get("statusDescription", "")
+    if "statusDescription" not in document:
+        return _REASONS.get(status, "")
+    description = document["statusDescription"]
     if type(description) is not str:
         raise _wrong("statusDescription", 'a string such as "200 OK"', description)
     if _has_controls(description):
@@ -271,12 +277,12 @@ def _headers(lines: Iterable[tuple[str, str]], status: int) -> Lines:
     bytes_total = 0
     for line in lines:
         name, value = line
-        bytes_total += _checked_bytes(name, value)
-        key = name.lower()
-        if key in _DROPPED or key.startswith(_DROPPED_PREFIXES):
-            continue
-        names.add(key)
-        headers.append(line)
+        key, name_bytes = _NAMES.get(name) or _checked_name(name)
+        is_plain = value.isascii() and value.isprintable()
+        bytes_total += name_bytes + (len(value) if is_plain else _checked_bytes(name, value))
+        if key is not None:
+            names.add(key)
+            headers.append(line)
     if bytes_total > HEADERS_BYTES_MAX:
         raise _Invalid(
             f"headers: expected at most {HEADERS_BYTES_MAX:,} bytes, found {bytes_total:,}"
@@ -290,14 +296,24 @@ def _headers(lines: Iterable[tuple[str, str]], status: int) -> Lines:
     return headers
 
 
-def _checked_bytes(name: str, value: str) -> int:
-    """Return the bytes of a header line, or raise _Invalid when HTTP has no such header."""
+def _checked_name(name: str) -> tuple[str | None, int]:
+    """Return what `_NAMES` has of a header's name, or raise _Invalid when HTTP has none like it."""
     name_bytes = name.encode()
     if not name_bytes or name_bytes.translate(None, _TOKEN):
         raise _wrong("headers", "names of letters, digits and !#$%&'*+-.^_`|~", name)
+    key = name.lower()
+    is_dropped = key in _DROPPED or key.startswith(_DROPPED_PREFIXES)
+    known = (None if is_dropped else key, len(name) + len(": \r\n"))
+    if len(name) <= _NOTED_BYTES_MAX and len(_NAMES) < _NOTED_MAX:
+        _NAMES[name] = known
+    return known
+
+
+def _checked_bytes(name: str, value: str) -> int:
+    """Return the bytes of a header's value, or raise _Invalid when HTTP has no such value."""
     if _has_controls(value):
         raise _wrong(_member("headers", name), "no control characters", value)
-    return len(name_bytes) + len(value.encode()) + len(": \r\n")
+    return len(value.encode())
 
 
 def _has_controls(text: str) -> bool:

@@ -8,6 +8,7 @@ import time
 
 _ROOT = re.compile(r"(?:^|;)\s*Root=([^;\s]+)")
 _SAMPLED = re.compile(r"(?:^|;)\s*Sampled=([01])\b")
+_SEPARATORS = re.compile(r"[;\s]")  # where there are none, the header is a root and no more
 
 
 def handed_on(given: str, invocation_id: str) -> str:
@@ -17,10 +18,13 @@ def handed_on(given: str, invocation_id: str) -> str:
     """
     # AWS is silent: the trace id that Lambda hands to a function has the Root of X-Amzn-Trace-Id,
     # a Parent of its own, and is sampled only where the caller says so.
+    parent = f"{invocation_id[:8]}{invocation_id[-8:]}"
+    if len(given) > 5 and given.startswith("Root=") and not _SEPARATORS.search(given):
+        return f"{given};Parent={parent};Sampled=0"
     root, sampled = _ROOT.search(given), _SAMPLED.search(given)
     return (
         f"Root={root[1] if root else new_root(invocation_id)};"
-        f"Parent={invocation_id[:8]}{invocation_id[-8:]};Sampled={sampled[1] if sampled else 0}"
+        f"Parent={parent};Sampled={sampled[1] if sampled else 0}"
     )
 
 
