@@ -132,7 +132,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Freezing between invocations (a setting)": "host/test_lifecycle.py",
         "Memory, with Runtime.OutOfMemory; /tmp of the ephemeral storage": "host/test_lifecycle.py",
         "External and internal extensions, shutdown phase included": "host/test_extensions.py",
-        "Telemetry API and Logs API for extensions": LATER,
+        "Telemetry API and Logs API for extensions": "host/test_telemetry.py",
         "A user id or a sandbox for each environment": "host/test_isolation.py",
         "Environments are reused, started by need and ended when idle": "host/test_pool.py",
         "The function's timeout": "host/test_host.py",

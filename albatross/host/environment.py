@@ -27,7 +27,9 @@ from albatross.host.failures import (
 )
 from albatross.host.framing import Source
 from albatross.host.invocation import Invocation, Outcome
+from albatross.host.journal import Journal
 from albatross.host.output import Output
+from albatross.host.records import Ended
 from albatross.host.states import Event, Owner, Runtime, State, after
 from albatross.model.function import Function
 
@@ -35,7 +37,6 @@ log = logging.getLogger(__name__)
 
 INIT_LIMIT_S = 10.0  # Lambda guide: the init phase
 _MEMORY_SAMPLE_S = 1.0
-_KEPT_MAX = 64  # pieces of a log
 
 
 class Environment:
@@ -80,6 +81,13 @@ class Environment:
         self.ended = asyncio.Event()
         self.shutting_down: asyncio.Task[None] | None = None
         self._within_invoke = within_invoke
+        self.journal = Journal(
+            function_log,
+            function,
+            id_,
+            started_by=self.initialization_type,
+            phase="invoke" if within_invoke else "init",
+        )
         self._is_new = True  # until its first invocation
         # differs from AWS: a function is frozen between invocations only with the setting `freeze`:
         # else what it does in the background goes on.
@@ -87,13 +95,11 @@ class Environment:
         self._is_frozen = False
         self._is_out_of_memory = False
         self._output: Output | None = None
-        self.log = function_log
         self._parked: Runtime | None = None
         self._deadline_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0  # when it fires
         self._failure: InitFailure | None = None
-        self._init_log: list[bytes] = []  # what is logged until its first invocation, bounded
         self._memory_mb, self._memory_read_s = 0, 0.0
 
     # From the engine
@@ -103,14 +109,14 @@ class Environment:
         self.process = process
         self._output = Output(process, self.printed)
         self._set_deadline(self.started_s + init_limit_s)
-        self._log_start()
+        self.journal.begin()
         if self.state is State.EXITED or self.shutting_down is not None:  # stopped meanwhile
             launch.kill(process)
 
     def not_started(self, reason: str) -> None:
         """The process could not be started: `reason` names what is missing."""
         if self._failure is None:
-            self._log_start()
+            self.journal.begin()
             self._init_failed(INVALID_ENTRYPOINT, message=reason)
         self.exited(None)
 
@@ -140,7 +146,7 @@ class Environment:
         kind = extension.error_type or "Extension.Crash"
         if self._failure is not None or self.shutting_down is not None:
             return
-        self._log_extension(extension, kind_of(reason))
+        self.journal.extension(extension, kind_of(reason))
         message = f"{extension.name}: {reason}"
         if self.state is State.INIT:
             self._init_failed(kind, message=message)
@@ -173,7 +179,7 @@ class Environment:
         invocation.started_s = started_s
         self.invocation, self._last_id = invocation, invocation.id
         self._set_deadline(started_s + timeout_s)
-        invocation.log.append(self.log.write(self.log.lines.start(invocation.id)))
+        self.journal.start(invocation)
         parked, self._parked = self._parked, None
         assert parked is not None
         arn = invocation.invoked_arn or self.function.version_arn
@@ -189,6 +195,8 @@ class Environment:
         """The runtime asks for its next event. Raises InvalidTransition."""
         self._move(Event.NEXT)
         self._parked = connection
+        if self._is_new:
+            self.journal.runtime_ready()
         if self.extensions is None or self.extensions.are_ready():
             self._ready()
 
@@ -217,7 +225,8 @@ class Environment:
         if self.extensions is not None:
             self.extensions.close()
             for extension in self.extensions.all:
-                self._log_extension(extension, "")
+                self.journal.extension(extension, "")
+        self.journal.initialized((self.freed_s - self.started_s) * 1000)
 
     def answer(self, invocation_id: str, outcome: Outcome) -> bool:
         """Take the runtime's answer; False when it is not for the invocation that came last.
@@ -259,7 +268,7 @@ class Environment:
             self._timer.cancel()
         if self._output is not None:
             self._output.close()
-        self.log.close()
+        self.journal.flush()
         if self.extensions is not None:
             self._end("failure")
         if self.server is not None and self.shutting_down is None:
@@ -303,6 +312,7 @@ class Environment:
             self.shutting_down.add_done_callback(self._shut_down)
 
     def _shut_down(self, _: object) -> None:
+        self.journal.close()
         if self.server is not None:
             self.server.close()
 
@@ -314,9 +324,6 @@ class Environment:
         for process in [self.process, *(each.process for each in extensions)]:
             if process is not None:
                 launch.kill(process, signum)
-
-    def _log_start(self) -> None:
-        self.log.write(self.log.lines.init_start(self.id, self.initialization_type))
 
     def _error(self, kind: str, reason: str) -> bytes:
         """Return an error document that names the invocation, if one runs."""
@@ -338,52 +345,26 @@ class Environment:
         if self._output is not None:
             self._output.read_rest()
         taken_ms = (time.monotonic() - self.started_s) * 1000
-        self._init_log.append(
-            self.log.write(
-                self.log.lines.init_report(
-                    taken_ms,
-                    phase="invoke" if self._within_invoke else "init",
-                    started_by=self.initialization_type,
-                    status="timeout" if timed_out else "error",
-                    error_type="" if timed_out else kind,
-                )
-            )
-        )
+        self.journal.init_failed(taken_ms, kind, timed_out=timed_out)
         self._failure = InitFailure(
             document=document,
             error_type=error_type or kind,
             message=message,
             timed_out=timed_out,
             within_invoke=self._within_invoke,
-            tell=lambda invocation: self._tell(invocation, kind, timed_out=timed_out),
+            tell=lambda invocation: self._log_failed(invocation, kind, timed_out=timed_out),
         )
 
-    def _tell(self, invocation: Invocation, kind: str, *, timed_out: bool) -> None:
-        """Log an invocation that has failed because this environment never was ready."""
-        lines = self.log.lines
-        report = lines.report(
-            invocation.id,
+    def _log_failed(self, invocation: Invocation, kind: str, *, timed_out: bool) -> None:
+        ended = Ended(
+            request_id=invocation.id,
             duration_ms=(time.monotonic() - self.started_s) * 1000,
             memory_used_mb=self._memory_mb,
             init_ms=None,
             status="timeout" if timed_out else "error",
             error_type="" if timed_out else kind,
         )
-        invocation.log += [
-            *self._init_log,
-            self.log.write(lines.start(invocation.id)),
-            self.log.write(*report),
-        ]
-
-    def _log_extension(self, extension: Extension, error_type: str) -> None:
-        self.log.write(
-            self.log.lines.extension(
-                extension.name,
-                state=extension.error_type or ("Ready" if not error_type else "Exited"),
-                events=sorted(extension.events),
-                error_type=error_type,
-            )
-        )
+        self.journal.fail(invocation, ended)
 
     def _move(self, event: Event) -> None:
         self.state = after(self.state, event)
@@ -398,8 +379,8 @@ class Environment:
             self._output.read_rest()  # what it printed before it answered belongs to it
         self.invocation = None
         now_s = time.monotonic()
-        report = self.log.lines.report(
-            invocation.id,
+        ended = Ended(
+            request_id=invocation.id,
             duration_ms=(now_s - invocation.started_s) * 1000,
             memory_used_mb=(
                 self.function.memory_mb if self._is_out_of_memory else self._memory(now_s)
@@ -407,9 +388,11 @@ class Environment:
             init_ms=self.init_ms,
             status=status or ("error" if outcome.function_error else "success"),
             error_type=error_type,
+            trace_id=invocation.trace_id,
+            produced_bytes=None if status else len(outcome.payload),
         )
         self.init_ms = None
-        invocation.log.append(self.log.write(*report))
+        self.journal.end(invocation, ended, outcome)
         self.owner.finished(invocation, outcome)
 
     def _set_deadline(self, deadline_s: float) -> None:
@@ -436,10 +419,10 @@ class Environment:
         if self.invocation is not None:
             document = timeout_document(self.invocation.id, timeout_s)
             self.state = State.EXITED
-            self.invocation.log.append(self.log.write(self.log.lines.timed_out(self.invocation.id)))
+            self.invocation.log.append(self.journal.timed_out(self.invocation.id))
             self._fail(document, "timeout")
         elif not self._is_new and self._failure is None:  # an extension is not ready
-            self.log.write(self.log.lines.timed_out(self.id))
+            self.journal.timed_out(self.id)
             self.state = State.EXITED
         elif self._failure is None:
             taken_s = time.monotonic() - self.started_s
@@ -454,20 +437,10 @@ class Environment:
             self._memory_mb = logs.memory_used_mb(self.process.pid) or self._memory_mb
         return self._memory_mb
 
-    def printed(self, data: bytes, source: Source) -> None:
-        """One of its processes has written `data`."""
-        data = self.log.printed(data, source)
-        if self.invocation is not None:
-            self.invocation.log = _kept(self.invocation.log, data)
-        elif self._is_new:
-            self._init_log = _kept(self._init_log, data)
-        self.owner.printed(self, data)
-
-
-def _kept(kept: list[bytes], more: bytes) -> list[bytes]:
-    """Return what is kept of a log for an answer, with `more`."""
-    kept.append(more)
-    return kept if len(kept) <= _KEPT_MAX else [logs.tail(kept)]
+    def printed(self, data: bytes, source: Source, kind: str = "function") -> None:
+        """One of its processes has written `data`: the function's, or an extension."""
+        text = self.journal.printed(data, source, kind, self.invocation)
+        self.owner.printed(self, text)
 
 
 def _in_ms(delay_s: float) -> int:

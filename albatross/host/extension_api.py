@@ -7,9 +7,12 @@ runtime interface emulator has them.
 import json
 import uuid
 
+from albatross.host import subscription
 from albatross.host.environment import Environment
 from albatross.host.extensions import Refused
 from albatross.host.http import HttpConnection
+from albatross.host.telemetry import Closed
+from albatross.log_store.append import now_ms
 
 REASONS = {
     200: "OK",
@@ -27,11 +30,10 @@ _ERRORS = {
     b"/2020-01-01/extension/init/error": "Extension.InitError",
     b"/2020-01-01/extension/exit/error": "Extension.ExitError",
 }
-# differs from AWS: extensions get no stream of logs and telemetry: who subscribes is told that it
-# is not supported, as AWS's runtime interface emulator says it.
-TELEMETRY = {
-    b"/2022-07-01/telemetry": ("Telemetry.NotSupported", "Telemetry API is not supported"),
-    b"/2020-08-15/logs": ("Logs.NotSupported", "Logs API is not supported"),
+SUBSCRIPTIONS = {
+    b"/2022-07-01/telemetry": subscription.TELEMETRY,
+    b"/2022-07-01/telemetry/": subscription.TELEMETRY,
+    b"/2020-08-15/logs": subscription.LOGS,
 }
 
 
@@ -50,10 +52,29 @@ class ExtensionConnection(HttpConnection):
         )
 
 
-def telemetry(target: bytes) -> bytes:
-    """Return the body with which a subscription is answered."""
-    error_type, message = TELEMETRY[target]
-    return document(error_type, message)
+def subscribe(connection: ExtensionConnection, environment: Environment) -> None:
+    """Do what an extension asks of the Telemetry or Logs API, and answer."""
+    api = SUBSCRIPTIONS[connection.target]
+    named = api.name or "Telemetry."
+    try:
+        extension = environment.need_extensions().find(
+            _header(connection, b"lambda-extension-identifier")
+        )
+        wanted = subscription.parse(connection.body(), api)
+        telemetry = environment.journal.telemetry
+        if telemetry is None:
+            raise Closed
+        telemetry.subscribe(extension.name, wanted, now_ms())
+    except Refused as error:
+        connection.reply(403, document(error.error_type, str(error)))
+    except subscription.Invalid as error:
+        connection.reply(400, document(f"{api.name}ValidationError", str(error)))
+    except Closed:
+        # AWS is silent: a subscription after the init phase, or by the other API, is answered 403.
+        message = f"{named[:-1]} API subscription is closed"
+        connection.reply(403, document(f"{named}SubscriptionClosed", message))
+    else:
+        connection.reply(200, b'"OK"')
 
 
 def document(error_type: str, message: str) -> bytes:

@@ -47,6 +47,7 @@ class Launch:
     tmp: Path
     tmp_mb: int | None = None  # size of a /tmp in memory; None: /tmp is the directory `tmp`
     opt: Path | None = None  # what is to be /opt
+    hosts: Path | None = None  # what is to be /etc/hosts
     at_task_root: bool = False  # `directory` is to be /var/task
     reads: Sequence[Path] = ()
     hidden: Sequence[Path] = ()  # directories that it must not see
@@ -156,6 +157,7 @@ def _sight(launch: Launch) -> mounts.Sight:
         needed=below,
         opt=launch.opt if shows_opt(launch) else None,
         task=launch.directory if launch.at_task_root else None,
+        hosts=launch.hosts,
     )
 
 

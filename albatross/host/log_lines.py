@@ -4,15 +4,15 @@ Source: Lambda guide, "Understanding the Lambda execution environment life cycle
 event schema reference" and "Log-level filtering".
 """
 
-import hashlib
 import re
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 import orjson
 
+from albatross.host import records
+from albatross.host.records import Ended, billed_ms, runtime_version, timestamp
 from albatross.model.function import LEVELS, Function
 
 # Lambda guide, "System log level event mapping".
@@ -32,16 +32,7 @@ class Lines(Protocol):
 
     def start(self, request_id: str) -> bytes: ...
 
-    def report(
-        self,
-        request_id: str,
-        *,
-        duration_ms: float,
-        memory_used_mb: int,
-        init_ms: float | None,
-        status: str,
-        error_type: str,
-    ) -> tuple[bytes, ...]: ...
+    def report(self, ended: Ended) -> tuple[bytes, ...]: ...
 
     def init_report(
         self, duration_ms: float, *, phase: str, started_by: str, status: str, error_type: str
@@ -70,28 +61,19 @@ class TextLines:
     def start(self, request_id: str) -> bytes:
         return f"START RequestId: {request_id} Version: {self._function.version}\n".encode()
 
-    def report(
-        self,
-        request_id: str,
-        *,
-        duration_ms: float,
-        memory_used_mb: int,
-        init_ms: float | None,
-        status: str,
-        error_type: str,
-    ) -> tuple[bytes, ...]:
-        init = f"Init Duration: {init_ms:.2f} ms\t" if init_ms is not None else ""
-        if error_type or status == "timeout":
-            init += f"Status: {status}\t"
-        if error_type:
-            init += f"Error Type: {error_type}\t"
+    def report(self, ended: Ended) -> tuple[bytes, ...]:
+        init = f"Init Duration: {ended.init_ms:.2f} ms\t" if ended.init_ms is not None else ""
+        if ended.error_type or ended.status == "timeout":
+            init += f"Status: {ended.status}\t"
+        if ended.error_type:
+            init += f"Error Type: {ended.error_type}\t"
         report = (
-            f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
-            f"Billed Duration: {billed_ms(duration_ms, init_ms)} ms\t"
-            f"Memory Size: {self._function.memory_mb} MB\tMax Memory Used: {memory_used_mb} MB\t"
-            f"{init}\n"
+            f"REPORT RequestId: {ended.request_id}\tDuration: {ended.duration_ms:.2f} ms\t"
+            f"Billed Duration: {billed_ms(ended.duration_ms, ended.init_ms)} ms\t"
+            f"Memory Size: {self._function.memory_mb} MB\t"
+            f"Max Memory Used: {ended.memory_used_mb} MB\t{init}\n"
         )
-        return f"END RequestId: {request_id}\n".encode(), report.encode()
+        return f"END RequestId: {ended.request_id}\n".encode(), report.encode()
 
     def init_report(
         self, duration_ms: float, *, phase: str, started_by: str, status: str, error_type: str
@@ -121,96 +103,42 @@ class JsonLines:
         self._least = function.logging.system_level
 
     def init_start(self, environment_id: str, started_by: str) -> bytes:
-        version, version_arn = runtime_version(self._function)
-        return self._event(
-            _INFO,
-            "platform.initStart",
-            {
-                "initializationType": started_by,
-                "phase": "init",
-                "runtimeVersion": version,
-                "runtimeVersionArn": version_arn,
-                "functionName": self._function.name,
-                "functionVersion": self._function.version,
-                "instanceId": environment_id,
-                "instanceMaxMemory": self._function.memory_mb * 1024 * 1024,
-            },
-        )
+        record = records.init_start(self._function, environment_id, started_by, "init")
+        return self._event(_INFO, "platform.initStart", record)
 
     def start(self, request_id: str) -> bytes:
-        record = {"requestId": request_id, "version": self._function.version}
-        return self._event(_INFO, "platform.start", record)
+        return self._event(_INFO, "platform.start", records.start(self._function, request_id))
 
-    def report(
-        self,
-        request_id: str,
-        *,
-        duration_ms: float,
-        memory_used_mb: int,
-        init_ms: float | None,
-        status: str,
-        error_type: str,
-    ) -> tuple[bytes, ...]:
-        metrics: dict[str, object] = {
-            "durationMs": round(duration_ms, 3),
-            "billedDurationMs": billed_ms(duration_ms, init_ms),
-            "memorySizeMB": self._function.memory_mb,
-            "maxMemoryUsedMB": memory_used_mb,
-        }
-        if init_ms is not None:
-            metrics["initDurationMs"] = round(init_ms, 3)
-        record: dict[str, object] = {"requestId": request_id, "metrics": metrics}
-        record["status"] = status
-        if error_type:
-            record["errorType"] = error_type
-        done = {**record, "metrics": {"durationMs": round(duration_ms, 3)}}
-        is_good = status == "success"
+    def report(self, ended: Ended) -> tuple[bytes, ...]:
+        is_good = ended.status == "success"
         return (
-            self._event(_DEBUG if is_good else _WARN, "platform.runtimeDone", done),
-            self._event(_INFO if is_good else _WARN, "platform.report", record),
+            self._event(
+                _DEBUG if is_good else _WARN, "platform.runtimeDone", records.runtime_done(ended)
+            ),
+            self._event(
+                _INFO if is_good else _WARN,
+                "platform.report",
+                records.report(self._function, ended),
+            ),
         )
 
     def init_report(
         self, duration_ms: float, *, phase: str, started_by: str, status: str, error_type: str
     ) -> bytes:
-        record: dict[str, object] = {
-            "initializationType": started_by,
-            "phase": phase,
-            "status": status,
-            "metrics": {"durationMs": round(duration_ms, 3)},
-        }
-        if error_type:
-            record["errorType"] = error_type
+        record = records.init_report(duration_ms, phase, started_by, status, error_type)
         return self._event(_WARN if status != "success" else _DEBUG, "platform.initReport", record)
 
     def timed_out(self, id_: str) -> bytes:
         return b""  # platform.report has it as its status
 
     def extension(self, name: str, *, state: str, events: list[str], error_type: str) -> bytes:
-        record: dict[str, object] = {"name": name, "state": state, "events": events}
-        if error_type:
-            record["errorType"] = error_type
+        record = records.extension(name, state, events, error_type)
         return self._event(_INFO, "platform.extension", record)
 
     def _event(self, level: int, kind: str, record: Mapping[str, object]) -> bytes:
         if level < self._least:
             return b""
         return orjson.dumps({"time": timestamp(), "type": kind, "record": record})
-
-
-def billed_ms(duration_ms: float, init_ms: float | None) -> int:
-    """Return what is billed: each begun millisecond, with those of a cold start."""
-    return -int(-(duration_ms + (init_ms or 0)) // 1)
-
-
-def runtime_version(function: Function) -> tuple[str, str]:
-    """Return name and ARN of the version of a function's runtime."""
-    region = function.arn.split(":")[3]
-    # AWS is silent: the version of a runtime in INIT_START is v1, and its ARN made of its name.
-    name = re.sub(r"^([a-z]+)", r"\1:", function.runtime).replace(".x", "").replace(":.", ":")
-    digest = hashlib.sha256(function.runtime.encode()).hexdigest()
-    version_arn = function.runtime_version_arn or f"arn:aws:lambda:{region}::runtime:{digest}"
-    return f"{name}.v1", version_arn
 
 
 def level_of(text: bytes) -> int:
@@ -239,9 +167,3 @@ def _is_time(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-def timestamp() -> str:
-    """Return the time, as 2026-11-21T12:00:00.000Z."""
-    now = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"

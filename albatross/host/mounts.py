@@ -20,7 +20,7 @@ _MS_REC, _MS_PRIVATE = 16384, 1 << 18
 _MS_NOEXEC, _MS_NOATIME, _MS_NODIRATIME, _MS_RELATIME = 8, 1024, 2048, 1 << 21
 _ST_RELATIME = 4096  # the others are the same in statvfs(3)
 _TMP = Path("/tmp")
-_OPT = Path("/opt")
+_OPT, _HOSTS = Path("/opt"), Path("/etc/hosts")
 TASK_ROOT, RUNTIME_DIR = Path("/var/task"), Path("/var/runtime")
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -52,6 +52,7 @@ class Sight:
     needed: tuple[Path, ...] = ()
     opt: Path | None = None  # what is to be /opt
     task: Path | None = None  # and /var/task, read-only both
+    hosts: Path | None = None  # what is to be /etc/hosts
 
 
 @lru_cache(maxsize=256)
@@ -87,6 +88,7 @@ def enter(sight: Sight) -> None:
     opt = os.open(sight.opt, os.O_PATH) if sight.opt and _OPT.is_dir() else None
     task = os.open(sight.task, os.O_PATH) if sight.task else None
     tmp = os.open(sight.tmp, os.O_PATH)
+    hosts = os.open(sight.hosts, os.O_PATH) if sight.hosts and _HOSTS.is_file() else None
     if task is not None:
         _make_task_root()
     for cover in sight.covered:
@@ -102,6 +104,8 @@ def enter(sight: Sight) -> None:
         _bind(opt, _OPT, read_only=True)
     if task is not None:
         _bind(task, TASK_ROOT, read_only=True)
+    if hosts is not None:
+        _bind(hosts, _HOSTS, read_only=True)
     for handle, path in handles:
         path.mkdir(parents=True, exist_ok=True)
         _bind(handle, path)
@@ -109,7 +113,7 @@ def enter(sight: Sight) -> None:
         if cover != _TMP and cover.is_dir():
             flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
             _mount("tmpfs", str(cover), flags, "tmpfs")
-    for opened in (tmp, opt, task, *(handle for handle, _ in handles)):
+    for opened in (tmp, opt, task, hosts, *(handle for handle, _ in handles)):
         if opened is not None:
             os.close(opened)
 

@@ -188,6 +188,7 @@ class Processes:
                 await asyncio.wait([cleaner])
                 environment.started_s = time.monotonic()
             plan = self._plan(environment, runtime, directory, opt)
+            environment.journal.begin()
             if opt is not None:
                 await self._start_extensions(environment, plan, limit_s)
             with ExitStack() as stack:
@@ -246,6 +247,7 @@ class Processes:
             tmp=environment.tmp,
             tmp_mb=function.ephemeral_storage_mb if apart.private_tmp else None,
             opt=opt,
+            hosts=self._hosts() if opt is not None else None,
             at_task_root=self._has_task_root and not sandbox and isinstance(function.code, Package),
             reads=(*runtime.reads, Path(sys.prefix), Path(sys.base_prefix)),
             hidden=apart.hidden_from(function),
@@ -258,6 +260,22 @@ class Processes:
         command = [str(launch.as_seen(plan, Path(runtime.command[0]))), *runtime.command[1:]]
         given = variables(environment, runtime, root, shown_opt, port)
         return replace(plan, command=command, environment=given)
+
+    def _hosts(self) -> Path | None:
+        """Return a hosts file, the machine's own, with the name that extensions have for it."""
+        # differs from AWS: sandbox.localdomain is the address 127.0.0.1 of this machine, so
+        # environments side by side need ports of their own for their extensions. Where the system
+        # has no mount namespaces, extensions do not find the name.
+        try:
+            names = Path("/etc/hosts").read_text()
+        except (OSError, UnicodeDecodeError):
+            return None
+        path = self._tmp / "hosts"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f"{names.rstrip()}\n127.0.0.1 sandbox.localdomain sandbox\n")
+        fresh.chmod(0o644)
+        fresh.replace(path)
+        return path
 
     async def _launch(
         self, environment: Environment, plan: launch.Launch
@@ -283,7 +301,7 @@ class Processes:
         for extension in [extensions.expect(name) for name in names[:EXTENSIONS_MAX]]:
             program = str(folder / extension.name)
             extension.process = await self._launch(environment, replace(plan, command=[program]))
-            output = Output(extension.process, environment.printed)
+            output = Output(extension.process, partial(environment.printed, kind="extension"))
             ended = partial(self._extension_ended, environment, extension, output)
             launch.on_exit(extension.process, ended)
         with suppress(TimeoutError):
@@ -412,8 +430,8 @@ def variables(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": environment.initialization_type,
-        "AWS_LAMBDA_LOG_GROUP_NAME": environment.log.group.name,
-        "AWS_LAMBDA_LOG_STREAM_NAME": environment.log.name,
+        "AWS_LAMBDA_LOG_GROUP_NAME": environment.journal.log.group.name,
+        "AWS_LAMBDA_LOG_STREAM_NAME": environment.journal.log.name,
         "AWS_ACCESS_KEY": account,
         "AWS_ACCESS_KEY_ID": account,
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),

@@ -75,8 +75,8 @@ class RuntimeConnection(extension_api.ExtensionConnection):
                 )
             elif target.startswith(extension_api.PREFIX):
                 extension_api.answer(self, self._environment)
-            elif target in extension_api.TELEMETRY:
-                self._only("PUT", lambda: self.reply(202, extension_api.telemetry(target)))
+            elif target in extension_api.SUBSCRIPTIONS:
+                self._only("PUT", lambda: extension_api.subscribe(self, self._environment))
             else:
                 self._unknown()
         except InvalidTransition as error:
