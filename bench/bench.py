@@ -36,7 +36,9 @@ Measured on {machine}.
 """
 
 
-def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Section]]:
+def parts(
+    rounds: int, duration_s: float, functions: int
+) -> dict[str, Callable[[], report.Section]]:
     return {
         "lambda": lambda: lambda_path.measure(rounds, duration_s),
         "offline": lambda: offline.measure(rounds, duration_s),
@@ -47,7 +49,7 @@ def parts(rounds: int, duration_s: float) -> dict[str, Callable[[], report.Secti
         "store": storage.measure,
         "times": times.measure,
         "memory": footprint.measure,
-        "many": many.measure,
+        "many": lambda: many.measure(functions),
         "health": health.measure,
     }
 
@@ -56,7 +58,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--seconds", type=float, default=2.0, help="of load, each time")
-    parser.add_argument("--only", action="append", choices=list(parts(0, 0)), metavar="PART")
+    parser.add_argument("--only", action="append", choices=list(parts(0, 0, 0)), metavar="PART")
+    parser.add_argument("--functions", type=int, default=many.FUNCTIONS, help="of the part many")
     parser.add_argument("--write", action="store_true", help=f"write it into {PAGE.name}")
     arguments = parser.parse_args()
     wrk.require()
@@ -64,7 +67,7 @@ def main() -> None:
     head = _HEAD.format(machine=report.machine())
     _say(head)
     page = PAGE.read_text()
-    for name, measure in parts(arguments.rounds, arguments.seconds).items():
+    for name, measure in parts(arguments.rounds, arguments.seconds, arguments.functions).items():
         if arguments.only is None or name in arguments.only:
             section = measure().text()
             _say(section)

@@ -1,6 +1,7 @@
 """CloudWatch Logs: its operations by name, on the log groups of `log_store/`."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,8 @@ from albatross.logs.live_tail import LiveTails
 from albatross.model.arn import Scope
 from albatross.model.operation import AsyncOperation
 
-KEEP_EVERY_S = 2.0
+KEEP_EVERY_S, KEEP_AT_LEAST_EVERY_S = 2.0, 30.0
+_KEEP_PAUSE = 400  # times what a look has taken: the more log groups, the less often
 
 Run = Callable[[LogFiles, Scope, Mapping[str, Any]], dict[str, Any]]
 
@@ -61,8 +63,10 @@ class Logs:
     async def run(self) -> None:
         """Keep to retention and room, for ever."""
         while True:
+            begun_s = time.monotonic()
             await self._in_thread(self._keeper.look)
-            await asyncio.sleep(KEEP_EVERY_S)
+            pause_s = (time.monotonic() - begun_s) * _KEEP_PAUSE
+            await asyncio.sleep(min(max(pause_s, KEEP_EVERY_S), KEEP_AT_LEAST_EVERY_S))
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
