@@ -136,6 +136,21 @@ def test_an_index_is_the_same_with_what_is_remembered_of_other_rules(seed: int) 
         assert remembered == index.virtual_hosts("any", entries, Memo())
 
 
+def test_a_rule_more_makes_no_list_anew_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, make, memo = list[object](), index._choice, Memo()
+
+    def note(entries: list[Entry]) -> object:
+        made.append(entries)
+        return make(entries)
+
+    monkeypatch.setattr(index, "_choice", note)
+    *rules, default = entries_of([(PathPattern(values=(f"/{n}/*",)),) for n in range(50)])
+    index.virtual_hosts("any", [*rules[:-1], default], memo)
+    before = len(made)
+    index.virtual_hosts("any", [*rules, default], memo)
+    assert (before, made[before:]) == (50, [[rules[-1]]])
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_proxy_takes_the_same_route(proxy: Proxy, seed: int) -> None:
     random_ = random.Random(seed)
