@@ -139,5 +139,5 @@ class Journal:
 
 def _kept(kept: list[bytes], more: bytes) -> list[bytes]:
     """Return what is kept of a log for an answer, with `more`."""
-    kept.append(more)
+    kept.append(more[-logs.TAIL_BYTES_MAX :])
     return kept if len(kept) <= _KEPT_MAX else [logs.tail(kept)]

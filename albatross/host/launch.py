@@ -28,6 +28,7 @@ from albatross.host import affinity, bwrap, mounts
 log = logging.getLogger(__name__)
 
 NICE = 5  # a third of the processor time that the load balancer gets, when both want it
+_OOM_SCORE_ADJ = 1000  # the largest there is: a function is replaced, the load balancer is not
 OPEN_FILES_MAX = 1024  # Lambda quotas: file descriptors
 # differs from AWS: processes and threads are limited to 1,024, as in AWS, only where each
 # environment has a user of its own (the setting `isolation`).
@@ -87,6 +88,7 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
         if _LINUX:
             affinity.roam()
             _yield_to_load_balancer()
+            _yield_memory()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if launch.joins is not None:
             mounts.join(launch.joins)
@@ -249,6 +251,12 @@ def _yield_to_load_balancer() -> None:
         os.nice(NICE)
     with suppress(OSError), open("/proc/self/autogroup", "w") as file:
         file.write(str(NICE))  # Linux weighs sessions against each other, where it is so set
+
+
+def _yield_memory() -> None:
+    """Be the first to be ended when the machine runs out of memory, with all that this starts."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(str(_OOM_SCORE_ADJ))
 
 
 def _lower_limit(kind: int, limit: int) -> None:

@@ -310,6 +310,18 @@ def test_the_tail_is_the_last_four_kilobytes(host: RunningHost) -> None:
     assert len(host.invoke("floods").log_tail) == 4096
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has such a score")
+def test_a_function_is_ended_before_the_load_balancer_where_the_machine_is_out_of_memory(
+    host: RunningHost,
+) -> None:
+    score = "print(open('/proc/self/oom_score_adj').read().strip())"
+    command = f"[sys.executable, '-c', {score!r}]"
+    body = f"import subprocess; return subprocess.check_output({command}).decode()"
+    host.deploy("score", source(body))
+    assert json.loads(host.invoke("score").payload) == "1000\n"
+    assert Path(f"/proc/{host.process.pid}/oom_score_adj").read_text() != "1000\n"
+
+
 def test_a_stack_trace_is_in_the_log(host: RunningHost) -> None:
     host.deploy("raises", source("raise RuntimeError('deep')"))
     host.invoke("raises")
