@@ -16,6 +16,7 @@ from albatross.model.errors import (
     TooManyRegistrationsForTargetId,
     TooManyTargets,
     TooManyUniqueTargetGroupsPerLoadBalancer,
+    ValidationError,
 )
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
@@ -53,14 +54,13 @@ def admit(
 
     `instead_of` is the ARN of the rule that has it from now on, None for a new rule.
     Raises TargetGroupNotFound, TargetGroupAssociationLimit, InvalidLoadBalancerAction,
-    TooManyUniqueTargetGroupsPerLoadBalancer, and as check_addresses and check_targets do.
+    TooManyUniqueTargetGroupsPerLoadBalancer, ValidationError, and as check_addresses and
+    check_targets do.
     """
     if not isinstance(action, Forward):
         return
     for arn in action.target_group_arns:
-        group = tx.get(TargetGroup, arn)
-        if group is None:
-            raise TargetGroupNotFound(f"Target group '{arn}' not found")
+        group = _group(tx, arn)
         if _is_sticky(group) and _mixes_groups(action):
             raise InvalidLoadBalancerAction(
                 "You must enable group stickiness on a rule if you enabled target stickiness on "
@@ -84,6 +84,16 @@ def admit(
         )
     if new := set(action.target_group_arns) - used:
         check_targets(tx, [group for arn in used | new if (group := tx.get(TargetGroup, arn))])
+
+
+def _group(tx: "Transaction", arn: str) -> TargetGroup:
+    """Return the target group. Raises ValidationError for what is no ARN of one."""
+    if arns.elb_kind(arn) != "targetgroup":
+        raise ValidationError(f"'{arn}' is not a valid target group ARN")
+    group = tx.get(TargetGroup, arn)
+    if group is None:
+        raise TargetGroupNotFound(f"Target group '{arn}' not found")
+    return group
 
 
 def check_addresses(tx: "Transaction", ip_address_type: str, groups: Iterable[str]) -> None:

@@ -175,6 +175,12 @@ def test_what_aws_takes_is_taken_and_shown_as_given(create, action):
             id="missing target group",
         ),
         pytest.param(
+            {"Type": "forward", "TargetGroupArn": "my-targets"},
+            "ValidationError",
+            "'my-targets' is not a valid target group ARN",
+            id="a name instead of an ARN",
+        ),
+        pytest.param(
             {
                 "Type": "forward",
                 "TargetGroupArn": GROUP,
