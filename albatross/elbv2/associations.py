@@ -83,7 +83,7 @@ def admit(
             f"with a load balancer of type 'application': [{most}]"
         )
     if new := set(action.target_group_arns) - used:
-        check_targets(tx, [group for arn in used | new if (group := tx.get(TargetGroup, arn))])
+        check_targets(tx, [each for arn in used | new if (each := tx.get(TargetGroup, arn))])
 
 
 def _group(tx: "Transaction", arn: str) -> TargetGroup:
