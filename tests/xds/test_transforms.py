@@ -118,6 +118,13 @@ def test_a_host_that_does_not_match_is_sent_as_without_a_transform(
     assert proxy.get(host="Other.com:81").received.header("host") == expected
 
 
+@pytest.mark.parametrize("regex", ["^(.*)$", "(.+)"])
+def test_a_request_without_a_host_has_none_to_rewrite(proxy: Proxy, regex: str) -> None:
+    serve(proxy, HostHeaderRewrite(regex=regex, replace="b"), UrlRewrite(regex="a", replace="c"))
+    received = proxy.get("/a", host="").received
+    assert (received.header("host"), received.request) == ("", "GET /c HTTP/1.1")
+
+
 def test_host_and_url_are_rewritten_together(proxy: Proxy) -> None:
     serve(
         proxy,

@@ -11,7 +11,7 @@ end
 -- Else the outcome and the place of what is wrong with it, if anything is.
 local function rewritten(headers, found, name)
   local subject = headers:get(name)
-  if not subject then return nil end
+  if not subject or subject == "" then return nil end -- there is no host
   local before, after, instead = found[name .. "-before"], found[name .. "-after"], found[name .. "-instead"]
   -- AWS is silent: where a transform has 8 KB or more to look at, or makes so much of it, the answer is 500.
   if not before or not after or not instead then return "", "TransformBufferTooSmall" end
