@@ -68,6 +68,13 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
             "xds/test_response_headers.py"
         ),
         "Refusals with 400, 405, 408, 413, 414 and 501, and their pages": "xds/test_listener.py",
+        "Limits on sizes and forwarded addresses, at and above their values": (
+            "e2e/test_limits_through_proxy.py"
+        ),
+        "Frames of RFC 9113, right and wrong": "e2e/test_http2_conformance.py",
+        "Transforms, weights, cookies, bodies and redirects together": (
+            "e2e/test_combinations_through_proxy.py"
+        ),
         "WebSocket requests to a function answered with 400": "xds/test_listener.py",
         "Desync mitigation by mode": "e2e/test_desync_through_proxy.py",
         "Requests that try parsers: smuggling, encodings, versions, sizes": (
@@ -95,6 +102,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Round robin, least outstanding requests, weighted random": (
             "e2e/test_servers_through_proxy.py"
         ),
+        "Fail-open by count and share of healthy targets": "health/test_routing.py",
         "Slow start": "health/test_slow_start.py",
         "Anomalies, shown and mitigated": "health/test_anomalies.py",
         "Requests of a function that is deregistered answered with 502": (
