@@ -5,6 +5,9 @@ many as there are hosts times paths. Each list of a host ends with a route that 
 that look at no host, and names of routes say for which paths one of these may come first: then
 `lua/request.lua`, own_or_other, has Envoy look there, and takes the route whose rule comes first.
 
+Below starts of paths where few of these rules can match, a list of a host has them itself, and the
+names of its routes say that no other may come first: nothing is left to look for.
+
 The script can have Envoy look but once. Where it must do so anyway, since rules see a request
 otherwise than it was sent, it looks into a third list, of all rules.
 """
@@ -13,7 +16,7 @@ import os.path
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from envoy.config.route.v3.route_components_pb2 import Route
 
@@ -26,14 +29,26 @@ _ALL_PATHS = "/"
 _IN_NAME = re.compile(r"/[^ ,]*")
 
 
-def apart(entries: Sequence[Entry]) -> tuple[Mapping[str, Sequence[Entry]], list[Entry]] | None:
-    """Return the entries of each host that is named, and those for all other hosts.
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Lists of each host that is named, and one for all others.
+
+    `places`: of their entries among those that they were made of.
+    """
+
+    of_hosts: Mapping[str, Sequence[Entry]]
+    others: Sequence[Entry]
+    places: Mapping[Entry, int]
+
+
+def apart(entries: Sequence[Entry]) -> Apart | None:
+    """Return `entries`, apart by whether they name a host.
 
     None where a rule cannot tell hosts from `names.NO_HOST`, which stands for none.
     """
     own: defaultdict[str, list[tuple[int, Entry]]] = defaultdict(list)
     wild: list[tuple[re.Pattern[str], int, Entry]] = []
-    chosen, others = list[tuple[int, Entry]](), list[Entry]()
+    chosen, others = list[tuple[int, Entry]](), dict[Entry, int]()
     before = _Starts()
     for number, entry in enumerate(entries):
         named = hosts(entry)
@@ -54,13 +69,21 @@ def apart(entries: Sequence[Entry]) -> tuple[Mapping[str, Sequence[Entry]], list
             for start in starts(entry):
                 before.add(start)
         if named is None:
-            others.append(_renamed(entry, names.other_route(entry.route.name)))
-    lists = {}
+            others[_renamed(entry, names.other_route(entry.route.name))] = number
+    lists, places = dict[str, Sequence[Entry]](), dict(others)
     for host in sorted(own):
         matching = [(n, entry) for expression, n, entry in wild if expression.fullmatch(host)]
         found = sorted([*chosen, *own[host], *matching], key=lambda item: item[0])
         lists[host] = [*(entry for _, entry in found), _LEADING_APART]
-    return lists, others
+        places.update((entry, number) for number, entry in found)
+    return Apart(lists, list(others), places)
+
+
+def complete(entry: Entry) -> Entry:
+    """Return `entry` for a list that leaves nothing to look for."""
+    if weights.is_taken(entry.route):
+        return entry
+    return _renamed(entry, names.apart_route(entry.route.name, ()))
 
 
 class _Starts:

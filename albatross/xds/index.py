@@ -7,8 +7,10 @@ too many lists, hosts and paths have lists of their own (`apart.py`). Where many
 query, requests without one have a list without these.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 from statistics import fmean
 
 from envoy.config.route.v3.route_components_pb2 import RouteList, VirtualHost
@@ -16,7 +18,7 @@ from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.xds import names
-from albatross.xds.apart import apart
+from albatross.xds.apart import apart, complete
 from albatross.xds.entry import Entry, covers, hosts, may_match, needs_query, starts
 from albatross.xds.memo import Memo
 from albatross.xds.packing import extension
@@ -78,14 +80,39 @@ def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -
     found = _best(plans, entries)
     if taken or _mean_length(found) < APART_MIN or (split := apart(entries)) is None:
         return found
-    of_hosts, others = split
     # Their routes have names of their own, given anew each time: there is nothing to remember.
-    lists = {host: _by_path(own, Memo()) for host, own in of_hosts.items()}
-    lists[ANY_HOST] = _by_path(others, Memo())
+    others = _by_path(split.others, Memo())
+    completed = cache(lambda place: complete(entries[place]))
+    lists = {
+        host: _with_few(_by_path(own, Memo()), others, split.places, completed)
+        for host, own in split.of_hosts.items()
+    }
+    lists[ANY_HOST] = others
     best = _best([lists], entries)
     if _mean_length(best) * GAIN_MIN >= _mean_length(found):
         return found
     return best | {f"*{names.ALL_RULES}": {ANYWHERE: entries}}
+
+
+def _with_few(
+    own: Lists, others: Lists, places: Mapping[Entry, int], completed: Callable[[int], Entry]
+) -> Lists:
+    """Return lists of a host, `own`, of which some are complete: those to add few of `others` to.
+
+    Below a start that none of theirs continues, one list has all the others that may match.
+    """
+    starting = sorted(others)
+    result = dict(own)
+    for start, entries in own.items():
+        after = bisect_right(starting, start)
+        if after < len(starting) and starting[after].startswith(start):
+            continue
+        shorter = (start[:length] for length in range(len(start), -1, -1))
+        more = others[next(one for one in shorter if one in others)]
+        if len(entries) + len(more) <= APART_MIN:
+            found = {places[entry] for entry in (*entries, *more) if entry in places}
+            result[start] = [completed(place) for place in sorted(found)]
+    return result
 
 
 def _mean_length(found: Plan) -> float:

@@ -96,7 +96,7 @@ def looked_up(plan: Plan, host: str, path: str) -> int:
         starts = name.split(" ")[0].split(",")
         if any(path.startswith(start) for start in starts):
             return min(order(name), order(chosen(plan, names.NO_HOST, path)))
-        assert order(name) < 1_000_000  # not the one that stands for others
+        assert " apart " not in name  # the one that stands for others
     return order(name)
 
 
@@ -256,6 +256,37 @@ def test_groups_are_chosen_in_a_mixture(proxy: Proxy, host: str, path: str) -> N
     assert received.request == f"GET {path} HTTP/1.1"
     assert received.header("host") == host.removesuffix(":80")
     assert received.header("x-albatross-group") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "is_complete"),
+    [
+        pytest.param("h7.com", "/svc7/x", True, id="few others below the start"),
+        pytest.param("h7.com", "/svc8/x", False, id="no rule of the host's there"),
+        pytest.param("h8.com", "/svc8/x", False, id="others below starts that continue it"),
+        pytest.param("h9.com", "/svc9/x", False, id="many others below the start"),
+    ],
+)
+def test_nothing_is_looked_for_where_a_list_of_a_host_has_all(
+    host: str, path: str, is_complete: bool
+) -> None:
+    def of_host(n: int, path: str) -> tuple[Condition, ...]:
+        return HostHeader(values=(f"h{n}.com",)), PathPattern(values=(path,))
+
+    hosts = [(HostHeader(values=(f"h{n}.com",)),) for n in range(10, 100)]
+    paths = [(PathPattern(values=(f"/svc{n}/*",)),) for n in range(100)]
+    methods = [
+        (HttpRequestMethod(values=(f"M{n}",)), PathPattern(values=("/svc9/*",)))
+        for n in range(index.APART_MIN)
+    ]
+    own = [of_host(7, "/svc7/*"), of_host(8, "/svc*"), of_host(9, "/svc9/*")]
+    entries = entries_of([*methods, *hosts, *own, *paths])
+    plan = index.plan(entries, Memo())
+    assert f"*{names.ALL_RULES}" in plan
+    name = chosen(plan, host, path)
+    assert name.endswith("+")
+    assert name.startswith("- ") == is_complete
+    assert looked_up(plan, host, path) == order(first(entries, host, path))
 
 
 def test_a_mixture_grows_by_no_more_than_its_rules() -> None:
