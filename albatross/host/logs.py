@@ -26,6 +26,7 @@ READ_BYTES_MAX = 64 * 1024  # per turn of the loop, so that a flood does not sta
 # Of one group; then they are written at once: little by little, a megabyte takes milliseconds.
 HELD_BYTES_MAX = 128 * 1024
 _FLUSH_S = 0.2
+_LINE_BYTES = 32  # that are kept of each line besides its text: times, stream, kind
 
 
 class GroupLog:
@@ -96,7 +97,7 @@ class StreamLog:
             self.group.add(self)
         pieces = source.split(int(time.time() * 1000), data)
         self.pending += [(source, piece) for piece in pieces]
-        self.group.relieve(len(data))
+        self.group.relieve(kept_bytes(data))
         return b"".join(_ended(text) if is_event else text for _, text, is_event in pieces)
 
     def take(self) -> list[Entry]:
@@ -160,6 +161,11 @@ def stream_name(function: Function, environment_id: str) -> str:
     today = datetime.now(UTC).strftime("%Y/%m/%d")
     of = function.name if function.logging.is_shared else ""
     return f"{today}/{of}[{function.version}]{environment_id}"
+
+
+def kept_bytes(printed: bytes) -> int:
+    """Return about how many bytes a log keeps of what was printed."""
+    return len(printed) + printed.count(b"\n") * _LINE_BYTES
 
 
 def _lines(text: bytes) -> list[bytes]:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from albatross.host import logs
 from albatross.host.framing import Source
 
-# AWS is silent: a process may write 8 MB of output at once, and 2 MB in each second; then its
-# writes wait.
+# AWS is silent: a process may write 8 MB of output at once, and 2 MB in each second, each line
+# counted as 32 bytes longer; then its writes wait.
 BURST_BYTES = 8 * 1024 * 1024
 BYTES_PER_S = 2 * 1024 * 1024
 _FLOOD_PAUSE = 9  # times what reading a full buffer has taken
@@ -76,7 +76,7 @@ class Output:
         if data:
             self._printed(data, self._source)
         now_s = time.monotonic()
-        self._budget.take(len(data), now_s)
+        self._budget.take(logs.kept_bytes(data), now_s)
         pause_s = self._budget.wait_s(now_s)
         if len(data) == logs.READ_BYTES_MAX:
             pause_s = max(pause_s, (now_s - begun_s) * _FLOOD_PAUSE, _FLOOD_PAUSE_S_MIN)

@@ -36,10 +36,16 @@ def test_silence_saves_up_no_more_than_a_burst() -> None:
     assert budget.wait_s(1e6) > 0
 
 
-def test_what_is_beyond_the_burst_waits_in_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "BURST_BYTES", 256 * 1024)
+@pytest.mark.parametrize(
+    ("text", "times"), [("x", 1), ("\n", 33)], ids=["one line", "short lines, which cost more"]
+)
+def test_what_is_beyond_the_burst_waits_in_the_pipe(
+    monkeypatch: pytest.MonkeyPatch, text: str, times: int
+) -> None:
+    monkeypatch.setattr(output, "BURST_BYTES", times * 256 * 1024)
     monkeypatch.setattr(output, "BYTES_PER_S", 1)
-    process = start("import sys\nwhile True: sys.stdout.buffer.write(b'x' * 65536)")
+    may_be_read = output.BURST_BYTES // times
+    process = start(f"import sys\nwhile True: sys.stdout.buffer.write(b{text!r} * 65536)")
     read = 0
 
     async def run() -> None:
@@ -48,7 +54,7 @@ def test_what_is_beyond_the_burst_waits_in_the_pipe(monkeypatch: pytest.MonkeyPa
         def printed(data: bytes, _: object) -> None:
             nonlocal read
             read += len(data)
-            if read > output.BURST_BYTES - READ_BYTES_MAX:
+            if read > may_be_read - READ_BYTES_MAX:
                 spent.set()
 
         reader = Output(process, printed)
@@ -56,13 +62,13 @@ def test_what_is_beyond_the_burst_waits_in_the_pipe(monkeypatch: pytest.MonkeyPa
         for _ in range(20):
             reader.read_rest()  # as an answer does
             await asyncio.sleep(0.001)
-        assert read <= output.BURST_BYTES
+        assert read <= may_be_read + READ_BYTES_MAX
         process.kill()
         process.wait()
         reader.close()
 
     asyncio.run(asyncio.wait_for(run(), 10))
-    assert output.BURST_BYTES - READ_BYTES_MAX < read <= output.BURST_BYTES + 2 * READ_BYTES_MAX
+    assert may_be_read - READ_BYTES_MAX < read <= may_be_read + 3 * READ_BYTES_MAX
 
 
 def test_a_process_that_closes_its_output_is_not_looked_at_again_and_again() -> None:
