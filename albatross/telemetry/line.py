@@ -45,14 +45,12 @@ _REFUSED_AS = {
     "http1.content_length_and_chunked_not_allowed": ("Ambiguous", "BothTeClPresent"),
     "http1.invalid_transfer_encoding": ("Severe", "BadTransferEncoding"),
 }
-_NO_CHOICE = Choice(*[ABSENT] * len(Choice._fields))
 
 
 def line(record: Record) -> str:
     """Return the line, without its end. It has 34 fields."""
     entrance = Entrance(*record.entrance.split(" "))
-    choice = _choice(record)
-    is_seen = choice is not _NO_CHOICE
+    choice = _choice(record, entrance)
     own = _is_own(record)
     status = _status(record)
     target_status = ABSENT if own or status == CLIENT_CLOSED else status
@@ -68,7 +66,7 @@ def line(record: Record) -> str:
         (
             _type(record, entrance),
             record.logged_at,
-            arn.short(choice.load_balancer if is_seen else entrance.load_balancer),
+            arn.short(choice.load_balancer),
             record.client,
             target,
             *_times(record, status, own=own),
@@ -81,7 +79,7 @@ def line(record: Record) -> str:
             record.tls_cipher,
             record.tls_version,
             choice.target_group,
-            _quoted(_trace_id(record, is_seen)),
+            _quoted(_trace_id(record, is_seen=choice.priority != ABSENT)),
             _quoted(_domain_name(record)),
             # differs from AWS: requests on a resumed TLS session are logged with the certificate,
             # not with session-reused.
@@ -111,14 +109,21 @@ def conn_trace_id(client: str, connection: str) -> str:
     return f"TID_{sha256(f'{client} {connection}'.encode()).hexdigest()[:32]}"
 
 
-def _choice(record: Record) -> Choice:
-    """Return the rule that was chosen, or dashes where the request was refused before."""
-    if record.choice == ABSENT or record.method == ABSENT:
-        return _NO_CHOICE
+def _choice(record: Record, entrance: Entrance) -> Choice:
+    """Return the rule that was chosen; where the request was refused before, of whose it would be.
+
+    Then it is that of the load balancer for the request's host, if there was one, else the
+    oldest's.
+    """
+    if record.choice == ABSENT:
+        return Choice(
+            entrance.load_balancer, entrance.protocol, entrance.port, ABSENT, ABSENT, ABSENT
+        )
+    choice = Choice(*record.choice.split(" "))
     is_refused = record.details == _SCRIPT and record.status in _REFUSED_UNSEEN
-    if is_refused and record.error == ABSENT:
-        return _NO_CHOICE
-    return Choice(*record.choice.split(" "))
+    if record.method == ABSENT or (is_refused and record.error == ABSENT):
+        return choice._replace(priority=ABSENT, actions=ABSENT, target_group=ABSENT)
+    return choice
 
 
 def _is_own(record: Record) -> bool:
@@ -189,20 +194,19 @@ def _request_line(record: Record, choice: Choice, entrance: Entrance) -> str:
         return f"- {entrance.protocol}://{entrance.dns_name}:{entrance.port}- -"
     host = record.original_host if record.original_host != ABSENT else record.host
     path = record.original_path if record.original_path != ABSENT else record.path
-    protocol, port = entrance.protocol, entrance.port
-    if choice is not _NO_CHOICE:
-        protocol, port = choice.protocol, choice.port
     version = _VERSIONS.get(record.version, record.version)
     if host == ABSENT:
         host = entrance.dns_name
-    return f"{record.method} {protocol}://{_without_port(host)}:{port}{path} {version}"
+    return (
+        f"{record.method} {choice.protocol}://{_without_port(host)}:{choice.port}{path} {version}"
+    )
 
 
 def _without_port(host: str) -> str:
     return host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
-def _trace_id(record: Record, is_seen: bool) -> str:
+def _trace_id(record: Record, *, is_seen: bool) -> str:
     """Return the trace header; where no target was sent one, as it would have been."""
     if not is_seen or "Root=" in record.trace_id:
         return record.trace_id

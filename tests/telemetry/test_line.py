@@ -13,6 +13,7 @@ BALANCER = (
     "arn:aws:elasticloadbalancing:us-east-2:123456789012:loadbalancer/app/my-loadbalancer"
     "/50dc6c495c0c9188"
 )
+OTHER = BALANCER.replace("my-loadbalancer/50dc6c495c0c9188", "other/0123456789abcdef")
 GROUP = (
     "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067"
 )
@@ -240,6 +241,12 @@ def test_a_line_is_the_specimen(record, expected):
             {"lambda_error_reason": "AWSALBTGCookieInvalid", "elb_status_code": FUNCTION.status}
             | {"target_status_code": FUNCTION.status},
             id="a URL-encoded cookie for a target group",
+        ),
+        pytest.param(
+            own("414", "lua_response", choice=choice("https", "8443", load_balancer=OTHER)),
+            {"elb": "app/other/0123456789abcdef", "matched_rule_priority": "-"}
+            | {"request_url": "https://www.example.com:8443/", "target_group_arn": "-"},
+            id="refused before any rule of another load balancer on the socket",
         ),
         pytest.param(
             own("463", "lua_response"),
