@@ -98,7 +98,16 @@ def _nearest(
     least: tuple[int, ...],
     probe: tuple[str, ...],
 ) -> Interpreter | None:
-    """Return the first that runs, by its distance from `wanted`; the newer of two as far."""
+    """Return the first that runs, by its distance from `wanted`; the newer of two as far.
+
+    None is asked for its version once that very version is found: each takes a start of its own.
+    """
+
+    def confirmed(candidate: Interpreter) -> Interpreter | None:
+        if candidate.path == sys.executable:
+            return candidate
+        probed = _probed(candidate.path, probe)
+        return probed if probed is not None and probed.version == candidate.version else None
 
     def distance(candidate: Interpreter) -> tuple[int, ...]:
         there, here = (_scale(version) for version in (wanted, candidate.version))
@@ -112,14 +121,11 @@ def _nearest(
                 continue
             candidate = probed
         if candidate.version >= least:
+            if candidate.version == wanted and (found := confirmed(candidate)):
+                return found
             known.append(candidate)
-    for candidate in sorted(known, key=distance):
-        if candidate.path == sys.executable:
-            return candidate
-        probed = _probed(candidate.path, probe)
-        if probed is not None and probed.version == candidate.version:
-            return probed
-    return None
+    by_distance = map(confirmed, sorted(known, key=distance))
+    return next((found for found in by_distance if found), None)
 
 
 def _scale(version: tuple[int, ...]) -> int:

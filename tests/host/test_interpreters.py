@@ -92,6 +92,18 @@ def test_the_latest_release_of_a_version_is_taken(machine: Machine) -> None:
     assert "v22.10.1" in found.path
 
 
+def test_the_servers_own_python_is_taken_without_a_look_at_others(
+    machine: Machine, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    machine("bin/python3", f"$(: > {asked}) 3.11")
+    own = "python" + ".".join(map(str, OWN.version))
+    assert interpreters.python(own) == OWN
+    assert not asked.exists()
+    assert interpreters.python("python3.99") is not None
+    assert asked.exists()
+
+
 def test_a_stand_in_is_replaced_by_what_it_stands_for(machine: Machine) -> None:
     machine("bin/python3.19", "3.19", "/real/python3.19")
     assert interpreters.python("python3.19") == Interpreter("/real/python3.19", (3, 19))
