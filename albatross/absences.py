@@ -26,8 +26,6 @@ _REFUSED = {
     "UpdateFunctionCode": (*UNSUPPORTED, *SOURCES),
     "PublishVersion": ("PublishTo",),
 }
-_STREAMS = "without the invoke mode RESPONSE_STREAM"
-_PARTLY = {"CreateFunctionUrlConfig": _STREAMS, "UpdateFunctionUrlConfig": _STREAMS}
 
 
 def reason(service: str, operation: str) -> str | None:
@@ -44,7 +42,7 @@ def missing(service: str, operation: OperationModel) -> str | None:
     refused = [name for name in _REFUSED.get(operation.name, ()) if name in _members(operation)]
     if refused:
         return f"without {', '.join(refused)}"
-    return _PARTLY.get(operation.name)
+    return None
 
 
 def _members(operation: OperationModel) -> set[str]:

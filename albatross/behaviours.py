@@ -164,7 +164,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Function URLs: payload format 2.0, permissions, signatures, CORS": (
             "e2e/test_function_urls.py"
         ),
-        "Function URLs that stream responses": LATER,
+        "Function URLs that stream responses": "e2e/test_response_streams.py",
         "Published versions, which never change, and by which name they go": (
             "lambda_/test_versions.py"
         ),

@@ -9,8 +9,9 @@ headers to write and to parse. Here an invocation is one frame each way, all num
 
 Kinds are N (ready for the first event), R (result), E (error), L (the result is too large; no body
 follows), F (an error after which the runtime ends). After R and E the runtime waits for its next
-event without saying so. The Runtime API is there beside it, for extensions and for whatever else a
-function does with it.
+event without saying so. A result that is streamed begins with B, whose body is its content type,
+comes as the bodies of P, and ends with an empty R. The Runtime API is there beside it, for
+extensions and for whatever else a function does with it.
 """
 
 import asyncio
@@ -19,8 +20,8 @@ from collections.abc import Callable
 from typing import cast
 
 from albatross.host.environment import Environment
-from albatross.host.invocation import Invocation, Outcome
-from albatross.host.runtime_api import PAYLOAD_BYTES_MAX, too_large
+from albatross.host.failures import too_large
+from albatross.host.invocation import RESULT_BYTES_MAX, Invocation, Outcome
 from albatross.host.states import InvalidTransition
 
 _EVENT = struct.Struct("<II")
@@ -56,7 +57,7 @@ class Channel(asyncio.Protocol):
         while len(received) >= _ANSWER.size:
             kind, id_, length = _ANSWER.unpack_from(received)
             end = _ANSWER.size + length
-            if length > PAYLOAD_BYTES_MAX:
+            if length > RESULT_BYTES_MAX:
                 self._break()
                 return
             if len(received) < end:
@@ -74,6 +75,16 @@ class Channel(asyncio.Protocol):
     def _answered(self, kind: bytes, id_: bytes, body: bytes) -> None:
         environment = self._environment
         try:
+            if kind == b"P":
+                environment.stream(id_.decode("latin-1"), body)
+                return
+            if kind == b"B":
+                known = environment.begin_stream(
+                    id_.decode("latin-1"), body.decode("latin-1"), self._transport
+                )
+                if not known:
+                    self._break()
+                return
             if kind != b"N":
                 outcome = _OUTCOMES[kind](body)
                 if not environment.answer(id_.decode("latin-1"), outcome):

@@ -23,14 +23,15 @@ from albatross.host.failures import (
     kind_of,
     said,
     timeout_document,
+    too_large,
     type_in,
 )
-from albatross.host.framing import Source
-from albatross.host.invocation import Invocation, Outcome
+from albatross.host.framing import Source as Printed
+from albatross.host.invocation import Invocation, Outcome, Source
 from albatross.host.journal import Journal
 from albatross.host.output import Output
 from albatross.host.records import Ended
-from albatross.host.states import Event, Owner, Runtime, State, after
+from albatross.host.states import Event, InvalidTransition, Owner, Runtime, State, after
 from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
@@ -236,8 +237,28 @@ class Environment:
         if invocation_id != self._last_id:
             return False
         self._move(Event.ERROR if outcome.function_error else Event.RESPONSE)
+        invocation = self.invocation
+        assert invocation is not None
+        if invocation.parts is not None and not outcome.function_error and invocation.sink is None:
+            whole = invocation.parts.whole()
+            outcome = too_large() if whole is None else Outcome(whole)
         self._finish(outcome)
         return True
+
+    def begin_stream(self, invocation_id: str, content_type: str, source: Source | None) -> bool:
+        """The runtime begins a result in parts; False and errors as with `answer`."""
+        if invocation_id != self._last_id:
+            return False
+        if self.invocation is None or self.invocation.parts is not None:
+            raise InvalidTransition(self.state, Event.RESPONSE)
+        self.invocation.begin(content_type, source)
+        return True
+
+    def stream(self, invocation_id: str, data: bytes) -> None:
+        """Take a part of a result that has begun; what comes after its end is dropped."""
+        invocation = self.invocation
+        if invocation is not None and invocation.id == invocation_id and invocation.parts:
+            invocation.part(data)
 
     def init_failed(self, document: bytes, error_type: str = "") -> None:
         """The runtime cannot start. Raises InvalidTransition once it has been ready."""
@@ -389,7 +410,7 @@ class Environment:
             status=status or ("error" if outcome.function_error else "success"),
             error_type=error_type,
             trace_id=invocation.trace_id,
-            produced_bytes=None if status else len(outcome.payload),
+            produced_bytes=None if status else _size(invocation, outcome),
         )
         self.init_ms = None
         self.journal.end(invocation, ended, outcome)
@@ -437,10 +458,14 @@ class Environment:
             self._memory_mb = logs.memory_used_mb(self.process.pid) or self._memory_mb
         return self._memory_mb
 
-    def printed(self, data: bytes, source: Source, kind: str = "function") -> None:
+    def printed(self, data: bytes, source: Printed, kind: str = "function") -> None:
         """One of its processes has written `data`: the function's, or an extension."""
         text = self.journal.printed(data, source, kind, self.invocation)
         self.owner.printed(self, text)
+
+
+def _size(invocation: Invocation, outcome: Outcome) -> int:
+    return invocation.parts.size if invocation.parts is not None else len(outcome.payload)
 
 
 def _in_ms(delay_s: float) -> int:

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from albatross.host.invocation import Invocation
+from albatross.host.invocation import RESULT_BYTES_MAX, Invocation, Outcome
 
 EXIT_ERROR = "Runtime.ExitError"
 INVALID_ENTRYPOINT = "Runtime.InvalidEntrypoint"
 TIMED_OUT = "Sandbox.Timedout"
+TOO_LARGE = f"Exceeded maximum allowed payload size ({RESULT_BYTES_MAX} bytes)."
 TRUNCATED = "Runtime.TruncatedResponse"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
 _KNOWN_KIND = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
@@ -54,6 +55,12 @@ def timeout_document(request_id: str, timeout_s: float) -> bytes:
     # AWS is silent: of two known forms, the error of a function that timed out has the newer one.
     message = f"Task timed out after {timeout_s:.2f} seconds"
     return error_document(TIMED_OUT, said(message, request_id))
+
+
+def too_large() -> Outcome:
+    """Return the outcome of an invocation whose result is over `RESULT_BYTES_MAX`."""
+    document = error_document("Function.ResponseSizeTooLarge", TOO_LARGE)
+    return Outcome(document, function_error="Unhandled")
 
 
 def exit_reason(returncode: int | None) -> str:

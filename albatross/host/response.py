@@ -183,9 +183,10 @@ def from_error_type(error_type: str) -> str:
     return reason if reason in ERROR_STATUS else _OTHER_REASON
 
 
-def encode(response: Response, *, head: bool = False) -> bytes:
+def encode(response: Response, *, head: bool = False, chunked: bool = False) -> bytes:
     """Return `response` as HTTP/1.1 bytes, without the body when it answers a HEAD request.
 
+    `chunked`: its body follows later, and nobody knows how long it will be.
     Header values outside ASCII go out as UTF-8. What is not the function's tells the proxy so, in
     a header that no client gets to see.
     """
@@ -194,7 +195,8 @@ def encode(response: Response, *, head: bool = False) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
     if response.is_own:
         lines += f"{ERROR_HEADER}: {response.error_reason or NO_REASON}\r\n"
-    length = "" if status in BODILESS else f"Content-Length: {len(body)}\r\n"
+    length = "Transfer-Encoding: chunked\r\n" if chunked else f"Content-Length: {len(body)}\r\n"
+    length = "" if status in BODILESS else length
     start = f"HTTP/1.1 {status} {response.reason}\r\n{lines}{length}\r\n".encode()
     return start if head else start + body
 

@@ -4,16 +4,17 @@ Source: Lambda guide, "Using the Lambda runtime API"; the bodies are those of AW
 interface emulator. The port is the environment's identity: no other name of it is in the API.
 """
 
+import base64
+import binascii
 from contextlib import suppress
 from typing import Any
 
 from albatross.host import extension_api
 from albatross.host.environment import Environment
-from albatross.host.failures import TRUNCATED, error_document, said
-from albatross.host.invocation import Invocation, Outcome, request_id
+from albatross.host.failures import TOO_LARGE, TRUNCATED, error_document, said, too_large
+from albatross.host.invocation import RESULT_BYTES_MAX, Invocation, Outcome, request_id
 from albatross.host.states import InvalidTransition
 
-PAYLOAD_BYTES_MAX = 6 * 1024 * 1024 + 100  # 6 MB and a little, as the emulator's MaxPayloadSize
 _NEXT = b"/2018-06-01/runtime/invocation/next"
 _INVOCATION = b"/2018-06-01/runtime/invocation/"  # and the request's id, and what of it
 _INIT_ERROR = b"/2018-06-01/runtime/init/error"
@@ -22,24 +23,21 @@ _ACCEPTED = (
     b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
     b'{"status":"OK"}\n'
 )
-_TOO_LARGE = f"Exceeded maximum allowed payload size ({PAYLOAD_BYTES_MAX} bytes)."
 _INVOCATION_ID = b"lambda-runtime-invocation-id"
-
-
-def too_large() -> Outcome:
-    """Return the outcome of an invocation whose result is over `PAYLOAD_BYTES_MAX`."""
-    document = error_document("Function.ResponseSizeTooLarge", _TOO_LARGE)
-    return Outcome(document, function_error="Unhandled")
+_MODE, _STREAMING = b"lambda-runtime-function-response-mode", b"streaming"
+_ERROR_TYPE = b"lambda-runtime-function-error-type"  # the trailers of a result in parts
+_ERROR_BODY = b"lambda-runtime-function-error-body"
 
 
 class RuntimeConnection(extension_api.ExtensionConnection):
     """A connection of the runtime (the process in the environment) to its Runtime API."""
 
-    body_bytes_max = PAYLOAD_BYTES_MAX
+    body_bytes_max = RESULT_BYTES_MAX
 
     def __init__(self, environment: Environment) -> None:
         super().__init__()
         self._environment = environment
+        self._streamed: str | None = None  # the request whose result comes in parts
 
     def send_event(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
         """Answer `next`: hand the runtime its event."""
@@ -57,6 +55,30 @@ class RuntimeConnection(extension_api.ExtensionConnection):
         if invocation.client_context:
             head += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
         self.send(f"{head}Content-Length: {len(event)}\r\n\r\n".encode() + event)
+
+    # httptools
+
+    def on_headers_complete(self) -> None:
+        """Take a result in parts from here on, where it comes so."""
+        self._streamed = None
+        if self.header(_MODE) != _STREAMING or not self.target.startswith(_INVOCATION):
+            return
+        invocation_id, what = self._invocation()
+        attempt = self.header(_INVOCATION_ID)
+        if what != "response" or self.method != "POST" or not self._is_attempt(attempt):
+            return
+        content_type = self.header(b"content-type") or b"application/octet-stream"
+        with suppress(InvalidTransition):
+            if self._environment.begin_stream(
+                invocation_id, content_type.decode("latin-1"), self.transport
+            ):
+                self._streamed = invocation_id
+
+    def on_body(self, chunk: bytes) -> None:
+        if self._streamed is not None:
+            self._environment.stream(self._streamed, chunk)
+        else:
+            super().on_body(chunk)
 
     # HttpConnection
 
@@ -87,7 +109,7 @@ class RuntimeConnection(extension_api.ExtensionConnection):
         if what == "response":
             with suppress(InvalidTransition):
                 self._environment.answer(invocation_id, too_large())
-        self._error(413, "RequestEntityTooLarge", _TOO_LARGE)
+        self._error(413, "RequestEntityTooLarge", TOO_LARGE)
 
     def eof_received(self) -> None:
         """The runtime sends no more. Within a result, that is the result's end."""
@@ -120,13 +142,10 @@ class RuntimeConnection(extension_api.ExtensionConnection):
     def _answer(self) -> None:
         invocation_id, what = self._invocation()
         if what == "response":
-            mode = self.header(b"lambda-runtime-function-response-mode")
-            # differs from AWS: a result that a runtime streams is passed on when it is complete,
-            # and an error that the runtime reports at its end is not seen.
-            if mode not in (None, b"streaming"):
+            if self.header(_MODE) not in (None, _STREAMING):
                 self._error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
                 return
-            outcome = Outcome(self.body())
+            outcome = self._streamed_outcome() if self._streamed else Outcome(self.body())
         elif what == "error":
             # AWS is silent: an error that a runtime reports is always shown as Unhandled.
             outcome = Outcome(self.body(), function_error="Unhandled")
@@ -134,17 +153,33 @@ class RuntimeConnection(extension_api.ExtensionConnection):
             self._unknown()
             return
         attempt = self.header(_INVOCATION_ID)
-        if attempt is not None and attempt.decode("latin-1") != self._environment.attempt:
+        if not self._is_attempt(attempt):
             self._error(400, "InvalidInvocationId", "Invalid invocation ID")
         elif self._environment.answer(invocation_id, outcome):
             self.send(_ACCEPTED)
         else:
             self._error(400, "InvalidRequestID", "Invalid request ID")
 
+    def _streamed_outcome(self) -> Outcome:
+        """Return how a result that came in parts has ended: its trailers may hold an error."""
+        error_type = self.header(_ERROR_TYPE)
+        if error_type is None:
+            return Outcome(b"")
+        try:
+            document = base64.b64decode(self.header(_ERROR_BODY) or b"", validate=True)
+        except binascii.Error:
+            document = b""
+        if not document:
+            document = error_document(error_type.decode("latin-1"), "")
+        return Outcome(document, function_error="Unhandled")
+
     def _invocation(self) -> tuple[str, str]:
         """Return the id that the path names, and what follows it."""
         id_, _, what = self.target[len(_INVOCATION) :].decode("latin-1").partition("/")
         return id_, what
+
+    def _is_attempt(self, attempt: bytes | None) -> bool:
+        return attempt is None or attempt.decode("latin-1") == self._environment.attempt
 
     def _unknown(self) -> None:
         path = self.target.decode("latin-1")

@@ -10,7 +10,7 @@ from albatross.host import cors, trace, url_response
 from albatross.host import response as responses
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
-from albatross.host.invocation import Invocation, Outcome
+from albatross.host.invocation import Invocation, Outcome, Source
 from albatross.host.response import Response
 from albatross.host.url_event import (
     BODY_BYTES_MAX,
@@ -20,6 +20,7 @@ from albatross.host.url_event import (
     joined,
     to_event,
 )
+from albatross.host.url_stream import UrlStream
 from albatross.host.view import FunctionUrlView
 from albatross.model.function_url import IAM, id_of_host
 
@@ -58,6 +59,9 @@ class UrlConnection(HttpConnection):
         self._invocation: Invocation | None = None
         self._headers: dict[str, str] = {}
         self._source_ip = ""
+        self._stream: UrlStream | None = None  # of a response that comes in parts
+        self._has_head = False  # which has been sent
+        self._held: Source | None = None  # where a result comes from, while the client is slow
         self._closes = False
         self._started_s = 0.0
 
@@ -95,13 +99,39 @@ class UrlConnection(HttpConnection):
         self._refuse_size()
 
     def lost(self) -> None:
+        self._release()
         self._invocation = None  # it goes on; its result has nowhere to go
+
+    # asyncio.Protocol: a client that reads slowly makes its function write slowly
+
+    def pause_writing(self) -> None:
+        parts = self._invocation.parts if self._invocation is not None else None
+        if parts is not None and parts.source is not None and not parts.source.is_closing():
+            self._held = parts.source
+            self._held.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._release()
+
+    # Sink
+
+    def begin(self, invocation: Invocation, content_type: str) -> None:
+        if invocation is self._invocation:
+            self._stream = UrlStream(content_type)
+
+    def part(self, invocation: Invocation, data: bytes) -> None:
+        if invocation is not self._invocation or self._stream is None:
+            return
+        body = self._stream.part(data)
+        if self._stream.response is not None:
+            self._send_part(self._stream.response, body, invocation)
 
     # Within
 
     def _begin(self) -> None:
         self._started_s = time.monotonic()
         self._invocation = None
+        self._stream, self._has_head = None, False
         self._headers = headers = dict(joined(self.headers))
         self._source_ip = (self.header(CLIENT_HEADER) or b"").decode("latin-1")
         # AWS is silent: a client's X-Forwarded-For to a function URL is kept; its address is added.
@@ -147,12 +177,25 @@ class UrlConnection(HttpConnection):
             return
         invocation.trace_id = trace.handed_on(self._headers[_TRACE_ID], invocation.id)
         self._invocation = invocation
+        # differs from AWS: what a function streams has no limit of 200 MB or of 2 MB a second.
+        invocation.sink = self if url.streams else None
         pool.submit(invocation)
 
     def _done(self, invocation: Invocation, outcome: Outcome) -> None:
         if invocation is not self._invocation:
             return
+        self._release()  # whatever the client still has to read, it is here
+        if self._stream is not None and outcome.function_error is None:
+            self._end_stream(self._stream, invocation)
+            return
         self._invocation = None
+        if self._has_head:
+            # AWS is silent: the response of a function URL whose function fails in the middle of
+            # its stream is cut off.
+            log.info("function URL %s: its stream failed", self._headers.get("host"))
+            if self.transport is not None:
+                self.transport.abort()
+            return
         if outcome.api_error == "TooManyRequestsException":
             reason = outcome.payload.decode()
             document = {"Reason": reason, "Type": "User", "message": "Rate Exceeded."}
@@ -162,9 +205,48 @@ class UrlConnection(HttpConnection):
             response = url_response.error_response(502, detail)
         elif outcome.function_error is not None:
             response = url_response.error_response(502, outcome.payload[:500].decode())
+        elif invocation.sink is not None:
+            # AWS is silent: with RESPONSE_STREAM, what a function returns instead of streaming it
+            # is the body, whatever it describes.
+            response = url_response.as_it_is(outcome.payload)
+        elif invocation.parts and invocation.parts.content_type == url_response.HTTP_RESPONSE:
+            stream = UrlStream(url_response.HTTP_RESPONSE)
+            body = stream.part(outcome.payload)
+            response = stream.end()
+            response.body = response.body or body
         else:
             response = url_response.from_result(outcome.payload)
         self._answer(response, invocation)
+
+    def _send_part(self, response: Response, body: bytes, invocation: Invocation) -> None:
+        if response.error_reason is not None:  # its metadata is none
+            self._invocation = None
+            self._answer(response, invocation)
+            return
+        is_head = self.method == "HEAD"
+        if not self._has_head:
+            self._has_head = True
+            self._complete(response, invocation)
+            self.send(responses.encode(response, head=True, chunked=True))
+        if body and not is_head and response.status not in responses.BODILESS:
+            self.send(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+
+    def _end_stream(self, stream: UrlStream, invocation: Invocation) -> None:
+        response = stream.end()
+        self._send_part(response, b"", invocation)
+        if self._invocation is None:
+            return
+        self._invocation = None
+        if self.method != "HEAD" and response.status not in responses.BODILESS:
+            self.send(b"0\r\n\r\n")
+        if self._host.hub.wanted:
+            self._tell(response, invocation)
+
+    def _release(self) -> None:
+        """Let what streams a result go on, also where that has ended meanwhile."""
+        source, self._held = self._held, None
+        if source is not None and not source.is_closing():
+            source.resume_reading()
 
     def _refuse(self, status: int, document: dict[str, object], detail: str, kind: str) -> None:
         self._answer(url_response.refusal(status, document, detail, kind))
@@ -176,7 +258,8 @@ class UrlConnection(HttpConnection):
         detail = f"the request makes an event of more than {BODY_BYTES_MAX} bytes"
         self._refuse(413, document, detail, "RequestTooLargeException")
 
-    def _answer(self, response: Response, invocation: Invocation | None = None) -> None:
+    def _complete(self, response: Response, invocation: Invocation | None) -> None:
+        """Add the headers that are not the function's."""
         lines = response.headers
         if self._url is not None and self.method != "OPTIONS":
             lines = cors.with_headers(self._url.cors, self._headers, lines)
@@ -188,6 +271,9 @@ class UrlConnection(HttpConnection):
                 *([] if _TRACE_ID in names else [("X-Amzn-Trace-Id", self._headers[_TRACE_ID])]),
             ]
         response.headers = [*lines, ("Connection", "close")] if self._closes else lines
+
+    def _answer(self, response: Response, invocation: Invocation | None = None) -> None:
+        self._complete(response, invocation)
         self.send(responses.encode(response, head=self.method == "HEAD"))
         if response.detail:
             host = self._headers.get("host")

@@ -11,6 +11,8 @@ import orjson
 
 from albatross.host.response import BODILESS, Lines, Response
 
+HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
+DELIMITER = bytes(8)  # after the metadata of a stream
 _JSON = ("Content-Type", "application/json")
 # The connection is the proxy's, and so is the length of the body.
 _DROPPED = frozenset(
@@ -31,7 +33,7 @@ def from_result(result: bytes) -> Response:
     except orjson.JSONDecodeError as error:
         return error_response(502, f"result: expected JSON: {error}")
     if not isinstance(document, dict) or "statusCode" not in document:
-        return Response(200, "OK", [_JSON], result)
+        return as_it_is(result)
     try:
         status = _status(document["statusCode"])
         lines = _headers(document)
@@ -39,6 +41,23 @@ def from_result(result: bytes) -> Response:
     except _Invalid as error:
         return error_response(502, str(error))
     return Response(status, reason(status), lines, b"" if status in BODILESS else body)
+
+
+def as_it_is(result: bytes) -> Response:
+    """Return the response whose body is the function's result."""
+    return Response(200, "OK", [_JSON], result)
+
+
+def from_prelude(metadata: bytes) -> Response:
+    """Return the response without a body that a stream's metadata describes."""
+    try:
+        document = orjson.loads(metadata)
+        if not isinstance(document, dict):
+            raise _Invalid("metadata: expected an object")
+        status = _status(document.get("statusCode", 200))
+        return Response(status, reason(status), _headers(document), b"")
+    except (orjson.JSONDecodeError, _Invalid) as error:
+        return error_response(502, f"metadata of the stream: {error}")
 
 
 def error_response(status: int, detail: str) -> Response:

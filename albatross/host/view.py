@@ -55,6 +55,7 @@ class FunctionUrlView:
     auth_type: str
     cors: Cors | None
     is_public: bool  # the resource policy, evaluated for anyone
+    streams: bool = False
     accounts: tuple[str, ...] = ()  # that may use it, where requests are signed
 
     def admits(self, account: str | None) -> bool:
@@ -142,6 +143,7 @@ def _url(found: Function | Alias, url: FunctionUrl) -> FunctionUrlView:
         function_arn=found.arn,
         auth_type=url.auth_type,
         cors=url.cors,
+        streams=url.streams,
         is_public=found.may_be_called_by_url(url.auth_type, None),
         accounts=tuple(sorted({*others, found.arn.split(":")[4]})),
     )

@@ -15,7 +15,6 @@ from albatross.lambda_ import lookup
 from albatross.lambda_.paging import page
 from albatross.model.errors import (
     InvalidParameterValueException,
-    NotImplementedHere,
     ResourceConflictException,
     ResourceNotFoundException,
 )
@@ -25,6 +24,7 @@ from albatross.model.operation import Operation
 from albatross.model.version import Alias, Version
 from albatross.store.transaction import Transaction
 
+_STREAM = "RESPONSE_STREAM"
 _ID_CHARACTERS = string.ascii_lowercase + string.digits
 _METHODS = frozenset({"GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "*"})
 
@@ -48,9 +48,8 @@ class FunctionUrls:
         """CreateFunctionUrlConfig: serve a function, or an alias of it, under a new name.
 
         Raises ResourceNotFoundException, ResourceConflictException,
-        InvalidParameterValueException, NotImplementedHere.
+        InvalidParameterValueException.
         """
-        _refuse_streams(params)
         if not self.port:
             raise InvalidParameterValueException(
                 "This server serves no function URLs: its setting function_url_port is 0."
@@ -70,6 +69,7 @@ class FunctionUrls:
             created_at=_timestamp(tx.now),
             modified_at=_timestamp(tx.now),
             cors=_cors(params.get("Cors")),
+            streams=params.get("InvokeMode") == _STREAM,
         )
         tx.put(replace(found, url=url))
         shown = self._document(tx, found, url)
@@ -79,15 +79,15 @@ class FunctionUrls:
     def update(self, tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
         """UpdateFunctionUrlConfig: what is not given stays, and so does the URL.
 
-        Raises ResourceNotFoundException, InvalidParameterValueException, NotImplementedHere.
+        Raises ResourceNotFoundException, InvalidParameterValueException.
         """
-        _refuse_streams(params)
         found = _found(tx, params)
         before = _url(found)
         url = replace(
             before,
             auth_type=params.get("AuthType", before.auth_type),
             cors=_cors(params["Cors"]) if "Cors" in params else before.cors,
+            streams=params["InvokeMode"] == _STREAM if "InvokeMode" in params else before.streams,
             modified_at=_timestamp(tx.now),
         )
         tx.put(replace(found, url=url))
@@ -126,7 +126,7 @@ class FunctionUrls:
             "AuthType": url.auth_type,
             "CreationTime": url.created_at,
             "LastModifiedTime": url.modified_at,
-            "InvokeMode": "BUFFERED",
+            "InvokeMode": _STREAM if url.streams else "BUFFERED",
         }
         if url.cors is not None:
             values = {member: getattr(url.cors, field) for member, field in _CORS.items()}
@@ -136,13 +136,6 @@ class FunctionUrls:
                 if value is not None
             }
         return shown
-
-
-def _refuse_streams(params: Mapping[str, Any]) -> None:
-    if params.get("InvokeMode") == "RESPONSE_STREAM":
-        raise NotImplementedHere(
-            "InvokeMode RESPONSE_STREAM is not supported here yet; see docs/function-urls.md."
-        )
 
 
 def _found(tx: Transaction, params: Mapping[str, Any]) -> Function | Alias:

@@ -31,6 +31,7 @@ class FunctionUrl:
     created_at: str  # as the API shows it
     modified_at: str
     cors: Cors | None = None
+    streams: bool = False  # InvokeMode RESPONSE_STREAM
 
     def host(self, region: str) -> str:
         """Return the name by which it is reached; all names below localhost are this machine."""

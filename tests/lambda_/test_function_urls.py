@@ -98,7 +98,6 @@ def test_there_is_one_at_most(api, create, refused, account):
         pytest.param("create", {"Qualifier": "gone"}, "ResourceNotFoundException", id="no alias"),
         pytest.param("create", {"Qualifier": "1"}, "ValidationException", id="a version"),
         pytest.param("create", {"AuthType": "X"}, "ValidationException", id="another type"),
-        pytest.param("create", {"InvokeMode": "RESPONSE_STREAM"}, "NotImplemented", id="streams"),
         pytest.param(
             "create",
             {"Cors": {"AllowMethods": ["BREW"]}},
@@ -117,6 +116,15 @@ def test_what_is_not_there_or_not_possible_is_refused(
     given = {"FunctionName": "fn", **({"AuthType": "NONE"} if operation == "create" else {})}
     found, _ = refused(getattr(api, f"{operation}_function_url_config"), **{**given, **params})
     assert found == code
+
+
+def test_the_invoke_mode_is_buffered_until_it_is_said(api, create):
+    create("fn")
+    made = api.create_function_url_config(FunctionName="fn", AuthType="NONE")
+    changed = api.update_function_url_config(FunctionName="fn", InvokeMode="RESPONSE_STREAM")
+    kept = api.update_function_url_config(FunctionName="fn", AuthType="NONE")
+    modes = [one["InvokeMode"] for one in (made, changed, kept)]
+    assert modes == ["BUFFERED", "RESPONSE_STREAM", "RESPONSE_STREAM"]
 
 
 def test_a_server_without_a_port_for_them_says_so(account, refused):

@@ -30,6 +30,7 @@ let handler = null;
 let phase = 'init'; // or invoke; between: nothing is asked of us; dying
 let requestId; // of the invocation that runs
 let answered; // undefined, or a promise: the last answer has left
+let streaming = null; // where the answer goes that has begun
 
 /** Report an error that no code caught, to where it belongs, and end the process. */
 async function die(title, error, exitCode) {
@@ -38,7 +39,10 @@ async function die(title, error, exitCode) {
   if (failed === 'dying') return;
   logError(title, error);
   if (failed === 'init') await api.failInit(documentOf(error));
-  if (failed === 'invoke') await api.failLast(requestId, documentOf(error));
+  if (failed === 'invoke') {
+    const document = documentOf(error);
+    await (streaming?.failLast(document) ?? api.failLast(requestId, document));
+  }
   await answered;
   process.exit(exitCode);
 }
@@ -48,7 +52,13 @@ function handle(event) {
   ({ requestId } = event);
   setRequestId(requestId);
   phase = 'invoke';
-  invoke(handler, event, callbacks, done);
+  streaming = null;
+  invoke(handler, event, callbacks, open, done);
+}
+
+function open(contentType) {
+  streaming = api.openStream(requestId, contentType);
+  return streaming;
 }
 
 function done(outcome) {
@@ -64,11 +74,14 @@ function answer(outcome) {
   phase = 'between';
   if (outcome.error) {
     logError('Invoke Error', outcome.error.value);
-    answered = api.fail(requestId, documentOf(outcome.error.value));
+    const document = documentOf(outcome.error.value);
+    answered = streaming === null ? api.fail(requestId, document) : streaming.fail(document);
   } else {
-    answered = api.respond(requestId, outcome.body);
+    answered = outcome.streamed ? streaming.end() : api.respond(requestId, outcome.body);
   }
-  api.next(handle);
+  // A stream may have a connection of its own, which the next question must not overtake.
+  if (streaming !== null && answered) answered.then(() => api.next(handle));
+  else api.next(handle);
 }
 
 process.on('uncaughtException', (error) => {

@@ -15,7 +15,8 @@ const EVENT_HEAD = 8; // two lengths of four bytes
 const ANSWER_HEAD = 41; // kind, request id, length
 const RESULT_BYTES_MAX = 6 * 1024 * 1024 + 100;
 const BUFFER_BYTES = 64 * 1024;
-const [READY, RESULT, ERROR, TOO_LARGE, LAST_ERROR] = Buffer.from('NRELF');
+const PART_BYTES_MAX = 1024 * 1024;
+const [READY, RESULT, ERROR, TOO_LARGE, LAST_ERROR, BEGIN, PART] = Buffer.from('NRELFBP');
 
 export class Channel {
   #descriptor;
@@ -65,6 +66,28 @@ export class Channel {
   /** The same, when this process is about to end: no event must follow. */
   failLast(requestId, document) {
     return this.#send(LAST_ERROR, requestId, JSON.stringify(document));
+  }
+
+  /**
+   * Begin a result that comes in parts, and return where they go. Its methods, like ours, return
+   * undefined, or a promise of their end.
+   */
+  openStream(requestId, contentType) {
+    this.#send(BEGIN, requestId, contentType);
+    return {
+      write: (bytes) => this.#sendParts(requestId, bytes),
+      end: () => this.respond(requestId, ''),
+      fail: (document) => this.fail(requestId, document),
+      failLast: (document) => this.failLast(requestId, document),
+    };
+  }
+
+  #sendParts(requestId, bytes) {
+    let sent;
+    for (let at = 0; at < bytes.length; at += PART_BYTES_MAX) {
+      sent = this.#send(PART, requestId, bytes.subarray(at, at + PART_BYTES_MAX));
+    }
+    return sent; // they leave in order
   }
 
   /** Report that the function cannot be initialized. */

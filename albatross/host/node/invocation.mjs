@@ -1,7 +1,8 @@
 /**
  * Calling the handler once, and knowing when it is done.
  *
- * An outcome is `{result}` or `{error: {value}}`, for anything can be thrown, even `false`.
+ * An outcome is `{result}` or `{error: {value}}`, for anything can be thrown, even `false`. A handler
+ * that streams begins its response by calling `open`.
  * Source: Lambda developer guide, "Define Lambda function handler in Node.js" (async handlers and
  * callbacks) and "Using the Lambda context object" (callbackWaitsForEmptyEventLoop).
  */
@@ -25,7 +26,7 @@ process.on('beforeExit', () => {
  * With `callbacks`, the handler may answer through its third argument or the context's `done`,
  * `succeed` and `fail`; the first answer counts. Else what it returns is the answer.
  */
-export function invoke(handler, event, callbacks, done) {
+export function invoke(handler, event, callbacks, open, done) {
   let answered = false; // by the handler; `done` may have to wait for the event loop
   const finish = (outcome) => {
     if (answered) return;
@@ -42,7 +43,7 @@ export function invoke(handler, event, callbacks, done) {
     const payload = JSON.parse(event.body);
     const context = contextOf(event);
     if (isStreaming(handler)) {
-      stream(handler, payload, context).then(succeed, fail);
+      stream(handler, payload, context, open).then(succeed, fail);
     } else if (callbacks) {
       const later = (result) => {
         if (answered) return;
@@ -77,9 +78,9 @@ function nodeStyle(succeed, fail) {
   return (error, result) => (isNothing(error) ? succeed(result) : fail(error));
 }
 
-/** Return `{body}`, or an error outcome for what JSON cannot express. */
+/** Return `{body}`, `{streamed}`, or an error outcome for what JSON cannot express. */
 export function serialize(result, callbacks) {
-  if (result instanceof Streamed) return { body: result.bytes };
+  if (result instanceof Streamed) return { streamed: true };
   let body;
   try {
     body = JSON.stringify(result ?? null);

@@ -12,6 +12,8 @@ const RUNTIME = '/2018-06-01/runtime';
 const HEAD_END = '\r\n\r\n';
 const ATTEMPTS_MAX = 2; // a kept-alive connection may be closed while we write: try once more
 const EXIT_NO_RUNTIME_API = 1;
+const ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
+const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
 
 export class RuntimeApi {
   #host;
@@ -52,6 +54,12 @@ export class RuntimeApi {
   /** The same, when this process is about to end. */
   failLast(requestId, document) {
     return this.fail(requestId, document);
+  }
+
+  /** Begin a result that comes in parts, on a connection of its own, and return where they go. */
+  openStream(requestId, contentType) {
+    const path = `${RUNTIME}/invocation/${encodeURIComponent(requestId)}/response`;
+    return new UploadStream(this.#host, this.#port, path, contentType);
   }
 
   /** Report that the function cannot be initialized. */
@@ -128,6 +136,51 @@ export class RuntimeApi {
       this.#waiting.shift().resolve(null);
     }
     for (const request of this.#waiting) this.#write(request);
+  }
+}
+
+/** One result in chunks. Each method returns a promise of its end. */
+class UploadStream {
+  #socket;
+  #answered;
+
+  constructor(host, port, path, contentType) {
+    this.#socket = net.connect({ host, port, noDelay: true });
+    this.#answered = new Promise((resolve) => {
+      this.#socket.once('data', resolve);
+      this.#socket.once('close', resolve);
+    });
+    this.#socket.on('error', () => {}); // 'close' follows
+    this.#socket.unref(); // what the handler does keeps the event loop alive, or nothing
+    this.#socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\n` +
+        `Content-Type: ${contentType.replace(/[^\x20-\x7e]/g, '')}\r\n` +
+        'Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n' +
+        `Trailer: ${ERROR_TYPE}, ${ERROR_BODY}\r\n\r\n`,
+    );
+  }
+
+  write(bytes) {
+    this.#socket.write(`${bytes.length.toString(16)}\r\n`);
+    this.#socket.write(bytes);
+    return new Promise((resolve) => this.#socket.write('\r\n', resolve));
+  }
+
+  async end(trailers = '') {
+    this.#socket.ref();
+    this.#socket.write(`0\r\n${trailers}\r\n`);
+    await this.#answered;
+    this.#socket.destroy();
+  }
+
+  fail(document) {
+    const type = document.errorType.replace(/[^\x20-\x7e]/g, '');
+    const body = Buffer.from(JSON.stringify(document)).toString('base64');
+    return this.end(`${ERROR_TYPE}: ${type}\r\n${ERROR_BODY}: ${body}\r\n`);
+  }
+
+  failLast(document) {
+    return this.fail(document);
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Handlers that stream their response: the global `awslambda`, as in Lambda's Node.js.
  *
- * A load balancer invokes a function and waits for the whole result. So what such a handler writes
- * is kept, and is the result byte for byte when the stream has ended.
+ * What such a handler writes goes to the host as it is written; there it is passed on, or, where the
+ * caller waits for the whole result, collected.
  * Source: Lambda developer guide, "Writing response streaming-enabled Lambda functions".
  */
 
@@ -10,22 +10,22 @@ import { Writable } from 'node:stream';
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HTTP_RESPONSE = 'application/vnd.awslambda.http-integration-response';
+const DEFAULT_TYPE = 'application/octet-stream';
 const DELIMITER = Buffer.alloc(8);
 
-/** The whole of what was streamed. */
-export class Streamed {
-  constructor(bytes) {
-    this.bytes = bytes;
-  }
-}
+/** Stands for a result of which all but the end has been sent. */
+export class Streamed {}
 
 class ResponseStream extends Writable {
-  #chunks = [];
+  #open;
+  #sending = null;
+  #type = DEFAULT_TYPE;
+  #prelude = null;
 
-  /** Call `onEnd` with everything when it has ended. */
-  constructor(onEnd) {
+  /** `open(contentType)` begins the response and returns where its parts are to be written. */
+  constructor(open) {
     super({ highWaterMark: 64 * 1024 });
-    this.on('finish', () => onEnd(new Streamed(Buffer.concat(this.#chunks))));
+    this.#open = open;
   }
 
   /** What is neither text nor bytes is written as JSON. */
@@ -34,26 +34,37 @@ class ResponseStream extends Writable {
     return super.write(plain ? chunk : JSON.stringify(chunk), ...rest);
   }
 
-  /** There is nobody to tell it to: a load balancer takes the type from the result. */
-  setContentType() {}
+  /** Has an effect until something is written. */
+  setContentType(type) {
+    this.#type = type;
+  }
+
+  /** Let `metadata` go ahead of what is written. */
+  setMetadata(metadata) {
+    this.#prelude = Buffer.concat([Buffer.from(JSON.stringify(metadata)), DELIMITER]);
+    this.#type = HTTP_RESPONSE;
+  }
 
   _write(chunk, _encoding, callback) {
-    this.#chunks.push(chunk);
-    callback();
+    settle(this.#begin(chunk), callback);
+  }
+
+  _final(callback) {
+    settle(this.#sending === null ? this.#begin(Buffer.alloc(0)) : undefined, callback);
+  }
+
+  #begin(chunk) {
+    this.#sending ??= this.#open(this.#type);
+    const data = this.#prelude === null ? chunk : Buffer.concat([this.#prelude, chunk]);
+    this.#prelude = null;
+    return data.length > 0 ? this.#sending.write(data) : undefined;
   }
 }
 
 class HttpResponseStream {
-  /** Let `stream` begin with `metadata`, ahead of the first chunk that is written. */
+  /** Let `stream` begin with `metadata`: status, headers and cookies of an HTTP response. */
   static from(stream, metadata) {
-    stream.setContentType(HTTP_RESPONSE);
-    const write = stream.write;
-    stream.write = (...values) => {
-      stream.write = write;
-      stream.write(JSON.stringify(metadata));
-      stream.write(DELIMITER);
-      return stream.write(...values);
-    };
+    stream.setMetadata(metadata);
     return stream;
   }
 }
@@ -68,15 +79,21 @@ export function isStreaming(handler) {
   return handler[STREAMING] === 'response';
 }
 
-/** Resolve to what `handler` streams, once it has ended its stream and is done itself. */
-export function stream(handler, payload, context) {
+/** Resolve once `handler` has ended its stream, which `open` begins, and is done itself. */
+export function stream(handler, payload, context, open) {
   return new Promise((resolve, reject) => {
     let returned;
-    const response = new ResponseStream((streamed) => {
-      Promise.resolve(returned).then(() => resolve(streamed), reject);
+    const response = new ResponseStream(open);
+    response.on('finish', () => {
+      Promise.resolve(returned).then(() => resolve(new Streamed()), reject);
     });
     response.on('error', reject);
     returned = handler(payload, response, context);
     Promise.resolve(returned).catch(reject);
   });
+}
+
+function settle(sent, callback) {
+  if (sent === undefined) callback();
+  else sent.then(() => callback(), callback);
 }
