@@ -35,6 +35,7 @@ from albatross.xds import admin, names, refusals
 from albatross.xds.bootstrap import XDS_SOCKET
 from albatross.xds.server import XdsServer
 
+HOST_AWAY_S = 10.0  # so long Invoke waits for a Lambda host that is replaced
 STORE_LOOK_S = 2.0  # how often to try a database that cannot be used
 
 log = logging.getLogger(__name__)
@@ -78,10 +79,11 @@ async def assemble(config: Config, run_dir: Path) -> Parts:
 async def _assemble(
     config: Config, run_dir: Path, terminal: run.Terminal | None, xds: XdsServer
 ) -> Parts:
-    host, data_dir = HostClient(str(run_dir / "control.sock")), Path(config.data_dir)
+    control, data_dir = str(run_dir / "control.sock"), Path(config.data_dir)
+    host = HostClient(control, away_s=HOST_AWAY_S)
     directory.require_known(data_dir)
     health = Health(
-        invoke=lambda_check.probe(host, lambda: health.snapshot, _elsewhere(config)),
+        invoke=lambda_check.probe(HostClient(control), lambda: health.snapshot, _elsewhere(config)),
         changed=lambda: publisher.changed(),
     )
     balance = Balance(

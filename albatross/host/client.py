@@ -11,6 +11,8 @@ import orjson
 from albatross.host import view as views
 
 _READ_BYTES = 64 * 1024
+_NOT_READY = 503
+_LOOK_S = 0.02  # how often to look for a host that is away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +29,14 @@ class Invoked:
 
 
 class HostClient:
-    """Talks to the host at `socket_path`, a connection a call. Raises OSError while it is away."""
+    """Talks to the host at `socket_path`, a connection a call. Raises OSError while it is away.
 
-    def __init__(self, socket_path: str) -> None:
+    An invocation waits `away_s` for a host that is being replaced.
+    """
+
+    def __init__(self, socket_path: str, *, away_s: float = 0.0) -> None:
         self._socket_path = socket_path
+        self._away_s = away_s
 
     async def apply(self, view: views.View, before: views.View | None = None) -> None:
         """Send the host what it needs of a snapshot; returns when it works by it.
@@ -74,7 +80,7 @@ class HostClient:
             headers.append(("X-Client-Context", encoded))
         if trace_id:
             headers.append(("X-Trace-Id", trace_id))
-        response, data = await self._call("POST", "/invoke", payload, headers)
+        response, data = await self._handed_over("/invoke", payload, headers)
         found = {name.decode().lower(): value.decode() for name, value in response.headers}
         return Invoked(
             request_id=found["x-request-id"],
@@ -85,6 +91,24 @@ class HostClient:
             log_tail=base64.b64decode(found["x-log-tail"]),
             trace_id=found["x-trace-id"],
         )
+
+    async def _handed_over(
+        self, target: str, body: bytes, headers: list[tuple[str, str]]
+    ) -> tuple[h11.Response, bytes]:
+        """Call a host that is ready. What it has got is never sent again. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + self._away_s
+        while True:
+            try:
+                response, data = await self._call("POST", target, body, headers)
+                if response.status_code != _NOT_READY:
+                    return response, data
+                error: OSError = ConnectionRefusedError("it has no configuration yet")
+            except (ConnectionRefusedError, FileNotFoundError) as refused:
+                error = refused
+            if loop.time() >= give_up_s:
+                raise error
+            await asyncio.sleep(_LOOK_S)
 
     async def statistics(self) -> dict[str, object]:
         _, data = await self._call("GET", "/statistics", b"")

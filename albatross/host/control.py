@@ -2,7 +2,8 @@
 
 PUT /view          the configuration to work by; answered when it is in force
 PATCH /view        what has changed in it since the last one, likewise
-POST /invoke       invoke the function named by X-Function; the body is the event
+POST /invoke       invoke the function named by X-Function; the body is the event; 503 before the
+                   first view
 GET /events        a stream of JSON lines (see hub.py); /events?verbose with events and responses
 GET /statistics    one record a pool
 """
@@ -48,6 +49,8 @@ class ControlConnection(HttpConnection):
                 self._apply(View, self._host.apply)
             case "PATCH", "/view":
                 self._apply(Change, self._host.change)
+            case "POST", "/invoke" if self._host.revision < 0:  # it knows no function yet
+                self._reply(503, b"no configuration yet")
             case "POST", "/invoke":
                 self._invoke()
             case "GET", "/events":

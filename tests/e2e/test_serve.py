@@ -258,6 +258,16 @@ def test_requests_that_come_while_there_is_no_lambda_host_wait_for_the_next(serv
     server.until_ready()
 
 
+def test_invocations_wait_for_the_next_lambda_host(server):
+    make_function(server, "invoked")
+    before = server.pids()["host"]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: not is_alive(before))
+    answer = server.client("lambda").invoke(FunctionName="invoked", Payload=b'{"path":"/a"}')
+    assert json.load(answer["Payload"])["body"] == "hello /a"
+    server.until_ready()
+
+
 def test_listeners_keep_their_ports_while_the_control_plane_is_replaced(server):
     port = free_port()
     make_listener(server, make_balancer(server, "keep"), port, fixed("kept"))

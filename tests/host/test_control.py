@@ -1,8 +1,16 @@
-"""The control socket: what a watcher gets that reads slower than events come."""
+"""The control socket: slow watchers, and calls while the host is away or knows nothing yet."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from albatross.host.client import HostClient
 from albatross.host.control import ControlConnection
+from albatross.host.invocation import Outcome
 
 
 class Transport:
@@ -44,3 +52,64 @@ def test_a_watcher_that_does_not_read_at_all_is_dropped() -> None:
     transport.unsent = 65 * 2**20
     connection.watch(b'{"type":"request"}\n', may_be_lost=False)
     assert transport.aborted
+
+
+async def listen(path: Path, host: object) -> asyncio.AbstractServer:
+    async def opened() -> None:
+        pass
+
+    return await asyncio.get_running_loop().create_unix_server(
+        lambda: ControlConnection(cast(Any, host), opened), str(path)
+    )
+
+
+def knows(arn: str | None) -> SimpleNamespace:
+    """Return a host with an engine for `arn`; without one it has no configuration yet."""
+
+    def submit(invocation: Any) -> None:
+        invocation.done(invocation, Outcome(invocation.event))
+
+    found = {arn: SimpleNamespace(submit=submit)}
+    return SimpleNamespace(find=found.get, revision=-1 if arn is None else 1)
+
+
+def run(
+    path: Path, come: Callable[[], Awaitable[asyncio.AbstractServer]], *, away_s: float
+) -> bytes:
+    """Return what an invocation answers while the host comes."""
+
+    async def both() -> bytes:
+        coming = asyncio.ensure_future(come())
+        try:
+            return (await HostClient(str(path), away_s=away_s).invoke("arn", b"[1]")).payload
+        finally:
+            (await coming).close()
+
+    return asyncio.run(asyncio.wait_for(both(), 15))
+
+
+def test_an_invocation_waits_for_a_host_and_until_it_knows_its_functions(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    host = knows(None)
+
+    async def come() -> asyncio.AbstractServer:
+        await asyncio.sleep(0.05)
+        server = await listen(path, host)
+        await asyncio.sleep(0.05)
+        vars(host).update(vars(knows("arn")))
+        return server
+
+    assert run(path, come, away_s=10) == b"[1]"
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["knows nothing", "is away"])
+def test_a_host_that_is_not_ready_is_not_waited_for_for_ever(
+    tmp_path: Path, is_there: bool
+) -> None:
+    path = tmp_path / "control.sock"
+
+    async def come() -> asyncio.AbstractServer:
+        return await listen(path if is_there else tmp_path / "other.sock", knows(None))
+
+    with pytest.raises(OSError):
+        run(path, come, away_s=0.05)
