@@ -41,7 +41,7 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
             case PathPattern():
                 _match_path(match, condition)
             case HttpHeader(header_name=name):
-                match.headers.append(_value(_kept(name), condition))
+                match.headers.append(_value(kept(name), condition))
             case HttpRequestMethod(values=methods):
                 match.headers.append(_method(methods))
             case QueryString(values=parameters):
@@ -74,7 +74,7 @@ def _header(name: str, regex: str) -> HeaderMatcher:
     return HeaderMatcher(name=name, string_match={"safe_regex": {"regex": regex}})
 
 
-def _kept(name: str) -> str:
+def kept(name: str) -> str:
     """Return the name under which the client's own header of this name is when routes are chosen.
 
     No client can send those of `names.INTERNAL_HEADER_PREFIX`, so a name with it that nobody uses

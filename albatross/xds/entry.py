@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 from envoy.config.route.v3.route_components_pb2 import Route
 
-from albatross.model.rule import Condition, HostHeader, PathPattern, QueryString
+from albatross.model.rule import Condition, HostHeader, HttpHeader, PathPattern, QueryString
+from albatross.xds import conditions
+
+A_QUERY = "?"
 
 _ANYWHERE = ""
+_COMMON_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "host", "user-agent"})
 _LITERAL_HOST = re.compile(r"[A-Za-z0-9._-]+")
 _WILDCARD = re.compile(r"[*?]")
 
@@ -64,6 +68,15 @@ def starts(entry: Entry) -> set[str]:
     return {_ANYWHERE}
 
 
-def needs_query(entry: Entry) -> bool:
-    """Tell whether `entry` matches no request without a query."""
-    return any(isinstance(condition, QueryString) for condition in entry.conditions)
+def needs(entry: Entry) -> set[str]:
+    """Return what a request must have for `entry` to match: A_QUERY, and headers, in lower case.
+
+    Without headers that nearly all requests have.
+    """
+    found = set()
+    for condition in entry.conditions:
+        if isinstance(condition, QueryString):
+            found.add(A_QUERY)
+        elif isinstance(condition, HttpHeader):
+            found.add(conditions.kept(condition.header_name).lower())
+    return found - _COMMON_HEADERS

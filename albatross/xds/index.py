@@ -4,11 +4,11 @@ Envoy tries the routes of a list one after the other. An index gives it, for eac
 rules name literally, the whole list of the routes that may match there, in their order: a request
 takes the same route with and without. No list falls through to another one. Where that would be
 too many lists, hosts and paths have lists of their own (`apart.py`). Where many rules need a
-query, requests without one have a list without these.
+query, or some header, requests without it have a list without these.
 """
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from statistics import fmean
@@ -19,7 +19,7 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.xds import names
 from albatross.xds.apart import apart, complete
-from albatross.xds.entry import Entry, covers, hosts, may_match, needs_query, starts
+from albatross.xds.entry import A_QUERY, Entry, covers, hosts, may_match, needs, starts
 from albatross.xds.memo import Memo
 from albatross.xds.packing import extension
 
@@ -28,7 +28,8 @@ GROWTH_MAX = 20  # most routes in all lists of an index, for each route of the p
 GAIN_MIN = 2  # an index pays where its lists are, on average, by so much shorter
 APART_MIN = 8  # shorter lists than that cost less than a look at rules that are apart
 
-QUERIES_MIN = 12  # fewer rules that need a query cost less than a look for one
+NEEDING_MIN = 12  # fewer rules that need a query, or some header, cost less than a look for it
+LOOKS_MAX = 2  # at what a request has: each may make two lists of one
 
 ANY_HOST = "*"
 ANYWHERE = ""
@@ -206,14 +207,35 @@ def _virtual_host(name: str, host: str, lists: Lists, memo: Memo) -> VirtualHost
     return result
 
 
-def _choice(entries: Sequence[Entry]) -> Matcher.OnMatch:
-    """Return the list of `entries`; and where many of them need a query, one without these."""
-    queryless = [entry for entry in entries if not needs_query(entry)]
-    if len(entries) - len(queryless) < QUERIES_MIN:
+def _choice(
+    entries: Sequence[Entry], *, looks: int = LOOKS_MAX, known: str | None = None
+) -> Matcher.OnMatch:
+    """Return the list of `entries`; where many need what requests may lack, one without these.
+
+    `looks`: how many may be taken at a request. `known`: what it is known to have.
+    """
+    if not looks or len(entries) < NEEDING_MIN:
         return _list(entries)
-    matcher = Matcher(on_no_match=_list(queryless))
-    matcher.matcher_list.matchers.add(predicate=_HAS_QUERY, on_match=_list(entries))
+    counts = Counter(need for entry in entries for need in needs(entry) - {known})
+    need = max(sorted(counts), key=lambda one: counts[one], default="")
+    if counts[need] < NEEDING_MIN:
+        return _list(entries)
+    others = [entry for entry in entries if need not in needs(entry)]
+    matcher = Matcher(on_no_match=_choice(others, looks=looks - 1))
+    found = _choice(entries, looks=looks - 1, known=need)
+    matcher.matcher_list.matchers.add(predicate=_has(need), on_match=found)
     return Matcher.OnMatch(matcher=matcher)
+
+
+def _has(need: str) -> Matcher.MatcherList.Predicate:
+    """Return whether a request has a query, or a header, whatever its value."""
+    if need == A_QUERY:
+        return _HAS_QUERY
+    header = extension("header", HttpRequestHeaderMatchInput(header_name=need))
+    anything = {"safe_regex": {"google_re2": {}, "regex": "(?s).*"}}
+    return Matcher.MatcherList.Predicate(
+        single_predicate={"input": header, "value_match": anything}
+    )
 
 
 def _list(entries: Iterable[Entry]) -> Matcher.OnMatch:

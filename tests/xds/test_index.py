@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 import pytest
 from envoy.config.route.v3.route_components_pb2 import Route
+from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.model.rule import (
     Condition,
     FixedResponse,
     Forward,
     HostHeader,
+    HttpHeader,
     HttpRequestMethod,
     PathPattern,
     QueryParameter,
@@ -19,7 +21,7 @@ from albatross.model.rule import (
     WeightedTargetGroup,
 )
 from albatross.xds import index, names
-from albatross.xds.entry import Entry
+from albatross.xds.entry import Entry, needs
 from albatross.xds.index import ANY_HOST, ANYWHERE, Plan
 from albatross.xds.memo import Memo
 from tests.support.envoy import TARGET_GROUP, Balancer, Proxy
@@ -330,10 +332,10 @@ def test_rules_that_need_a_query_are_tried_where_there_is_one(proxy: Proxy, path
         tenant = (HttpRequestMethod(values=(f"M{n}",)),)
         return (*path, *tenant, *(QUERIED if n % 2 else ()))
 
-    rules = [conditions(n) for n in range(2 * index.QUERIES_MIN)]
+    rules = [conditions(n) for n in range(2 * index.NEEDING_MIN)]
     common: list[tuple[Condition, ...]] = [
         (*((PathPattern(values=("/q/*",)),) if one else ()), *QUERIED)
-        for one in range(index.QUERIES_MIN)
+        for one in range(index.NEEDING_MIN)
     ]
     answers = [FixedResponse(status_code=200 + n) for n in range(len(rules))]
     last = [FixedResponse(status_code=299)] * len(common)
@@ -362,7 +364,63 @@ def test_rules_that_need_a_query_are_tried_where_there_is_one(proxy: Proxy, path
 def test_a_list_with_few_rules_that_need_a_query_stays_one_list() -> None:
     few, many = (
         index.virtual_host("a.com", [Entry(Route(), QUERIED)] * n, Memo())
-        for n in (index.QUERIES_MIN - 1, index.QUERIES_MIN)
+        for n in (index.NEEDING_MIN - 1, index.NEEDING_MIN)
     )
-    assert (len(few.routes), few.HasField("matcher")) == (index.QUERIES_MIN - 1, False)
+    assert (len(few.routes), few.HasField("matcher")) == (index.NEEDING_MIN - 1, False)
     assert (len(many.routes), many.HasField("matcher")) == (0, True)
+
+
+def test_rules_that_need_a_header_are_tried_where_there_is_one(proxy: Proxy) -> None:
+    """A list without them changes nothing, whatever the header holds."""
+
+    def condition(value: str) -> tuple[Condition, ...]:
+        return (HttpHeader(header_name="X-Tenant", values=(value,)),)
+
+    wanted = [(condition("t3"), 203), (condition("?"), 204), (condition("*"), 205)]
+    others = [(condition(f"o{n}"), 500) for n in range(index.NEEDING_MIN)]
+    queried = [(QUERIED, 206) for _ in range(index.NEEDING_MIN)]
+    lines = ["x-tenant: t3", "X-TENANT: T3", "x-tenant: z", "x-tenant:", "x-tenant: \xff", "y: t3"]
+    lines += ["x-tenant: zz\r\nx-tenant: t3"]
+
+    def statuses(rules: list[tuple[tuple[Condition, ...], int]]) -> list[int]:
+        answers = [(conditions, FixedResponse(status_code=code)) for conditions, code in rules]
+        proxy.serve(Balancer(rules=answers, default=FixedResponse(status_code=404)))
+        requests = [
+            f"GET {target} HTTP/1.1\r\nHost: a.com\r\n{line}\r\n\r\n".encode("latin-1")
+            for target in ("/", "/?v=1", "/%2e/?w", "/./")
+            for line in lines
+        ]
+        return [proxy.send(request).status for request in requests]
+
+    found = statuses([*others, *wanted, *queried])
+    assert found == statuses([*wanted, *queried[:1]])
+    assert set(found) == {203, 204, 205, 206, 404}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "needed"),
+    [
+        pytest.param(
+            (HttpHeader(header_name="X-A", values=("*",)), *QUERIED), {"x-a", "?"}, id="two"
+        ),
+        pytest.param((HttpHeader(header_name="User-Agent", values=("x",)),), set(), id="common"),
+        pytest.param((PathPattern(values=("/?",)),), set(), id="a path"),
+        pytest.param((), set(), id="nothing"),
+    ],
+)
+def test_what_rules_need(conditions: tuple[Condition, ...], needed: set[str]) -> None:
+    assert needs(Entry(Route(), conditions)) == needed
+
+
+def test_no_request_is_looked_at_more_than_twice() -> None:
+    def entry(n: int) -> Entry:
+        return Entry(Route(), (HttpHeader(header_name=f"x-{n % 4}", values=("a",)),))
+
+    def looks(found: Matcher.OnMatch) -> int:
+        if not found.HasField("matcher"):
+            return 0
+        (one,) = found.matcher.matcher_list.matchers
+        return 1 + max(looks(one.on_match), looks(found.matcher.on_no_match))
+
+    entries = [entry(n) for n in range(4 * index.NEEDING_MIN)]
+    assert looks(index._choice(entries)) == index.LOOKS_MAX
