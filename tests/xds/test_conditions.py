@@ -88,7 +88,7 @@ HEADERS = [
         id="Connection as the client says",
     ),
     pytest.param(header("*", name="Connection"), [], False, id="no Connection"),
-    pytest.param(header("2", name="Content-Length"), ["Content-Length: 2"], True, id="length"),
+    pytest.param(header("0", name="Content-Length"), ["Content-Length: 0"], True, id="length"),
     pytest.param(header("*", name="X-Albatross-Size"), [], False, id="a header of our own"),
     pytest.param(header("*", name="X-Envoy-External-Address"), [], False, id="one of the proxy's"),
     pytest.param(
