@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from albatross import api, hosts_file, run
+from albatross import api, hosts_file, ports, run
 from albatross import config as configuration
 from albatross import log as log_format
 from albatross.aws.app import App
@@ -31,6 +31,8 @@ from albatross.xds import admin
 COLLECT_S = 60.0  # how often to look for packages out of use
 START_S = 30.0  # longer than any start takes
 DRAIN_SAID_S = 0.5  # a drain that takes longer is told of
+LOOPBACK = "127.0.0.1"  # where debuggers listen
+DEBUGGER_LOOK_S = 0.1  # how often to look whether one does
 READY_LOOK_S = 0.01  # how often to look whether everything has started
 
 log = logging.getLogger("albatross")
@@ -130,6 +132,19 @@ async def _announce(config: Config, publisher: Publisher, terminal: run.Terminal
     else:
         (place,) = publisher.places.values()
         terminal.announce(f"http://{place.address}:{place.port}", url)
+        await _announce_debugger(config, terminal)
+
+
+async def _announce_debugger(config: Config, terminal: run.Terminal) -> None:
+    """Say once that the debugger listens. It is not asked: it takes that for an editor's visit."""
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + START_S
+    for port in config.debug.values():
+        # Nobody tells when a debugger begins to listen.
+        while ports.has_listener(LOOPBACK, port) is False and loop.time() < give_up_s:  # noqa: ASYNC110
+            await asyncio.sleep(DEBUGGER_LOOK_S)
+        if ports.has_listener(LOOPBACK, port) is not False:
+            terminal.debugger(port)
 
 
 async def _show(host: HostClient, terminal: run.Terminal) -> None:

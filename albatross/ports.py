@@ -139,6 +139,13 @@ def owner(address: str, port: int) -> Owner | None:
     return Owner(None, f"a process of user {uid}")
 
 
+def has_listener(address: str, port: int) -> bool | None:
+    """Return whether someone listens on TCP `port` of `address`, without a connection. None: only
+    Linux tells.
+    """
+    return bool(_listening(address, port)) if sys.platform.startswith("linux") else None
+
+
 def _listening(address: str, port: int) -> Mapping[str, int]:
     """Return inode and owner's user id of each socket in the way of `address` and `port`."""
     wanted, sockets = _hex(address), {}

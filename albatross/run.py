@@ -77,6 +77,10 @@ class Terminal:
         """Say that requests are served at `url`."""
         self._write(self._view.greeting(self._spec, url, api))
 
+    def debugger(self, port: int) -> None:
+        """Say that a debugger can attach now."""
+        self._write(self._view.text({"type": "debugger", "port": port}))
+
     def refused(self, refusal: Refusal) -> None:
         """Show a request that the proxy has answered by itself."""
         event = {

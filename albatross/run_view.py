@@ -53,8 +53,6 @@ class View:
 
     def greeting(self, spec: RunSpec, url: str, api: str) -> str:
         lines = [f"{spec.handler} ({spec.runtime}) answers on {self._paint(_BOLD, url)}"]
-        if spec.debug_port:
-            lines.append(f"a debugger can attach to 127.0.0.1:{spec.debug_port}")
         if self._verbose:
             lines.append(self._paint(_DIM, f"AWS API on {api}, code in {spec.directory}"))
         return "\n".join(lines) + "\n"
@@ -73,6 +71,8 @@ class View:
             case "stopping":
                 text = f"finishing requests, for {event['grace_s']:g} s at most; Ctrl-C: at once"
                 return self._paint(_DIM, text) + "\n"
+            case "debugger":
+                return f"a debugger can attach to 127.0.0.1:{event['port']}\n"
             case "lost":
                 return self._paint(_DIM, _LOST) + "\n"
             case _:

@@ -100,6 +100,11 @@ def shown(*events: dict[str, Any], verbose: bool = False, colour: bool = False) 
             "some output is not shown: it came faster than it could be written here\n",
             id="output that was lost",
         ),
+        pytest.param(
+            {"type": "debugger", "port": 5678},
+            "a debugger can attach to 127.0.0.1:5678\n",
+            id="a debugger that listens",
+        ),
         pytest.param({"type": "news"}, "", id="an event of a later version"),
     ],
 )

@@ -77,6 +77,7 @@ def test_a_python_debugger_stops_a_request_also_after_a_reload(where):
     with running(where, "code/app.py", *flags) as command:
         until(command.events)
         assert command.events()[0]["debug_port"] == port
+        until(lambda: {"type": "debugger", "port": port} in command.events(), seconds=60)
         assert get(command.port, "/") == (200, "hello/")
         with closing(Debugger(port)) as debugger:
             assert stop_and_change(debugger, path, command, "bye").answer == (200, "bye/a")
@@ -111,7 +112,7 @@ def test_the_inspector_of_node_stops_a_request(where):
     (where.folder / "code" / "index.mjs").write_text(NODE)
     port = free_port()
     with running(where, "code/index.mjs", "--debug", str(port), "--timeout", "1") as command:
-        assert until(lambda: get(command.port, "/") == (200, "hello/"))
+        until(lambda: f"a debugger can attach to 127.0.0.1:{port}" in command.printed(), seconds=60)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
             (target,) = json.loads(answer.read())
         with connect(target["webSocketDebuggerUrl"]) as inspector:
