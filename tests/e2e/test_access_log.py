@@ -369,12 +369,13 @@ def test_requests_over_tls_name_certificate_cipher_and_domain(logs: Logs, front:
         Certificates=[{"CertificateArn": certificate}],
         DefaultActions=[fixed(200, "hi")],
     )
+    real_port = front.place(443)["real_port"]
     anyone = ssl.create_default_context()
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
 
     def logged(server_name: str) -> tuple[dict[str, str], tuple[str, str]]:
         with (
-            socket.create_connection((front.address, 443)) as plain,
+            socket.create_connection((front.address, real_port)) as plain,
             anyone.wrap_socket(plain, server_hostname=server_name) as client,
         ):
             port, cipher = client.getsockname()[1], client.cipher()

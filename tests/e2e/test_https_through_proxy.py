@@ -73,11 +73,7 @@ class Secure:
         self.address = self.front.address
 
     def place(self, port: int) -> dict[str, Any]:
-        balancers = self.stack.server.status()["load_balancers"]
-        (own,) = [one for one in balancers if one["arn"] == self.front.balancer]
-        (place,) = [one for one in own["listeners"] if one["port"] == port]
-        assert place["error"] is None, place
-        return place
+        return self.front.place(port)
 
     def issue(self, *names: str) -> str:
         others = {"SubjectAlternativeNames": list(names[1:])} if names[1:] else {}

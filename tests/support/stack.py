@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from tests.support.command import (
     Server,
@@ -82,6 +82,14 @@ class Front:
     address: str
     port: int
     real_port: int
+
+    def place(self, port: int) -> dict[str, Any]:
+        """Return where the listener with `port` really listens: as no root, above 1024."""
+        balancers = self.stack.server.status()["load_balancers"]
+        (own,) = [one for one in balancers if one["arn"] == self.balancer]
+        (place,) = [one for one in own["listeners"] if one["port"] == port]
+        assert place["error"] is None, place
+        return cast(dict[str, Any], place)
 
     def connect(self) -> Client:
         return Client(self.real_port, self.address)
