@@ -134,7 +134,7 @@ def test_without_a_server_its_absence_is_said_with_the_remedy(command):
     result = call(command, "--endpoint", f"http://127.0.0.1:{port}")
     assert result.exit_code == 1
     assert result.stderr.startswith(
-        f"Error: No server answers at http://127.0.0.1:{port}: [Errno 111] Connection refused. "
+        f"Error: No server answers at http://127.0.0.1:{port}: Connection refused. "
         "Start one with `albatross serve`"
     )
 

@@ -35,7 +35,7 @@ def backup(endpoint: str, file: str) -> None:
 
     with _progress("Backup") as progress, _told(endpoint):
         manifest = backup_file.fetch(endpoint, Path(file), progress)
-    click.echo(f"{file}: {manifest.resources} resources, revision {manifest.revision}")
+    click.echo(f"{file}: {_counted(manifest.resources)}, revision {manifest.revision}")
 
 
 @click.command()
@@ -57,7 +57,7 @@ def restore(endpoint: str, file: str) -> None:
 
     with _progress("Restore") as progress, _told(endpoint):
         found = backup_file.send(endpoint, Path(file), progress)
-    click.echo(f"{found['resources']} resources as of {found['created_at']}")
+    click.echo(f"{_counted(found['resources'])} as of {found['created_at']}")
 
 
 @contextmanager
@@ -94,3 +94,7 @@ def _told(endpoint: str) -> Iterator[None]:
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise no_server(endpoint, reason) from error
+
+
+def _counted(resources: int) -> str:
+    return f"{resources:,} resource{'' if resources == 1 else 's'}"

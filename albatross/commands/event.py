@@ -7,9 +7,10 @@ import base64
 import http.client
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote_plus, urlsplit
 
 import click
 
@@ -20,6 +21,13 @@ ECHO = Path(__file__).with_name("echo.py")
 ANSWER_S = 30.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORM = "application/x-www-form-urlencoded"
+_ENCODINGS = "deflate, gzip, br, zstd"  # those of a full curl
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _ignored(*names: str) -> Callable[[_Command], _Command]:
+    """Give a command an option of curl's that changes no event."""
+    return click.option(*names, is_flag=True, expose_value=False, hidden=True)
 
 
 @click.command()
@@ -31,6 +39,9 @@ _FORM = "application/x-www-form-urlencoded"
 )
 @click.option("--data-raw", multiple=True, metavar="DATA", help="As -d, also if it begins with @.")
 @click.option("--data-binary", multiple=True, metavar="DATA", help="As -d, line ends kept.")
+@click.option(
+    "--data-urlencode", multiple=True, metavar="DATA", help="As -d, NAME=VALUE with VALUE encoded."
+)
 @click.option("--json", "json_body", metavar="DATA", help="As --data-binary, of the type JSON.")
 @click.option("-G", "--get", "in_query", is_flag=True, help="Put the data into the query.")
 @click.option("-I", "--head", is_flag=True, help="Method HEAD.")
@@ -39,15 +50,22 @@ _FORM = "application/x-www-form-urlencoded"
 @click.option("-e", "--referer", metavar="URL", help="Header Referer.")
 @click.option("-u", "--user", metavar="USER:PASSWORD", help="Header Authorization, Basic.")
 @click.option("-0", "--http1.0", "is_http10", is_flag=True, help="HTTP/1.0.")
-@click.option("-k", "--insecure", is_flag=True, help="Taken and ignored: nothing is connected to.")
+@click.option("--compressed", is_flag=True, help="Header Accept-Encoding, as curl has it.")
+@_ignored("-k", "--insecure")
+@_ignored("-L", "--location")
+@_ignored("-i", "--include")
+@_ignored("-s", "--silent")
+@_ignored("-S", "--show-error")
+@_ignored("-v", "--verbose")
 @click.option("--multi-value", is_flag=True, help="With multi-value headers on.")
 @click.option("--target-group-arn", metavar="ARN", help="That of the event.")
 @click.option("--client-ip", metavar="IP", help="Address of the client.  [default: 127.0.0.1]")
 def event(words: tuple[str, ...], **options: Any) -> None:
     """Print the event that a function behind a load balancer gets for a request.
 
-    The options are curl's. The request goes through the proxy and the Lambda host that also serve
-    real ones; nothing is sent to the host of URL.
+    The options are curl's; those about connection and answer (-k -L -i -s -S -v) are taken and
+    ignored. The request goes through the proxy and the Lambda host that also serve real ones;
+    nothing is sent to the host of URL.
 
     \b
     Examples:
@@ -104,6 +122,7 @@ def _request(target: str, host: str, options: dict[str, Any]) -> tuple[bytes, st
         "Host": host,
         "Authorization": _basic(options["user"]),
         "User-Agent": options["user_agent"] or f"albatross/{__version__}",
+        "Accept-Encoding": _ENCODINGS if options["compressed"] else None,
         "Accept": "application/json" if options["json_body"] is not None else "*/*",
         "Referer": options["referer"],
         "Cookie": options["cookie"],
@@ -134,6 +153,7 @@ def _body(options: dict[str, Any]) -> bytes | None:
     parts = [_data(each, keeps_lines=False) for each in options["data"]]
     parts += [each.encode() for each in options["data_raw"]]
     parts += [_data(each, keeps_lines=True) for each in options["data_binary"]]
+    parts += [_urlencoded(each) for each in options["data_urlencode"]]
     if options["json_body"] is not None:
         parts.append(_data(options["json_body"], keeps_lines=True))
     return b"&".join(parts) if parts else None
@@ -148,6 +168,17 @@ def _data(text: str, *, keeps_lines: bool) -> bytes:
     except OSError as error:
         raise click.ClickException(f"{text}: {error.strerror}") from error
     return content if keeps_lines else content.translate(None, b"\r\n\0")
+
+
+def _urlencoded(text: str) -> bytes:
+    """Return CONTENT, =CONTENT, NAME=CONTENT, @FILE or NAME@FILE with the content encoded."""
+    at = min((text.index(mark) for mark in "=@" if mark in text), default=None)
+    if at is None:
+        return quote_plus(text).encode()
+    name, content = text[:at], text[at + 1 :].encode()
+    if text[at] == "@":
+        content = _data(text[at:], keeps_lines=True)
+    return (f"{name}=" if name else "").encode() + quote_plus(content).encode()
 
 
 def _basic(user: str | None) -> str | None:

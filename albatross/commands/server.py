@@ -10,12 +10,20 @@ from albatross import own_paths
 
 STATUS_S = 5  # how long a server may take to say how it does
 
+
+def _url(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} is no URL such as http://127.0.0.1:4566.")
+    return value
+
+
 endpoint_option = click.option(
     "--endpoint",
     default="http://127.0.0.1:4566",
     show_default=True,
     metavar="URL",
     envvar="ALBATROSS_ENDPOINT",
+    callback=_url,
     help="Where the server's API is.",
 )
 
@@ -37,7 +45,7 @@ def get(endpoint: str, name: str) -> bytes:
         raise click.ClickException(f"{endpoint} refuses: {error}") from error
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise no_server(endpoint, reason) from error
+        raise no_server(endpoint, getattr(reason, "strerror", None) or reason) from error
 
 
 def no_server(endpoint: str, reason: object) -> click.ClickException:

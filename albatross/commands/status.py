@@ -38,6 +38,8 @@ def hosts(endpoint: str) -> None:
       albatross serve --hosts-file /etc/hosts      keeps them current instead
     """
     balancers = ask(endpoint)["load_balancers"]
+    if not balancers:
+        click.echo("There is no load balancer yet.", err=True)
     names = [(balancer["dns_name"], balancer["address"]) for balancer in balancers]
     for line in hosts_file.lines(names):
         click.echo(line)

@@ -90,6 +90,18 @@ def test_event_has_bodies_multi_value_headers_and_ports_as_the_url_says(where):
     assert base64.b64decode(found["body"]) == b"\x89PNG\r\n"
 
 
+def test_event_takes_a_command_line_that_a_browser_has_copied(where):
+    (where.folder / "note").write_bytes(b"1 & 2\n")
+    found = event(
+        where,
+        *("http://shop.example.com/search", "--compressed", "-k", "-L", "-s", "-S", "-i", "-v"),
+        *("--data-urlencode", "q=a b&c", "--data-urlencode", "=d/e", "--data-urlencode", "n@note"),
+    )
+    assert found["headers"]["accept-encoding"] == "deflate, gzip, br, zstd"
+    assert found["headers"]["content-type"] == "application/x-www-form-urlencoded"
+    assert base64.b64decode(found["body"]) == b"q=a+b%26c&d%2Fe&n=1+%26+2%0A"
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -159,3 +171,15 @@ def test_invoke_without_a_server_says_so(where):
     done = where.call("invoke", "orders", "--endpoint", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert "No server answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_an_endpoint_must_be_a_url(where):
+    done = where.call("status", "--endpoint", "127.0.0.1:4566")
+    assert done.returncode == 2
+    assert "'127.0.0.1:4566' is no URL such as http://127.0.0.1:4566." in done.stderr
+
+
+def test_hosts_says_that_there_is_nothing_to_name(where, server):
+    done = where.call("hosts", "--endpoint", server.url)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "There is no load balancer yet." in done.stderr

@@ -259,7 +259,7 @@ class Stack:
                 else {"Protocol": "HTTP"}
             ),
         )["Listeners"][0]["ListenerArn"]
-        (shown,) = [one for one in self.server.status()["load_balancers"] if one["arn"] == balancer]
+        shown = until(lambda: self._shown(balancer))
         (place,) = shown["listeners"]
         assert place["error"] is None, place
         front = Front(
@@ -274,6 +274,11 @@ class Stack:
         if attributes:
             front.set(**attributes)
         return front
+
+    def _shown(self, balancer: str) -> dict[str, Any] | None:
+        """Return what the server shows of a load balancer, once its listener is in effect."""
+        balancers = self.server.status()["load_balancers"]
+        return next((one for one in balancers if one["arn"] == balancer and one["listeners"]), None)
 
 
 def forward(target_group: str) -> dict[str, Any]:
