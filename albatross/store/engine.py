@@ -7,6 +7,7 @@ reads sees one state.
 import contextlib
 import os
 import socket
+import sys
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -130,7 +131,7 @@ def _open_postgresql(url: str, *, writes: bool, name: str) -> Engine:
     except ModuleNotFoundError as error:
         raise UnusableData(
             f"PostgreSQL needs the package psycopg, which cannot be imported ({error}): install "
-            "albatross[postgresql]"
+            f"it with `{sys.executable} -m pip install 'psycopg[binary]'`"
         ) from error
     event.listen(engine, "before_cursor_execute", _look_for_no_nul, retval=True)
     return engine
