@@ -14,7 +14,6 @@ from albatross.lambda_.configuration import UNSUPPORTED
 _LAMBDA: Mapping[str, str] = {
     "EventSourceMapping": "functions are invoked by load balancers and by Invoke; there are no "
     "queues and streams",
-    "InvokeWithResponseStream": "load balancers do not use it",
     "Durable": "durable functions are not what load balancers invoke",
     "CapacityProvider": "managed instances are machines of AWS's",
     "ScalingConfig": "managed instances are machines of AWS's",

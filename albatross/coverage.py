@@ -22,7 +22,7 @@ from albatross.trust_material import OPERATIONS as TRUST_MATERIAL
 SERVED: dict[str, Collection[str]] = {
     "elasticloadbalancing": ELBV2.keys() | TRUST_MATERIAL,
     "lambda": LAMBDA.keys()
-    | {"Invoke", "InvokeAsync"}
+    | {"Invoke", "InvokeAsync", "InvokeWithResponseStream"}
     | {"GetProvisionedConcurrencyConfig", "ListProvisionedConcurrencyConfigs"}
     | FunctionUrls(0).operations().keys(),
     "sts": STS.keys(),

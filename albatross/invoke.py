@@ -1,18 +1,19 @@
 """The Invoke operations: no transaction, but a wait for a function, or for the queue of events.
 
-Source: Lambda API, `Invoke`, `InvokeAsync`.
+Source: Lambda API, `Invoke`, `InvokeAsync`, `InvokeWithResponseStream`.
 """
 
 import base64
 import binascii
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
 
 from albatross.aws.http import ANSWER_HEADERS, REQUEST_ID, TRACE_ID
 from albatross.event_queue import AsyncInvocations
-from albatross.host.client import HostClient, Invoked
+from albatross.host.client import Begun, HostClient, Invoked
 from albatross.lambda_ import lookup
 from albatross.model import arn
 from albatross.model.arn import Scope
@@ -37,7 +38,7 @@ _LINE_ENDS = re.compile(r"[\r\n\0]+")  # between values: none is within a string
 def operations(
     store: Store, host: HostClient, events: AsyncInvocations
 ) -> dict[str, AsyncOperation]:
-    """Return Invoke and InvokeAsync, for functions in `store`, run by `host`."""
+    """Return the operations that invoke functions in `store`, by `host`."""
 
     async def run(
         called: str, payload: bytes, context: str | None, *, elsewhere_as: str | None = None
@@ -94,7 +95,65 @@ def operations(
             await run(called, payload, None, elsewhere_as="Event")
         return {"Status": 202}
 
-    return {"Invoke": AsyncOperation(invoke), "InvokeAsync": AsyncOperation(invoke_async)}
+    return {
+        "Invoke": AsyncOperation(invoke),
+        "InvokeAsync": AsyncOperation(invoke_async),
+        "InvokeWithResponseStream": AsyncOperation(_streaming(store, host)),
+    }
+
+
+def _streaming(
+    store: Store, host: HostClient
+) -> Callable[[Scope, dict[str, Any]], Awaitable[dict[str, Any]]]:
+    """Return InvokeWithResponseStream."""
+
+    async def invoke_stream(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
+        called, _ = await store.read(scope, lambda tx: _called(tx, params))
+        payload = _payload(params.get("Payload"), "RequestResponse")
+        context = _client_context(params.get("ClientContext"))
+        if params.get("InvocationType") == "DryRun":
+            return {"StatusCode": 204}
+        stream = host.invoke_stream(
+            called,
+            payload,
+            client_context=context,
+            request_id=REQUEST_ID.get(),
+            trace_id=_trace_id(),
+        )
+        try:
+            first = await anext(stream)
+        except OSError as error:
+            raise ServiceException(f"The Lambda host is being started: {error}") from error
+        if isinstance(first, Invoked):
+            raise _api_error(first.api_error or "", first.payload.decode(), called)
+        assert isinstance(first, Begun)
+        ANSWER_HEADERS.get()["X-Amzn-Trace-Id"] = first.trace_id
+        return {
+            "StatusCode": 200,
+            "ExecutedVersion": first.version,
+            "EventStream": _events(stream, wants_log=params.get("LogType") == "Tail"),
+        }
+
+    return invoke_stream
+
+
+async def _events(
+    stream: AsyncIterator[Begun | bytes | Invoked], *, wants_log: bool
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield a streamed result as events of the operation InvokeWithResponseStream."""
+    async for each in stream:
+        if isinstance(each, bytes):
+            yield {"PayloadChunk": {"Payload": each}}
+        elif isinstance(each, Invoked):
+            complete: dict[str, Any] = {}
+            if each.function_error:
+                # AWS is silent: the ErrorCode of a stream that has failed is that of Invoke's
+                # FunctionError, its ErrorDetails are the error as Invoke shows it.
+                complete["ErrorCode"] = each.function_error
+                complete["ErrorDetails"] = each.payload.decode()
+            if wants_log:
+                complete["LogResult"] = base64.b64encode(each.log_tail).decode()
+            yield {"InvokeComplete": complete}
 
 
 def _called(tx: Transaction, params: dict[str, Any]) -> tuple[str, bool]:

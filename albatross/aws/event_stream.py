@@ -16,6 +16,7 @@ from albatross.aws import json_values
 from albatross.aws.http import Response
 
 _STRING = 7  # the type of a header's value
+_JSON, _BYTES = "application/json", "application/octet-stream"
 
 
 def member(operation: OperationModel) -> str | None:
@@ -28,34 +29,44 @@ def member(operation: OperationModel) -> str | None:
     )
 
 
-def serialize(operation: OperationModel, events: AsyncIterator[Mapping[str, Any]]) -> Response:
+def serialize(
+    operation: OperationModel, events: AsyncIterator[Mapping[str, Any]], *, is_rpc: bool = True
+) -> Response:
     """Return the answer. Each event is a mapping of its name to its content."""
     shape = operation.get_event_stream_output()
     assert isinstance(shape, StructureShape)
     headers = {"Content-Type": "application/vnd.amazon.eventstream"}
-    return Response(200, headers, stream=_messages(shape, events))
+    return Response(200, headers, stream=_messages(shape, events, is_rpc))
 
 
 async def _messages(
-    shape: StructureShape, events: AsyncIterator[Mapping[str, Any]]
+    shape: StructureShape, events: AsyncIterator[Mapping[str, Any]], is_rpc: bool
 ) -> AsyncIterator[bytes]:
-    yield message({":message-type": "event", ":event-type": "initial-response"}, {})
+    if is_rpc:
+        yield message({":message-type": "event", ":event-type": "initial-response"}, b"{}", _JSON)
     async for event in events:
         ((name, content),) = event.items()
         part = shape.members[name]
+        assert isinstance(part, StructureShape)
         is_error = part.metadata.get("exception", False)
         kind = "exception" if is_error else "event"
         head = {":message-type": kind, f":{kind}-type": name}
-        yield message(head, json_values.write(part, content))
+        payload = next(
+            (each for each, one in part.members.items() if one.serialization.get("eventpayload")),
+            None,
+        )
+        if payload is not None and part.members[payload].type_name == "blob":
+            yield message(head, content[payload], _BYTES)
+        else:
+            yield message(head, orjson.dumps(json_values.write(part, content)), _JSON)
 
 
-def message(headers: Mapping[str, str], document: object) -> bytes:
-    """Return one message whose payload is JSON."""
-    payload = orjson.dumps(document)
+def message(headers: Mapping[str, str], payload: bytes, content_type: str) -> bytes:
+    """Return one message."""
     head = b"".join(
         struct.pack(">B", len(name)) + name.encode() + struct.pack(">BH", _STRING, len(value))
         + value.encode()
-        for name, value in {**headers, ":content-type": "application/json"}.items()
+        for name, value in {**headers, ":content-type": content_type}.items()
     )  # fmt: skip
     prelude = struct.pack(">II", len(head) + len(payload) + 16, len(head))
     prelude += struct.pack(">I", binascii.crc32(prelude))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote
 import orjson
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
-from albatross.aws import json_values
+from albatross.aws import event_stream, json_values
 from albatross.aws.errors import SerializationException
 from albatross.aws.http import Request, Response
 from albatross.aws.service import Service
@@ -149,6 +149,9 @@ def serialize(operation: OperationModel, result: dict[str, Any], status: int | N
                 headers[sent_as] = _header(value)
             case _:
                 body[name] = value
+    if (streamed := event_stream.member(operation)) in body:
+        answer = event_stream.serialize(operation, body[streamed], is_rpc=False)
+        return Response(status, {**headers, **answer.headers}, stream=answer.stream)
     headers["Content-Type"] = "application/json"
     payload = shape.serialization.get("payload")
     if payload is not None and shape.members[payload].type_name == "blob":

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import h11
@@ -13,6 +13,7 @@ from albatross.host import view as views
 _READ_BYTES = 64 * 1024
 _NOT_READY = 503
 _LOOK_S = 0.02  # how often to look for a host that is away
+_FRAME_HEAD = 5  # a length and a letter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,14 @@ class Invoked:
     api_error: str | None
     log_tail: bytes
     trace_id: str = ""  # that the function got
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """An invocation whose result is about to come: the version that runs, and its trace id."""
+
+    version: str
+    trace_id: str
 
 
 class HostClient:
@@ -68,29 +77,67 @@ class HostClient:
         `background`: everyone else's requests come first. `elsewhere_as`: the InvocationType for a
         function that runs elsewhere, where it is queued, say; here, RequestResponse alone runs.
         """
-        headers = [("X-Function", function_arn)]
-        if request_id:
-            headers.append(("X-Request-Id", request_id))
+        headers = _about(function_arn, client_context, request_id, trace_id)
         if background:
             headers.append(("X-Background", "true"))
         if elsewhere_as:
             headers.append(("X-Invocation-Type", elsewhere_as))
-        if client_context:
-            encoded = base64.b64encode(client_context.encode()).decode()
-            headers.append(("X-Client-Context", encoded))
-        if trace_id:
-            headers.append(("X-Trace-Id", trace_id))
         response, data = await self._handed_over("/invoke", payload, headers)
         found = {name.decode().lower(): value.decode() for name, value in response.headers}
-        return Invoked(
-            request_id=found["x-request-id"],
-            version=found["x-executed-version"],
-            payload=data,
-            function_error=found["x-function-error"] or None,
-            api_error=found["x-api-error"] or None,
-            log_tail=base64.b64decode(found["x-log-tail"]),
-            trace_id=found["x-trace-id"],
-        )
+        return _invoked(found, data)
+
+    async def invoke_stream(
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        client_context: str | None = None,
+        request_id: str = "",
+        trace_id: str = "",
+    ) -> AsyncIterator[Begun | bytes | Invoked]:
+        """Invoke a function and yield its result as it comes: Begun, parts, Invoked.
+
+        `Invoked` has an error's document as its payload, and alone comes where no code was run.
+        """
+        headers = _about(function_arn, client_context, request_id, trace_id)
+        headers.append(("X-Stream", "true"))
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + self._away_s
+        while True:
+            try:
+                async for each in self._streamed(payload, headers):
+                    yield each
+                return
+            except (ConnectionRefusedError, FileNotFoundError):  # it has not got the event
+                if loop.time() >= give_up_s:
+                    raise
+            await asyncio.sleep(_LOOK_S)
+
+    async def _streamed(
+        self, payload: bytes, headers: list[tuple[str, str]]
+    ) -> AsyncIterator[Begun | bytes | Invoked]:
+        reader, writer = await asyncio.open_unix_connection(self._socket_path)
+        try:
+            connection = h11.Connection(h11.CLIENT)
+            _send(connection, writer, "POST", "/invoke", payload, headers)
+            received, whole = b"", False
+            async for part in _parts(connection, reader):
+                if isinstance(part, h11.Response):
+                    if part.status_code == _NOT_READY:
+                        raise ConnectionRefusedError("it has no configuration yet")
+                    found = {name.decode(): value.decode() for name, value in part.headers}
+                    whole = "x-api-error" in found
+                    continue
+                received += part
+                if whole:
+                    continue
+                frames, received = _frames(received)
+                for kind, data in frames:
+                    yield _shown(kind, data)
+            if whole:
+                yield _invoked(found, received)
+        finally:
+            writer.close()
 
     async def _handed_over(
         self, target: str, body: bytes, headers: list[tuple[str, str]]
@@ -139,17 +186,79 @@ class HostClient:
         reader, writer = await asyncio.open_unix_connection(self._socket_path)
         try:
             connection = h11.Connection(h11.CLIENT)
-            fields = [("Host", "albatross"), ("Content-Length", str(len(body))), *(headers or [])]
-            request = h11.Request(method=method, target=target, headers=fields)
-            writer.write(connection.send(request) or b"")
-            writer.write(connection.send(h11.Data(data=body)) or b"")
-            connection.send(h11.EndOfMessage())
+            _send(connection, writer, method, target, body, headers or [])
             parts = [part async for part in _parts(connection, reader)]
             response, *chunks = parts
             assert isinstance(response, h11.Response)
             return response, b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))
         finally:
             writer.close()
+
+
+def _send(
+    connection: h11.Connection,
+    writer: asyncio.StreamWriter,
+    method: str,
+    target: str,
+    body: bytes,
+    headers: list[tuple[str, str]],
+) -> None:
+    fields = [("Host", "albatross"), ("Content-Length", str(len(body))), *headers]
+    request = h11.Request(method=method, target=target, headers=fields)
+    writer.write(connection.send(request) or b"")
+    writer.write(connection.send(h11.Data(data=body)) or b"")
+    connection.send(h11.EndOfMessage())
+
+
+def _about(
+    function_arn: str, client_context: str | None, request_id: str, trace_id: str
+) -> list[tuple[str, str]]:
+    """Return the headers of an invocation."""
+    headers = [("X-Function", function_arn)]
+    if request_id:
+        headers.append(("X-Request-Id", request_id))
+    if client_context:
+        encoded = base64.b64encode(client_context.encode()).decode()
+        headers.append(("X-Client-Context", encoded))
+    if trace_id:
+        headers.append(("X-Trace-Id", trace_id))
+    return headers
+
+
+def _invoked(found: Mapping[str, str], payload: bytes) -> Invoked:
+    """Return what the headers `found`, names in lower case, say."""
+    return Invoked(
+        request_id=found["x-request-id"],
+        version=found["x-executed-version"],
+        payload=payload,
+        function_error=found["x-function-error"] or None,
+        api_error=found["x-api-error"] or None,
+        log_tail=base64.b64decode(found["x-log-tail"]),
+        trace_id=found["x-trace-id"],
+    )
+
+
+def _frames(received: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the whole frames in `received`, as host/control.py makes them, and what is left."""
+    frames, at = [], 0
+    while len(received) - at >= _FRAME_HEAD:
+        end = at + _FRAME_HEAD + int.from_bytes(received[at : at + 4], "big")
+        if end > len(received):
+            break
+        frames.append((received[at + 4 : at + 5], received[at + _FRAME_HEAD : end]))
+        at = end
+    return frames, received[at:]
+
+
+def _shown(kind: bytes, data: bytes) -> Begun | bytes | Invoked:
+    match kind:
+        case b"B":
+            return Begun(**orjson.loads(data))
+        case b"P":
+            return data
+        case _:
+            found = {name.lower(): value for name, value in orjson.loads(data).items()}
+            return _invoked(found, found.get("payload", "").encode())
 
 
 async def _parts(

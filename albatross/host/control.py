@@ -3,7 +3,8 @@
 PUT /view          the configuration to work by; answered when it is in force
 PATCH /view        what has changed in it since the last one, likewise
 POST /invoke       invoke the function named by X-Function; the body is the event; 503 before the
-                   first view
+                   first view. With X-Stream the result comes as it is made, in frames: a length in
+                   4 bytes, a letter, content
 GET /events        a stream of JSON lines (see hub.py); /events?verbose with events and responses
 GET /statistics    one record a pool
 """
@@ -17,6 +18,7 @@ from typing import TypeVar
 import orjson
 
 from albatross.host import logs, trace, view
+from albatross.host.holding import Holder
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
 from albatross.host.invocation import Invocation, Outcome
@@ -41,6 +43,9 @@ class ControlConnection(HttpConnection):
         self._host = host
         self._opened = opened
         self._task: asyncio.Task[None] | None = None
+        self._streamed: Invocation | None = None  # whose result goes out in frames
+        self._has_begun = False
+        self._holder = Holder()
 
     def received(self) -> None:
         path, _, query = self.target.decode("latin-1").partition("?")
@@ -80,6 +85,34 @@ class ControlConnection(HttpConnection):
 
     def lost(self) -> None:
         self._host.hub.remove(self)
+        self._holder.release()
+
+    # asyncio.Protocol
+
+    def pause_writing(self) -> None:
+        self._holder.hold(self._streamed)
+
+    def resume_writing(self) -> None:
+        self._holder.release()
+
+    # Sink
+
+    def begin(self, invocation: Invocation, content_type: str) -> None:
+        """Say what runs, ahead of its result."""
+        if not self._has_begun:
+            self._has_begun = True
+            self.send(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n")
+            begun = {"version": invocation.version, "trace_id": invocation.trace_id}
+            self._frame(b"B", orjson.dumps(begun))
+
+    def part(self, invocation: Invocation, data: bytes) -> None:
+        if data:
+            self._frame(b"P", data)
+
+    def _frame(self, kind: bytes, data: bytes) -> None:
+        size = len(data) + 5
+        length = len(data).to_bytes(4, "big")
+        self.send(f"{size:x}\r\n".encode() + length + kind + data + b"\r\n")
 
     def _apply(self, cls: type[T], work_by: Callable[[T], None]) -> None:
         try:
@@ -111,27 +144,39 @@ class ControlConnection(HttpConnection):
         kind = (self.header(b"x-invocation-type") or b"RequestResponse").decode()
         invocation.invocation_type = kind
         invocation.wants_log = kind == "RequestResponse"
+        if self.header(b"x-stream") is not None:
+            self._streamed, invocation.sink, self._has_begun = invocation, self, False
         if pool is None:
             self._invoked(invocation, Outcome(b"", api_error="ResourceNotFoundException"))
         else:
             pool.submit(invocation)
 
     def _invoked(self, invocation: Invocation, outcome: Outcome) -> None:
-        tail = base64.b64encode(logs.tail(invocation.log)).decode()
-        self._reply(
-            200,
-            outcome.payload,
-            {
-                "X-Request-Id": invocation.id,
-                "X-Executed-Version": invocation.version,
-                "X-Trace-Id": invocation.trace_id or "",
-                "X-Function-Error": outcome.function_error or "",
-                "X-Api-Error": outcome.api_error or "",
-                "X-Log-Tail": tail,
-            },
-        )
+        about = {
+            "X-Request-Id": invocation.id,
+            "X-Executed-Version": invocation.version,
+            "X-Trace-Id": invocation.trace_id or "",
+            "X-Function-Error": outcome.function_error or "",
+            "X-Api-Error": outcome.api_error or "",
+            "X-Log-Tail": base64.b64encode(logs.tail(invocation.log)).decode(),
+        }
+        if invocation.sink is None or outcome.api_error is not None:
+            self._reply(200, outcome.payload, about)
+            return
+        self._holder.release()
+        self.begin(invocation, "")
+        if outcome.function_error is None:
+            self.part(invocation, outcome.payload)
+            self._frame(b"E", orjson.dumps(about))
+        else:
+            self._frame(b"E", orjson.dumps({**about, "payload": _text(outcome.payload)}))
+        self.send(b"0\r\n\r\n")
 
     def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         head = f"HTTP/1.1 {status} -\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         self.send(head.encode() + body)
+
+
+def _text(document: bytes) -> str:
+    return document.decode(errors="replace")

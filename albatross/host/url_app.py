@@ -8,9 +8,10 @@ import orjson
 
 from albatross.host import cors, trace, url_response
 from albatross.host import response as responses
+from albatross.host.holding import Holder
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
-from albatross.host.invocation import Invocation, Outcome, Source
+from albatross.host.invocation import Invocation, Outcome
 from albatross.host.response import Response
 from albatross.host.url_event import (
     BODY_BYTES_MAX,
@@ -61,7 +62,7 @@ class UrlConnection(HttpConnection):
         self._source_ip = ""
         self._stream: UrlStream | None = None  # of a response that comes in parts
         self._has_head = False  # which has been sent
-        self._held: Source | None = None  # where a result comes from, while the client is slow
+        self._holder = Holder()
         self._closes = False
         self._started_s = 0.0
 
@@ -99,19 +100,16 @@ class UrlConnection(HttpConnection):
         self._refuse_size()
 
     def lost(self) -> None:
-        self._release()
+        self._holder.release()
         self._invocation = None  # it goes on; its result has nowhere to go
 
     # asyncio.Protocol: a client that reads slowly makes its function write slowly
 
     def pause_writing(self) -> None:
-        parts = self._invocation.parts if self._invocation is not None else None
-        if parts is not None and parts.source is not None and not parts.source.is_closing():
-            self._held = parts.source
-            self._held.pause_reading()
+        self._holder.hold(self._invocation)
 
     def resume_writing(self) -> None:
-        self._release()
+        self._holder.release()
 
     # Sink
 
@@ -184,7 +182,7 @@ class UrlConnection(HttpConnection):
     def _done(self, invocation: Invocation, outcome: Outcome) -> None:
         if invocation is not self._invocation:
             return
-        self._release()  # whatever the client still has to read, it is here
+        self._holder.release()  # whatever the client still has to read, it is here
         if self._stream is not None and outcome.function_error is None:
             self._end_stream(self._stream, invocation)
             return
@@ -241,12 +239,6 @@ class UrlConnection(HttpConnection):
             self.send(b"0\r\n\r\n")
         if self._host.hub.wanted:
             self._tell(response, invocation)
-
-    def _release(self) -> None:
-        """Let what streams a result go on, also where that has ended meanwhile."""
-        source, self._held = self._held, None
-        if source is not None and not source.is_closing():
-            source.resume_reading()
 
     def _refuse(self, status: int, document: dict[str, object], detail: str, kind: str) -> None:
         self._answer(url_response.refusal(status, document, detail, kind))

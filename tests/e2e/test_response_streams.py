@@ -3,6 +3,7 @@
 Source: Lambda guide, "Response streaming for Lambda functions".
 """
 
+import base64
 import http.client
 import io
 import json
@@ -13,6 +14,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -235,3 +237,67 @@ def test_who_wants_the_whole_result_gets_it_whole(site: Site) -> None:
         assert answer.headers["content-length"] == "21"
     finally:
         api.update_function_url_config(FunctionName="node", InvokeMode="RESPONSE_STREAM")
+
+
+def _stream(site: Site, payload: dict[str, object], name: str = "node", **more: str) -> Any:
+    return site.server.client("lambda").invoke_with_response_stream(
+        FunctionName=name, Payload=json.dumps(payload), **more
+    )
+
+
+def test_the_api_streams_what_a_function_writes(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        event = {"rawPath": "/waits", "queryStringParameters": {"port": port}}
+        answer = _stream(site, event, LogType="Tail")
+        assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+        events = iter(answer["EventStream"])
+        metadata, _, first = next(events)["PayloadChunk"]["Payload"].partition(bytes(8))
+        assert json.loads(metadata)["statusCode"] == 201
+        assert first == b"first,"  # and the function has not ended
+        waiting, _ = server.accept()
+        with waiting:
+            waiting.sendall(b"go")
+        assert next(events) == {"PayloadChunk": {"Payload": b'{"second":true}'}}
+        (complete,) = [each["InvokeComplete"] for each in events]
+    assert complete.keys() == {"LogResult"}
+    assert b"REPORT RequestId: " in base64.b64decode(complete["LogResult"])
+
+
+@pytest.mark.parametrize(
+    ("path", "chunks", "error"),
+    [
+        pytest.param("/late", [b"first,"], "RangeError", id="in the middle"),
+        pytest.param("/early", [], "TypeError", id="before anything"),
+    ],
+)
+def test_the_api_says_at_the_end_how_a_stream_has_failed(
+    site: Site, path: str, chunks: list[bytes], error: str
+) -> None:
+    *parts, last = _stream(site, {"rawPath": path})["EventStream"]
+    assert [each["PayloadChunk"]["Payload"] for each in parts] == chunks
+    complete = last["InvokeComplete"]
+    assert complete["ErrorCode"] == "Unhandled"
+    assert json.loads(complete["ErrorDetails"])["errorType"] == error
+
+
+def test_the_api_streams_large_results_and_those_that_are_returned(site: Site) -> None:
+    events = _stream(site, {"rawPath": "/large"})["EventStream"]
+    size = sum(len(each["PayloadChunk"]["Payload"]) for each in events if "PayloadChunk" in each)
+    assert size == 8 * 2**20
+    *parts, last = _stream(site, {}, "plain")["EventStream"]
+    assert json.loads(b"".join(each["PayloadChunk"]["Payload"] for each in parts)) == {
+        "statusCode": 404,
+        "body": "as it is",
+    }
+    assert last == {"InvokeComplete": {}}
+
+
+def test_the_api_refuses_a_stream_as_it_refuses_an_invocation(site: Site) -> None:
+    api = site.server.client("lambda")
+    with pytest.raises(api.exceptions.ResourceNotFoundException):
+        _stream(site, {}, "nobody")
+    api.put_function_concurrency(FunctionName="plain", ReservedConcurrentExecutions=0)
+    with pytest.raises(api.exceptions.TooManyRequestsException):
+        _stream(site, {}, "plain")
+    api.delete_function_concurrency(FunctionName="plain")
