@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from albatross.host import reload
+from albatross.host.sources import Sources
 from albatross.model.function import Directory
 from tests.support.host import RunningHost, make_function, running_host
 
@@ -88,6 +89,21 @@ def test_a_module_beside_the_handler_counts_and_no_byte_code_is_left(
     (directory / "other.py").write_text("TEXT = 'b'\n")
     assert host.request("live").body == b"b"
     assert not (directory / "__pycache__").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        pytest.param("albatross-0a1b2c3d", False, id="a run directory, where code lies in /tmp"),
+        pytest.param("node_modules", False, id="what is installed"),
+        pytest.param("albatross-example", True, id="a directory of the user's"),
+    ],
+)
+def test_only_files_of_the_users_count(tmp_path: Path, name: str, counts: bool) -> None:
+    (tmp_path / name).mkdir()
+    sources = Sources(tmp_path, time.monotonic)
+    (tmp_path / name / "processes.json").write_text("{}")
+    assert sources.changed(now=True) is counts
 
 
 @pytest.mark.parametrize("transport", ["channel", "http"])
