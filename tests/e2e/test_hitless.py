@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+import pytest
+
 from tests.support.command import free_port, make_listener, zipped
 from tests.support.load import KEPT_ALIVE, Load
 from tests.support.stack import Front, Stack, fixed, forward
@@ -326,6 +328,7 @@ class Changes:
             self.registered.remove(port)
 
 
+@pytest.mark.timeout(20 + CHANGES)
 def test_no_request_notices_changes(traffic: Stack) -> None:
     with loop_thread() as start:
         servers = [start(_listen()).result() for _ in range(2)]
