@@ -9,6 +9,8 @@ import sys
 
 if __name__ == "__main__":
     gc.disable()
+    # botocore would load pyOpenSSL where that is installed, which takes 7 MB; ssl does as well.
+    sys.modules["urllib3.contrib.pyopenssl"] = None  # type: ignore[assignment]
     from albatross.main import main
 
     sys.exit(main())
