@@ -16,6 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from albatross.host.client import HostClient
+from albatross.xds import admin
+from albatross.xds.names import LAMBDA_CLUSTER
 from tests.support.command import (
     Place,
     Server,
@@ -245,12 +247,21 @@ def test_a_process_that_is_killed_is_replaced_and_serves_as_before(server, name)
     assert get(port, "/b") == (200, "hello /b")
 
 
+def connections_to_host(server: Server) -> int:
+    """Return how many connections the proxy believes to have to the Lambda host."""
+    (run_directory,) = server.place.run_directories()
+    name = f"cluster.{LAMBDA_CLUSTER}.upstream_cx_active"
+    answer = asyncio.run(admin.request(run_directory, "GET", f"/stats?format=json&filter=^{name}$"))
+    return sum(stat["value"] for stat in json.loads(answer)["stats"])
+
+
 def test_requests_that_come_while_there_is_no_lambda_host_wait_for_the_next(server):
     port = serve_function(server, "waits")
     assert get(port, "/a") == (200, "hello /a")
     before = server.pids()["host"]
     os.kill(before, signal.SIGKILL)
     until(lambda: not is_alive(before))
+    until(lambda: connections_to_host(server) == 0)  # what is sent on a cut one would be lost
     paths = [f"/{number}" for number in range(20)]
     with ThreadPoolExecutor(len(paths)) as threads:
         answers = list(threads.map(lambda path: get(port, path), paths))
@@ -259,11 +270,11 @@ def test_requests_that_come_while_there_is_no_lambda_host_wait_for_the_next(serv
 
 
 def test_invocations_wait_for_the_next_lambda_host(server):
-    make_function(server, "invoked")
+    make_function(server, "invoked-later")
     before = server.pids()["host"]
     os.kill(before, signal.SIGKILL)
     until(lambda: not is_alive(before))
-    answer = server.client("lambda").invoke(FunctionName="invoked", Payload=b'{"path":"/a"}')
+    answer = server.client("lambda").invoke(FunctionName="invoked-later", Payload=b'{"path":"/a"}')
     assert json.load(answer["Payload"])["body"] == "hello /a"
     server.until_ready()
 
