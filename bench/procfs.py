@@ -55,8 +55,12 @@ def descriptors(pid: int) -> int:
 
 
 def command(pid: int) -> list[str]:
-    """Return the arguments with which `pid` was started."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    """Return the arguments with which `pid` was started, none where it has ended."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except _ENDS_OF_LIFE:
+        return []
+    return line.decode(errors="replace").split("\0")[:-1]
 
 
 def children(pid: int) -> list[int]:

@@ -51,8 +51,12 @@ class Server:
         return found | {name: process["pid"] for name, process in noted.items()}
 
     def environments(self) -> list[int]:
-        """Return the processes in which functions run."""
-        return procfs.children(self.pids()["host"])
+        """Return the processes in which functions run, not those that end what these have left."""
+        return [
+            pid
+            for pid in procfs.children(self.pids()["host"])
+            if procfs.command(pid)[-1:] != ["kill -9 -1"]
+        ]
 
     def pools(self) -> dict[str, dict[str, Any]]:
         """Return the Lambda host's statistics by name of function."""

@@ -61,7 +61,8 @@ class Keeper:
             if size >= SEGMENT_BYTES and not path.with_suffix(".index").exists():
                 found = found or self._files.at(directory)
                 if found is not None:
-                    segment = found.segments.setdefault(path.name, Segment.at(path))
+                    # Not kept in memory, where it would outlive its file: who reads it loads it.
+                    segment = found.segments.get(path.name) or Segment.at(path)
                     segment.refresh()
                     segment.save()
 

@@ -145,6 +145,17 @@ def test_the_oldest_go_beyond_the_room_there_is(files, writer, monkeypatch) -> N
     assert sum(path.stat().st_size for path in directory.glob("*")) <= 420_000
 
 
+def test_segments_that_are_indexed_stay_in_memory_no_longer_than_that(
+    files, writer, monkeypatch
+) -> None:
+    fill(writer, monkeypatch, 6)
+    Keeper(files, group_bytes_max=2**40, bytes_max=2**40).look()
+    found = opened(files)
+    assert len(list(found.directory.glob("*.index"))) >= 5
+    assert not found.segments
+    assert messages(files, {"s5"})  # who reads them has them
+
+
 def test_what_has_expired_is_removed(files, writer, monkeypatch) -> None:
     import os
 
