@@ -5,6 +5,7 @@ import datetime
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -195,6 +196,12 @@ class RunningHost:
         return list(forward(found.refresh(), Position(0), MS_MAX, None))
 
 
+def _accepts(path: Path) -> bool:
+    """Tell whether somebody listens on a unix socket; its file is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def running_host(
     *,
@@ -221,7 +228,7 @@ def running_host(
     process = subprocess.Popen([*command, "--run-dir", str(run_dir), "--config", str(config)])
     try:
         deadline = time.monotonic() + START_S
-        while not (run_dir / "control.sock").exists():
+        while not _accepts(run_dir / "control.sock"):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
