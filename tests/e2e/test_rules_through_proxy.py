@@ -6,7 +6,6 @@ Sources: ALB user guide, condition types, action types and transforms for listen
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +13,19 @@ import pytest
 from albatross.model import pages
 from tests.support.backends import Backends, backends
 from tests.support.envoy import Answer
+from tests.support.rules import (
+    ANY,
+    header,
+    host,
+    host_rewrite,
+    method,
+    path,
+    query,
+    rule,
+    source,
+    url_rewrite,
+    weighted,
+)
 from tests.support.stack import Front, Stack, event, fixed, forward, request
 
 
@@ -29,39 +41,13 @@ def servers() -> Iterator[Backends]:
         yield running
 
 
-@contextmanager
-def rule(front: Front, *conditions: Any, action: Any, **more: Any) -> Iterator[str]:
-    made = front.stack.elb.create_rule(
-        ListenerArn=front.listener,
-        Priority=1,
-        Conditions=list(conditions),
-        Actions=[action],
-        **more,
-    )["Rules"][0]
-    arn: str = made["RuleArn"]
-    try:
-        yield arn
-    finally:
-        front.stack.elb.delete_rule(RuleArn=arn)
-
-
-ANY = {"Field": "path-pattern", "Values": ["*"]}
-USER_AGENT = {
-    "Field": "http-header",
-    "HttpHeaderConfig": {"HttpHeaderName": "User-Agent", "Values": ["*Chrome*", "*Safari*"]},
-}
-METHOD = {"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["CUSTOM-METHOD"]}}
-QUERY = {
-    "Field": "query-string",
-    "QueryStringConfig": {"Values": [{"Key": "version", "Value": "v1"}, {"Value": "*example*"}]},
-}
-NEAR = {"Field": "source-ip", "SourceIpConfig": {"Values": ["127.0.0.0/8", "::1/128"]}}
-FAR = {"Field": "source-ip", "SourceIpConfig": {"Values": ["192.0.2.0/24", "198.51.100.10/32"]}}
-HOST_REGEX = {
-    "Field": "host-header",
-    "HostHeaderConfig": {"RegexValues": [r"^(.*)\.example\.com$"]},
-}
-PATH_REGEX = {"Field": "path-pattern", "PathPatternConfig": {"RegexValues": [r"^\/api\/(.*)$"]}}
+USER_AGENT = header("User-Agent", "*Chrome*", "*Safari*")
+METHOD = method("CUSTOM-METHOD")
+QUERY = query(("version", "v1"), "*example*")
+NEAR = source("127.0.0.0/8", "::1/128")
+FAR = source("192.0.2.0/24", "198.51.100.10/32")
+HOST_REGEX = host(regex=[r"^(.*)\.example\.com$"])
+PATH_REGEX = path(regex=[r"^\/api\/(.*)$"])
 
 
 @pytest.mark.parametrize(
@@ -114,15 +100,6 @@ def test_a_rule_is_for_requests_for_which_all_its_conditions_hold(
         assert [front.send(one).body for one in misses] == [b"default"] * len(misses)
 
 
-def weighted(weights: dict[str, int], *, sticky_s: int | None = None) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "TargetGroups": [{"TargetGroupArn": arn, "Weight": n} for arn, n in weights.items()]
-    }
-    if sticky_s:
-        config["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": sticky_s}
-    return {"Type": "forward", "ForwardConfig": config}
-
-
 def group_of(answer: Answer) -> str:
     arn: str = event(answer)["requestContext"]["elb"]["targetGroupArn"]
     return arn
@@ -164,26 +141,13 @@ def test_functions_and_servers_may_share_a_rule(front: Front, servers: Backends)
         assert set(kinds) == {True, False}
 
 
-def url_rewrite(regex: str, replace: str) -> dict[str, Any]:
-    rewrites = [{"Regex": regex, "Replace": replace}]
-    return {"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": rewrites}}
-
-
 def test_a_function_sees_what_transforms_have_made(front: Front) -> None:
     transforms = [
         url_rewrite("^/dp/([A-Za-z0-9]+)/?$", "/product.php?id=$1"),
-        {
-            "Type": "host-header-rewrite",
-            "HostHeaderRewriteConfig": {
-                "Rewrites": [
-                    {"Regex": "^mywebsite-(.+).com$", "Replace": "internal.dev.$1.myweb.com"}
-                ]
-            },
-        },
+        host_rewrite("^mywebsite-(.+).com$", "internal.dev.$1.myweb.com"),
     ]
-    pattern = {"Field": "path-pattern", "Values": ["/dp/*"]}
     group = forward(front.stack.group())
-    with rule(front, pattern, action=group, Transforms=transforms) as arn:
+    with rule(front, path("/dp/*"), action=group, Transforms=transforms) as arn:
         seen = event(front.get("/dp/B09G3HRMW", host="mywebsite-example.com"))
         assert seen["path"] == "/product.php"
         assert seen["queryStringParameters"] == {"id": "B09G3HRMW"}
@@ -199,15 +163,13 @@ def test_a_function_sees_what_transforms_have_made(front: Front) -> None:
 
 def test_expressions_that_the_proxy_could_not_match_never_reach_it(front: Front) -> None:
     """A refused rule changes nothing; the largest that is taken works."""
-    long = {"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["(?:[^a]{9}){9}" * 9]}}
-    with rule(front, long, action=fixed(200, "rule")):
+    with rule(front, path(regex=["(?:[^a]{9}){9}" * 9]), action=fixed(200, "rule")):
         assert front.get("/" + "x" * 730).body == b"rule"
         assert front.get("/" + "x" * 700).body == b"default"
-    too_long = {"RegexValues": ["[^a]{999}" * 12]}
     with pytest.raises(front.stack.elb.exceptions.ClientError, match="not a valid regular"):
         front.stack.elb.create_rule(
             ListenerArn=front.listener,
             Priority=1,
-            Conditions=[{"Field": "path-pattern", "PathPatternConfig": too_long}],
+            Conditions=[path(regex=["[^a]{999}" * 12])],
             Actions=[fixed(200, "rule")],
         )
