@@ -37,6 +37,7 @@ from albatross.xds.translate import Binding, Observed, translate
 
 RETRY_S = 2.0  # after a port in use or a refused configuration
 HOST_RETRY_S = 0.01  # how often to look for a host that is away
+EXPIRED_S = 0.01  # after its end a certificate has expired
 APPLY_S = 5.0  # longest wait for the proxy's answer to one publication
 
 log = logging.getLogger(__name__)
@@ -158,12 +159,20 @@ class Publisher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_host())
             while True:
-                pause_s = RETRY_S if self._is_unsettled() else None
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(pause_s):
+                    async with asyncio.timeout(self._pause_s()):
                         await self._wake.wait()
                 self._wake.clear()
                 await self._publish()
+
+    def _pause_s(self) -> float | None:
+        """Return when to publish again though nothing has changed; None: never."""
+        if self._is_unsettled():
+            return RETRY_S
+        now = datetime.now(UTC)
+        ends = (one.facts.not_after for one in self.snapshot.certificates)
+        next_s = min(((end - now).total_seconds() for end in ends if end >= now), default=None)
+        return None if next_s is None else next_s + EXPIRED_S
 
     def _is_unsettled(self) -> bool:
         return bool(
