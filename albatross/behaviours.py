@@ -126,7 +126,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
             "lambda_/test_runtimes.py"
         ),
         "Applications of FastAPI, Flask, Powertools, Express and middy": "e2e/test_frameworks.py",
-        "Executables (provided.*) through the Runtime API": "host/test_host.py",
+        "Executables (provided.*) through the Runtime API": "host/test_runtime_api.py",
         "Layers: published, shared with accounts, kept by functions": "lambda_/test_layers.py",
         "Layers merged into /opt, code in /var/task, read-only": "host/test_layers.py",
         "Code from S3, and from a directory that is reloaded": "test_function_code.py",

@@ -375,54 +375,28 @@ GOOD = {
 }
 
 
+def to(protocol: str, **where: str) -> dict[str, Any]:
+    return {"destination": {"protocol": protocol, **where}}
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        pytest.param({"schemaVersion": "2020-08-15"}, "schemaVersion should be", id="schema"),
-        pytest.param({"schemaVersion": None}, "schemaVersion should be", id="no schema"),
-        pytest.param({"types": []}, "types should not be empty", id="no types"),
-        pytest.param({"types": ["logs"]}, "types should be of platform,", id="other types"),
-        pytest.param({"destination": None}, "destination should be an object", id="no destination"),
-        pytest.param(
-            {"destination": {"protocol": "UDP"}},
-            "destination protocol should be HTTP or TCP",
-            id="protocol",
-        ),
-        pytest.param({"destination": {"protocol": "HTTP"}}, "URI is not provided", id="no URI"),
-        pytest.param(
-            {"destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain"}},
-            "URI port is not provided",
-            id="no port",
-        ),
-        pytest.param(
-            {"destination": {"protocol": "HTTP", "URI": "http://example.com:80"}},
-            "URI host should be sandbox.localdomain",
-            id="another host",
-        ),
-        pytest.param(
-            {"destination": {"protocol": "HTTP", "URI": "https://sandbox.localdomain:80"}},
-            "URI scheme should be http",
-            id="scheme",
-        ),
-        pytest.param(
-            {"destination": {"protocol": "HTTP", "URI": "http://sandbox:9001"}},
-            "destination port 9001 is reserved",
-            id="the port of the Runtime API",
-        ),
-        pytest.param(
-            {"destination": {"protocol": "TCP"}}, "destination port is not provided", id="TCP"
-        ),
-        pytest.param(
-            {"buffering": {"maxItems": 999}}, "maxItems should be 1000 to 10000", id="items"
-        ),
-        pytest.param(
-            {"buffering": {"maxBytes": 1048577}},
-            "maxBytes should be 262144 to 1048576",
-            id="bytes",
-        ),
-        pytest.param(
-            {"buffering": {"timeoutMs": 24}}, "timeoutMs should be 25 to 30000", id="timeout"
-        ),
+        ({"schemaVersion": "2020-08-15"}, "schemaVersion should be"),
+        ({"schemaVersion": None}, "schemaVersion should be"),
+        ({"types": []}, "types should not be empty"),
+        ({"types": ["logs"]}, "types should be of platform,"),
+        ({"destination": None}, "destination should be an object"),
+        (to("UDP"), "destination protocol should be HTTP or TCP"),
+        (to("HTTP"), "URI is not provided"),
+        (to("HTTP", URI="http://sandbox.localdomain"), "URI port is not provided"),
+        (to("HTTP", URI="http://example.com:80"), "URI host should be sandbox.localdomain"),
+        (to("HTTP", URI="https://sandbox.localdomain:80"), "URI scheme should be http"),
+        (to("HTTP", URI="http://sandbox:9001"), "destination port 9001 is reserved"),
+        (to("TCP"), "destination port is not provided"),
+        ({"buffering": {"maxItems": 999}}, "maxItems should be 1000 to 10000"),
+        ({"buffering": {"maxBytes": 1048577}}, "maxBytes should be 262144 to 1048576"),
+        ({"buffering": {"timeoutMs": 24}}, "timeoutMs should be 25 to 30000"),
     ],
 )
 def test_a_subscription_with_a_fault_is_refused(changes: dict[str, Any], fault: str) -> None:

@@ -412,29 +412,34 @@ def test_a_user_agent_cannot_break_the_line(given, written):
     assert fields(line(FUNCTION._replace(user_agent=given)))["user_agent"] == written
 
 
-def test_transforms_are_shown_and_the_request_line_is_the_clients():
-    record = FUNCTION._replace(
-        host="new.example.com",
-        path="/new",
-        original_host="www.example.com",
-        original_path="/old?a=1",
-        transform_status="TransformSuccess",
-    )
-    found = fields(line(record))
-    assert found["request_url"] == "http://www.example.com:80/old?a=1"
-    assert line(record).endswith(f'{TID} "new.example.com" "/new" "TransformSuccess" 10.0.1.2')
+REWRITTEN = FUNCTION._replace(path="/new", transform_status="TransformSuccess")
 
 
-def test_a_transform_that_failed_shows_its_status_alone():
-    record = FUNCTION._replace(original_path="/", transform_status="TransformReplaceError")
-    assert line(record).endswith(f'{TID} "-" "-" "TransformReplaceError" 10.0.1.2')
-
-
-def test_an_unchanged_part_is_not_shown():
-    record = FUNCTION._replace(
-        original_host="www.example.com", path="/new", original_path="/old"
-    )._replace(transform_status="TransformSuccess")
-    assert line(record).endswith(f'{TID} "-" "/new" "TransformSuccess" 10.0.1.2')
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        pytest.param(
+            REWRITTEN._replace(
+                host="new.example.com", original_host="www.example.com", original_path="/old?a=1"
+            ),
+            '"new.example.com" "/new" "TransformSuccess"',
+            id="host and path",
+        ),
+        pytest.param(
+            REWRITTEN._replace(original_host="www.example.com", original_path="/old?a=1"),
+            '"-" "/new" "TransformSuccess"',
+            id="the path alone",
+        ),
+        pytest.param(
+            FUNCTION._replace(original_path="/old?a=1", transform_status="TransformReplaceError"),
+            '"-" "-" "TransformReplaceError"',
+            id="a transform that failed",
+        ),
+    ],
+)
+def test_transforms_are_shown_and_the_request_line_is_the_clients(record, shown):
+    assert fields(line(record))["request_url"] == "http://www.example.com:80/old?a=1"
+    assert line(record).endswith(f"{TID} {shown} 10.0.1.2")
 
 
 def test_a_request_for_no_target_has_a_trace_id_too():
