@@ -32,12 +32,3 @@ for command in (
     dead_letters.dead_letters,
 ):
     cli.add_command(command)
-
-
-def main() -> None:
-    """The console script."""
-    cli(prog_name="albatross")
-
-
-if __name__ == "__main__":
-    main()

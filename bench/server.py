@@ -112,7 +112,7 @@ def _started(arguments: list[str], settings: Mapping[str, object]) -> Iterator[S
             **{f"ALBATROSS_{key.upper()}": str(value) for key, value in settings.items()},
         }
         log = directory / "log"
-        command = [sys.executable, "-m", "albatross.cli", *arguments]
+        command = [sys.executable, "-m", "albatross", *arguments]
         with log.open("wb") as output:
             begun_s = time.monotonic()
             process = subprocess.Popen(

@@ -1,7 +1,9 @@
 """The command line: what reaches the server's settings, and what is said about mistakes."""
 
 import os
+import signal
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from click.testing import CliRunner, Result
 from albatross import cli
 from albatross.commands import settings, status, variables
 from albatross.config import Config, ConfigError
+from tests.support.command import ALBATROSS
 
 
 class Launched(Exception):
@@ -26,6 +29,19 @@ def launched(monkeypatch, tmp_path) -> list[Config]:
     seen: list[Config] = []
     monkeypatch.setattr(settings, "launch", seen.append)
     return seen
+
+
+def test_ctrl_c_while_the_command_is_loaded_ends_it_without_a_word(tmp_path):
+    interrupts = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n"
+    (tmp_path / "click.py").write_text(interrupts)
+    done = subprocess.run(
+        [*ALBATROSS, "--help"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGINT  # a shell says 130
+    assert done.stderr == b""
 
 
 def call(*arguments: str, **options: Any) -> Result:

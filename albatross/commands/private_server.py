@@ -37,7 +37,7 @@ def running(target: str, options: Sequence[str] = ()) -> Iterator[PrivateServer]
     """Serve the handler `target` on a free port. Raises ClickException with what is in the way."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-P", "-m", "albatross.cli", "run", target, "--json"]
+    command = [sys.executable, "-P", "-m", "albatross", "run", target, "--json"]
     variables = {
         name: value
         for name, value in os.environ.items()

@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-ALBATROSS = [sys.executable, "-P", "-m", "albatross.cli"]
+ALBATROSS = [sys.executable, "-P", "-m", "albatross"]
 START_S = 15.0
 REGION = "us-east-1"
 HELLO = """
