@@ -23,7 +23,7 @@ from albatross.asynchronous.event import Event, Handling, Letter, Result
 from albatross.asynchronous.queue import FILE_NAME, EventQueue, QueueFull
 from albatross.aws.http import Request, Response
 from albatross.config import Config
-from albatross.host.client import HostClient
+from albatross.host.client import Call, HostClient
 from albatross.lambda_ import lookup
 from albatross.model import arn
 from albatross.model.errors import (
@@ -96,9 +96,7 @@ class AsyncInvocations:
         except QueueFull:
             # AWS is silent: an event that finds the queue full (the setting `async_queue_mb`) is
             # refused with TooManyRequestsException.
-            raise TooManyRequestsException(
-                "Rate Exceeded.", Reason="CallerRateLimitExceeded", Type="User"
-            ) from None
+            raise TooManyRequestsException("CallerRateLimitExceeded") from None
         except sqlite3.Error as error:
             log.error("an event for %s cannot be kept: %s", function_arn, error)
             raise ServiceException(f"The event cannot be kept: {error}") from error
@@ -110,11 +108,14 @@ class AsyncInvocations:
     async def _invoke(self, event: Event) -> Result:
         try:
             invoked = await self._host.invoke(
-                event.arn,
-                event.payload,
-                client_context=event.client_context,
-                request_id=event.id,
-                background=True,
+                Call(
+                    function_arn=event.arn,
+                    payload=event.payload,
+                    client_context=event.client_context,
+                    request_id=event.id,
+                    background=True,
+                    elsewhere_as="Event",
+                )
             )
         except OSError as error:
             return Result(refusal=f"ServiceException: {error}")
@@ -165,9 +166,15 @@ class AsyncInvocations:
 
 
 def _handling(tx: Transaction, function_arn: str) -> Handling | None:
-    """Return what is configured for events for `function_arn`; None where it is not there."""
+    """Return what is configured for events for `function_arn`; None where it is not there.
+
+    A function elsewhere gets its event as one: retries and destinations are those it has there.
+    """
     params = {"FunctionName": function_arn}
     try:
+        _, is_here = lookup.called(tx, params)
+        if not is_here:
+            return Handling()
         found = lookup.invocable(tx, params)
         latest = lookup.by_name(tx, lookup.address(tx.scope, params).name)
     except ResourceNotFoundException:

@@ -12,22 +12,20 @@ from typing import Any
 import orjson
 
 from albatross.aws.http import ANSWER_HEADERS, REQUEST_ID, TRACE_ID
+from albatross.aws.service import service
 from albatross.event_queue import AsyncInvocations
-from albatross.host.client import Begun, HostClient, Invoked
+from albatross.host.client import Begun, Call, HostClient, Invoked
 from albatross.lambda_ import lookup
-from albatross.model import arn
 from albatross.model.arn import Scope
 from albatross.model.errors import (
     AwsError,
     InvalidRequestContentException,
     RequestTooLargeException,
-    ResourceNotFoundException,
     ServiceException,
     TooManyRequestsException,
 )
 from albatross.model.operation import AsyncOperation
 from albatross.store.store import Store
-from albatross.store.transaction import Transaction
 
 # Lambda guide, "Lambda quotas": by type of invocation.
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
@@ -40,41 +38,32 @@ def operations(
 ) -> dict[str, AsyncOperation]:
     """Return the operations that invoke functions in `store`, by `host`."""
 
-    async def run(
-        called: str, payload: bytes, context: str | None, *, elsewhere_as: str | None = None
-    ) -> Invoked:
+    async def run(call: Call) -> Invoked:
         """Have the host invoke a function. Raises AwsError where its code was not run."""
         try:
-            invoked = await host.invoke(
-                called,
-                payload,
-                client_context=context,
-                request_id=REQUEST_ID.get(),
-                trace_id=_trace_id(),
-                elsewhere_as=elsewhere_as,
-            )
+            invoked = await host.invoke(call)
         except OSError as error:
             raise ServiceException(f"The Lambda host is being started: {error}") from error
         ANSWER_HEADERS.get()["X-Amzn-Trace-Id"] = invoked.trace_id
         if invoked.api_error:
-            raise _api_error(invoked.api_error, invoked.payload.decode(), called)
+            raise _api_error(invoked.api_error, invoked.payload.decode(), call.function_arn)
         return invoked
 
     async def invoke(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
-        called, is_here = await store.read(scope, lambda tx: _called(tx, params))
+        called, is_here = await store.read(scope, lambda tx: lookup.called(tx, params))
         kind = params.get("InvocationType", "RequestResponse")
         payload = _payload(params.get("Payload"), "Event" if kind == "Event" else "RequestResponse")
         context = _client_context(params.get("ClientContext"))
         match kind:
             case "DryRun" | "Event" if not is_here:
-                await run(called, payload, context, elsewhere_as=kind)
+                await run(_call(called, payload, context, elsewhere_as=kind))
                 return {"StatusCode": 202 if kind == "Event" else 204}
             case "DryRun":
                 return {"StatusCode": 204}
             case "Event":
                 await events.accept(REQUEST_ID.get(), called, payload, context)
                 return {"StatusCode": 202}
-        invoked = await run(called, payload, context)
+        invoked = await run(_call(called, payload, context))
         answer: dict[str, Any] = {
             "StatusCode": 200,
             "Payload": invoked.payload,
@@ -87,12 +76,12 @@ def operations(
         return answer
 
     async def invoke_async(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
-        called, is_here = await store.read(scope, lambda tx: _called(tx, params))
+        called, is_here = await store.read(scope, lambda tx: lookup.called(tx, params))
         payload = _payload(params["InvokeArgs"], "Event")
         if is_here:
             await events.accept(REQUEST_ID.get(), called, payload, None)
         else:
-            await run(called, payload, None, elsewhere_as="Event")
+            await run(_call(called, payload, None, elsewhere_as="Event"))
         return {"Status": 202}
 
     return {
@@ -108,18 +97,12 @@ def _streaming(
     """Return InvokeWithResponseStream."""
 
     async def invoke_stream(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
-        called, _ = await store.read(scope, lambda tx: _called(tx, params))
+        called, _ = await store.read(scope, lambda tx: lookup.called(tx, params))
         payload = _payload(params.get("Payload"), "RequestResponse")
         context = _client_context(params.get("ClientContext"))
         if params.get("InvocationType") == "DryRun":
             return {"StatusCode": 204}
-        stream = host.invoke_stream(
-            called,
-            payload,
-            client_context=context,
-            request_id=REQUEST_ID.get(),
-            trace_id=_trace_id(),
-        )
+        stream = host.invoke_stream(_call(called, payload, context))
         try:
             first = await anext(stream)
         except OSError as error:
@@ -156,20 +139,16 @@ async def _events(
             yield {"InvokeComplete": complete}
 
 
-def _called(tx: Transaction, params: dict[str, Any]) -> tuple[str, bool]:
-    """Return the ARN that is invoked, and whether the function is here, not elsewhere.
-
-    Raises ResourceNotFoundException.
-    """
-    try:
-        function, qualifier = lookup.find(tx, params)
-    except ResourceNotFoundException:
-        named = lookup.address(tx.scope, params)
-        found = arn.function(tx.scope, named.name, named.qualifier)
-        if tx.remotes.find(found) is None:
-            raise
-        return found, False
-    return arn.function(tx.scope, function.name, qualifier), True
+def _call(called: str, payload: bytes, context: str | None, *, elsewhere_as: str = "") -> Call:
+    """Return the call that goes by the ids of the request that is answered."""
+    return Call(
+        function_arn=called,
+        payload=payload,
+        client_context=context,
+        request_id=REQUEST_ID.get(),
+        trace_id=_trace_id(),
+        elsewhere_as=elsewhere_as,
+    )
 
 
 def _payload(given: bytes | None, kind: str) -> bytes:
@@ -222,7 +201,10 @@ def _client_context(text: str | None) -> str | None:
 def _api_error(code: str, reason: str, arn: str) -> AwsError:
     match code:
         case "TooManyRequestsException":
-            return TooManyRequestsException("Rate Exceeded.", Reason=reason, Type="User")
+            known = service("lambda").model.shape_for("ThrottleReason").metadata["enum"]
+            if reason not in known:  # a server elsewhere may say it in words of its own
+                reason = "CallerRateLimitExceeded"
+            return TooManyRequestsException(reason)
         case "ResourceNotFoundException":
             return lookup.not_found(arn)
         case _:

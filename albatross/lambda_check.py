@@ -11,7 +11,7 @@ from albatross.health import outcome
 from albatross.health.outcome import Fault, Outcome
 from albatross.health.probe import Probe
 from albatross.host import response
-from albatross.host.client import HostClient
+from albatross.host.client import Call, HostClient
 from albatross.host.event import health_check_event
 from albatross.model.remote import NO_REMOTES, RemoteFunctions
 from albatross.model.snapshot import Snapshot
@@ -29,7 +29,7 @@ def probe(
         settings, multi_value = group.health_check, group.multi_value_headers
         event = health_check_event(settings.path, group.arn, multi_value=multi_value)
         try:
-            invoked = await host.invoke(target.id, orjson.dumps(event))
+            invoked = await host.invoke(Call(function_arn=target.id, payload=orjson.dumps(event)))
         except OSError:
             return Outcome(fault=Fault.INTERNAL)
         if invoked.api_error or invoked.function_error:

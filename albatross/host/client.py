@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h11
 import orjson
@@ -14,6 +14,37 @@ _READ_BYTES = 64 * 1024
 _NOT_READY = 503
 _LOOK_S = 0.02  # how often to look for a host that is away
 _FRAME_HEAD = 5  # a length and a letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """An invocation that is wanted. `client_context` is the JSON text, not Base64.
+
+    Without a `request_id` it gets one. `trace_id` is the caller's X-Amzn-Trace-Id.
+    `background`: everyone else's requests come first. `elsewhere_as`: the InvocationType for a
+    function that runs elsewhere, where it is queued, say; here, RequestResponse alone runs.
+    """
+
+    function_arn: str
+    payload: bytes = field(repr=False)
+    client_context: str | None = field(default=None, repr=False)
+    request_id: str = ""
+    trace_id: str = ""
+    background: bool = False
+    elsewhere_as: str = ""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return what goes to the host beside the payload."""
+        context = base64.b64encode((self.client_context or "").encode()).decode()
+        given = {
+            "X-Function": self.function_arn,
+            "X-Request-Id": self.request_id,
+            "X-Client-Context": context,
+            "X-Trace-Id": self.trace_id,
+            "X-Background": "true" if self.background else "",
+            "X-Invocation-Type": self.elsewhere_as,
+        }
+        return [(name, value) for name, value in given.items() if value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,52 +91,23 @@ class HostClient:
         if response.status_code != 200:
             raise ValueError(f"the Lambda host refused its configuration: {data.decode()}")
 
-    async def invoke(
-        self,
-        function_arn: str,
-        payload: bytes,
-        *,
-        client_context: str | None = None,
-        request_id: str = "",
-        trace_id: str = "",
-        background: bool = False,
-        elsewhere_as: str | None = None,
-    ) -> Invoked:
-        """Invoke a function and wait for its end. `client_context` is the JSON text, not Base64.
-
-        Without a `request_id` it gets one. `trace_id` is the caller's X-Amzn-Trace-Id.
-        `background`: everyone else's requests come first. `elsewhere_as`: the InvocationType for a
-        function that runs elsewhere, where it is queued, say; here, RequestResponse alone runs.
-        """
-        headers = _about(function_arn, client_context, request_id, trace_id)
-        if background:
-            headers.append(("X-Background", "true"))
-        if elsewhere_as:
-            headers.append(("X-Invocation-Type", elsewhere_as))
-        response, data = await self._handed_over("/invoke", payload, headers)
+    async def invoke(self, call: Call) -> Invoked:
+        """Invoke a function and wait for its end."""
+        response, data = await self._handed_over("/invoke", call.payload, call.headers())
         found = {name.decode().lower(): value.decode() for name, value in response.headers}
         return _invoked(found, data)
 
-    async def invoke_stream(
-        self,
-        function_arn: str,
-        payload: bytes,
-        *,
-        client_context: str | None = None,
-        request_id: str = "",
-        trace_id: str = "",
-    ) -> AsyncIterator[Begun | bytes | Invoked]:
+    async def invoke_stream(self, call: Call) -> AsyncIterator[Begun | bytes | Invoked]:
         """Invoke a function and yield its result as it comes: Begun, parts, Invoked.
 
         `Invoked` has an error's document as its payload, and alone comes where no code was run.
         """
-        headers = _about(function_arn, client_context, request_id, trace_id)
-        headers.append(("X-Stream", "true"))
+        headers = [*call.headers(), ("X-Stream", "true")]
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + self._away_s
         while True:
             try:
-                async for each in self._streamed(payload, headers):
+                async for each in self._streamed(call.payload, headers):
                     yield each
                 return
             except (ConnectionRefusedError, FileNotFoundError):  # it has not got the event
@@ -168,9 +170,7 @@ class HostClient:
         try:
             connection = h11.Connection(h11.CLIENT)
             target = "/events?verbose" if verbose else "/events"
-            request = h11.Request(method="GET", target=target, headers=[("Host", "albatross")])
-            writer.write(connection.send(request) or b"")
-            writer.write(connection.send(h11.EndOfMessage()) or b"")
+            _send(connection, writer, "GET", target, b"", [])
             rest = b""
             async for part in _parts(connection, reader):
                 if isinstance(part, bytes):
@@ -208,21 +208,6 @@ def _send(
     writer.write(connection.send(request) or b"")
     writer.write(connection.send(h11.Data(data=body)) or b"")
     connection.send(h11.EndOfMessage())
-
-
-def _about(
-    function_arn: str, client_context: str | None, request_id: str, trace_id: str
-) -> list[tuple[str, str]]:
-    """Return the headers of an invocation."""
-    headers = [("X-Function", function_arn)]
-    if request_id:
-        headers.append(("X-Request-Id", request_id))
-    if client_context:
-        encoded = base64.b64encode(client_context.encode()).decode()
-        headers.append(("X-Client-Context", encoded))
-    if trace_id:
-        headers.append(("X-Trace-Id", trace_id))
-    return headers
 
 
 def _invoked(found: Mapping[str, str], payload: bytes) -> Invoked:

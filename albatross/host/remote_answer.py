@@ -48,6 +48,8 @@ def outcome(kind: str, status: int, headers: Mapping[str, str], payload: bytes) 
     elif code in _THROTTLED:
         code = "TooManyRequestsException"
     message = document.get("message") or document.get("Message")
+    if code == "TooManyRequestsException" or status == 429:
+        message = document.get("Reason") or message
     if not document:
         message = payload[:_SHOWN_MAX].decode(errors="replace") or f"status {status}"
     return Outcome(

@@ -130,7 +130,7 @@ def _check_destination(
             raise InvalidParameterValueException(
                 "You can't specify the function as a destination for itself."
             )
-        lookup.find(tx, {"FunctionName": destination})
+        lookup.called(tx, {"FunctionName": destination})
     elif not _DESTINATION.fullmatch(destination):
         raise wrong
     elif _BUCKET in destination and condition == "OnSuccess":

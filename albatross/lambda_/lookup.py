@@ -61,6 +61,22 @@ def find(tx: Transaction, params: Mapping[str, Any]) -> tuple[Function, str | No
     return function, qualifier
 
 
+def called(tx: Transaction, params: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the ARN that is invoked, and whether the function is here, not elsewhere.
+
+    Raises ResourceNotFoundException.
+    """
+    try:
+        function, qualifier = find(tx, params)
+    except ResourceNotFoundException:
+        named = address(tx.scope, params)
+        found = arn.function(tx.scope, named.name, named.qualifier)
+        if tx.remotes.find(found) is None:
+            raise
+        return found, False
+    return arn.function(tx.scope, function.name, qualifier), True
+
+
 def latest(tx: Transaction, params: Mapping[str, Any]) -> tuple[Function, str | None]:
     """Return the function to change, and the qualifier given: None or $LATEST.
 

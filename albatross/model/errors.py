@@ -248,7 +248,13 @@ class ValidationException(AwsError):
 
 
 class TooManyRequestsException(AwsError):
+    """What is throttled. `reason` is one of botocore lambda's shape `ThrottleReason`."""
+
     code = "TooManyRequestsException"
+
+    def __init__(self, reason: str) -> None:
+        # AWS is silent: whoever is throttled may come again after 1 second (Retry-After).
+        super().__init__("Rate Exceeded.", Reason=reason, Type="User", retryAfterSeconds="1")
 
 
 class RequestTooLargeException(AwsError):

@@ -64,7 +64,7 @@ def get_function(tx, params):
 
 
 def put_function_concurrency(tx, params):
-    raise TooManyRequestsException("Rate Exceeded.", Reason="CallerRateLimitExceeded")
+    raise TooManyRequestsException("CallerRateLimitExceeded")
 
 
 async def invoke(scope, params):
@@ -183,6 +183,8 @@ def test_an_error_of_the_rest_protocol_has_the_members_of_its_shape(url):
     assert answer["Error"]["Code"] == "TooManyRequestsException"
     assert answer["Error"]["Message"] == "Rate Exceeded."
     assert (answer["Type"], answer["Reason"]) == ("User", "CallerRateLimitExceeded")
+    assert answer["retryAfterSeconds"] == "1"
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 429
 
 

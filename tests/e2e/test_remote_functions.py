@@ -193,8 +193,9 @@ def test_invoke_reaches_a_function_elsewhere(near: Server) -> None:
     assert json.load(failed["Payload"])["errorType"] == "ValueError"
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         functions.invoke(FunctionName="none")
-    with pytest.raises(ClientError, match="TooManyRequestsException"):
+    with pytest.raises(functions.exceptions.TooManyRequestsException) as refused:
         functions.invoke(FunctionName="throttled")
+    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
 def test_an_asynchronous_invocation_is_queued_elsewhere(near: Server, far: Server) -> None:
@@ -216,6 +217,26 @@ def test_an_asynchronous_invocation_is_queued_elsewhere(near: Server, far: Serve
             return False
 
     until(has_run_twice)
+
+
+def test_a_record_goes_to_a_function_elsewhere(near: Server, far: Server) -> None:
+    functions, logs = near.client("lambda"), far.client("logs")
+    make_function(near, "sender", SOURCE)
+    make_function(far, "receiver", "def handler(event, context): print(event['requestPayload'])")
+    functions.put_function_event_invoke_config(
+        FunctionName="sender",
+        DestinationConfig={"OnSuccess": {"Destination": f"{ARN}receiver"}},
+    )
+    functions.invoke(FunctionName="sender", Payload=b'{"path":"/sent"}', InvocationType="Event")
+    arguments = {"logGroupName": "/aws/lambda/receiver", "filterPattern": '"/sent"'}
+
+    def has_come() -> bool:
+        try:
+            return len(logs.filter_log_events(**arguments)["events"]) == 1
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+
+    until(has_come)
 
 
 @pytest.mark.parametrize(("kind", "status"), [("Event", 202), ("DryRun", 204)])

@@ -234,6 +234,7 @@ def test_a_function_out_of_concurrency_is_throttled(server):
     with pytest.raises(functions.exceptions.TooManyRequestsException) as caught:
         functions.invoke(FunctionName="none")
     assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("name", ["control", "host", "proxy"])

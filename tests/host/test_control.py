@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from albatross.host.client import HostClient
+from albatross.host.client import Call, HostClient
 from albatross.host.control import ControlConnection
 from albatross.host.invocation import Outcome
 
@@ -78,10 +78,12 @@ def run(
 ) -> bytes:
     """Return what an invocation answers while the host comes."""
 
+    call = Call(function_arn="arn", payload=b"[1]")
+
     async def both() -> bytes:
         coming = asyncio.ensure_future(come())
         try:
-            return (await HostClient(str(path), away_s=away_s).invoke("arn", b"[1]")).payload
+            return (await HostClient(str(path), away_s=away_s).invoke(call)).payload
         finally:
             (await coming).close()
 

@@ -85,6 +85,12 @@ def test_an_error_of_the_api_has_the_load_balancers_reason(
     assert response.failure(reason, "").status == client_sees
 
 
+def test_who_is_throttled_is_told_the_reason():
+    body = b'{"Reason":"ConcurrentInvocationLimitExceeded","message":"Rate Exceeded."}'
+    headers = {"x-amzn-ErrorType": "TooManyRequestsException"}
+    assert outcome(SYNC, 429, headers, body).payload == b"ConcurrentInvocationLimitExceeded"
+
+
 @pytest.mark.parametrize(
     ("payload", "message"),
     [

@@ -19,7 +19,7 @@ from typing import Any
 import h11
 
 from albatross.config import Config
-from albatross.host.client import HostClient, Invoked
+from albatross.host.client import Call, HostClient, Invoked
 from albatross.host.view import TargetGroupView, View, encode
 from albatross.log_store.files import LogFiles
 from albatross.log_store.place import ROOT
@@ -129,7 +129,8 @@ class RunningHost:
         assert response.status_code == 200
 
     def invoke(self, name: str, event: object = None) -> Invoked:
-        return asyncio.run(self.client.invoke(function_arn(name), json.dumps(event).encode()))
+        call = Call(function_arn=function_arn(name), payload=json.dumps(event).encode())
+        return asyncio.run(self.client.invoke(call))
 
     def request(
         self,
