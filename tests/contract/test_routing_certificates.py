@@ -225,11 +225,3 @@ def test_tls_resumption_psk_and_session_ids_tickets(traffic: Stack, secure: Fron
         assert is_resumed(secure, "default.example.com", version=ssl.TLSVersion.TLSv1_3)
     finally:
         traffic.elb.modify_listener(**change, SslPolicy="ELBSecurityPolicy-2016-08")
-
-
-def test_session_resumption_off_with_mtls(traffic: Stack, upload: Upload, default: Made) -> None:
-    front = traffic.front(fixed(200, "tls"), port=443, certificate=upload(default))
-    traffic.elb.modify_listener(
-        ListenerArn=front.listener, MutualAuthentication={"Mode": "passthrough"}
-    )
-    assert not is_resumed(front, "default.example.com", version=ssl.TLSVersion.TLSv1_2)
