@@ -268,8 +268,9 @@ local function choose(handle, headers, host, target, matched, as_sent)
   local name = info:routeName() -- of the route for the request as it was sent
   local kind, to = byte(name, -1), nil
   if matched ~= target then headers:replace(":path", matched) end
-  if kind == BARE_HOST and has_port(host) then
-    to = choose_for(handle, headers, info, without_port(host), host)
+  local bare = kind == BARE_HOST and without_port(host)
+  if bare and bare ~= host then
+    to = choose_for(handle, headers, info, bare, host)
   elseif as_sent then
     to = kind == APART and own_or_other(handle, headers, info, name, matched, host) or configuration(handle, name)
   else
