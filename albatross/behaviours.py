@@ -76,7 +76,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
             "e2e/test_combinations_through_proxy.py"
         ),
         "WebSocket requests to a function answered with 400": "xds/test_listener.py",
-        "Desync mitigation by mode": "e2e/test_desync_through_proxy.py",
+        "Desync mitigation by mode": "contract/test_targets_desync.py",
         "Requests that try parsers: smuggling, encodings, versions, sizes": (
             "e2e/test_corpus_through_proxy.py"
         ),
@@ -98,7 +98,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Settings and targets of groups of servers": "elbv2/test_server_target_groups.py",
         "Addresses of targets, draining, limits": "elbv2/test_server_targets.py",
         "Instances by a table or an EC2 API": "test_instances.py",
-        "Protocol versions HTTP2 and GRPC, and 464": "e2e/test_versions_through_proxy.py",
+        "Protocol versions HTTP2 and GRPC, and 464": "contract/test_targets_protocol_versions.py",
         "Round robin, least outstanding requests, weighted random": (
             "e2e/test_servers_through_proxy.py"
         ),
@@ -106,9 +106,9 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Slow start": "health/test_slow_start.py",
         "Anomalies, shown and mitigated": "health/test_anomalies.py",
         "Requests of a function that is deregistered answered with 502": (
-            "e2e/test_response_through_proxy.py"
+            "contract/test_targets_registering.py"
         ),
-        "Stickiness by AWSALB and by application cookies": "e2e/test_stickiness_through_proxy.py",
+        "Stickiness by AWSALB and by application cookies": "contract/test_targets_stickiness.py",
         "Draining of targets, also over a restart": "test_draining.py",
         "Target type alb; target optimizer": LATER,
     },

@@ -87,18 +87,18 @@ def _check(check: HealthCheck) -> None:
 
 def _http_codes(matcher: Mapping[str, Any]) -> dict[str, str]:
     # AWS is silent: a matcher of the other kind of codes than the protocol version has is refused.
-    if matcher.get("GrpcCode"):
+    if "GrpcCode" in matcher:
         raise ValidationError("GRPC code cannot be specified unless the protocol version is GRPC")
-    if not matcher.get("HttpCode"):
+    if "HttpCode" not in matcher:
         return {}
     _check_codes("HTTP", matcher["HttpCode"], "[0-9]{3}", HTTP_CODE_MIN, HTTP_CODE_MAX)
     return {"http_codes": matcher["HttpCode"]}
 
 
 def _grpc_codes(matcher: Mapping[str, Any]) -> dict[str, str]:
-    if matcher.get("HttpCode"):
+    if "HttpCode" in matcher:
         raise ValidationError("HTTP code cannot be specified if the protocol version is GRPC")
-    if not matcher.get("GrpcCode"):
+    if "GrpcCode" not in matcher:
         return {}
     _check_codes("GRPC", matcher["GrpcCode"], "[0-9]{1,2}", GRPC_CODE_MIN, GRPC_CODE_MAX)
     return {"grpc_codes": matcher["GrpcCode"]}

@@ -232,7 +232,7 @@ def _refuse_server_members(params: Mapping[str, Any]) -> None:
     for member, noun in _SERVER_ONLY.items():
         if params.get(member) is not None:
             raise _refused(noun)
-    if (params.get("Matcher") or {}).get("GrpcCode"):
+    if "GrpcCode" in params.get("Matcher", {}):
         raise _refused("GRPC code")
 
 

@@ -74,6 +74,7 @@ def _token(cookie_key: bytes, group: TargetGroup, target: Target) -> str:
 
     Neither tells the address to anyone without the key, and only targets of the group have one.
     """
+    # differs from AWS: the key of the cookies of sticky sessions does not change.
     host, port = address_of(target)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     secret = digest(cookie_key, f"{group.arn} {address}".encode(), "sha256").hex()

@@ -7,6 +7,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.e2e.conftest import multi, single
+from tests.support.backends import Backends, backends
 from tests.support.server import client as aws_client
 from tests.support.stack import Front, Stack, fixed, stack
 
@@ -47,3 +48,10 @@ def elb(traffic: Stack) -> Any:
 def front(traffic: Stack) -> Front:
     """A load balancer on port 80 that answers 404 `default`; rules come and go."""
     return traffic.front(fixed(404, "default"))
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Backends]:
+    """Servers that may be targets."""
+    with backends() as running:
+        yield running

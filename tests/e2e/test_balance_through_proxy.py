@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.test_servers_through_proxy import at, by, make_group, set_group, until_healthy
 from tests.support.backends import Backends, backends
 from tests.support.command import until
+from tests.support.groups import at, by, make_group, set_group, until_healthy
 from tests.support.stack import Stack, forward
 
 

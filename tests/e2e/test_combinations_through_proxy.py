@@ -12,9 +12,9 @@ import pytest
 from albatross.model import pages
 from tests.e2e.test_limits_through_proxy import MIB
 from tests.e2e.test_rules_through_proxy import ANY, group_of, rule, url_rewrite, weighted
-from tests.e2e.test_servers_through_proxy import by, make_group, set_group, until_healthy
 from tests.support.backends import backends
 from tests.support.envoy import Answer
+from tests.support.groups import by, make_group, set_group, until_healthy
 from tests.support.stack import Front, Stack, chunked, event, fixed, forward, redirect, request
 
 API = {"Field": "path-pattern", "Values": ["/api/*"]}

@@ -10,7 +10,7 @@ import pytest
 
 from albatross.model import pages
 from tests.support.command import until
-from tests.support.stack import event, forward, request
+from tests.support.stack import forward, request
 
 MIB = 1024 * 1024
 OK = {"statusCode": 200}
@@ -401,22 +401,6 @@ class TestFunctions:
             traffic.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": traffic.function}])
             client.write(request("GET /"))
             assert client.read().status == 200
-
-
-def test_a_function_that_is_deregistered_leaves_its_requests_with_a_502(traffic):
-    group = traffic.group()
-    front = traffic.front(forward(group))
-    target = [{"Id": traffic.function}]
-    with front.connect() as client:
-        client.write(request("GET /-/sleep/deregistered/0.5"))
-        until(lambda: traffic.noted("deregistered") == 1)
-        traffic.elb.deregister_targets(TargetGroupArn=group, Targets=target)
-        assert_page(client.read(), 502)
-        assert traffic.noted("deregistered") == 1  # the answer has not waited for the function
-        traffic.elb.register_targets(TargetGroupArn=group, Targets=target)
-        client.write(request("GET /next"))
-        assert event(client.read())["path"] == "/next"
-    until(lambda: traffic.noted("deregistered") == 2)
 
 
 def test_a_request_outlives_its_listener(traffic):

@@ -1,7 +1,6 @@
 """Targets that are servers: real ones on the loopback, behind the whole product."""
 
 import hashlib
-import json
 import re
 import threading
 import time
@@ -14,66 +13,23 @@ import pytest
 from tests.support.backends import Backend, Backends, backends
 from tests.support.command import until
 from tests.support.envoy import Answer
+from tests.support.groups import (
+    at,
+    by,
+    document,
+    make_group,
+    set_group,
+    states,
+    until_healthy,
+    until_state,
+)
 from tests.support.stack import Front, Stack, event, forward, request
-
-CHECK = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2}
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Backends]:
     with backends() as running:
         yield running
-
-
-def make_group(stack: Stack, *targets: Backend, protocol: str = "HTTP", **params: Any) -> str:
-    group = stack.elb.create_target_group(
-        Name=stack.name(),
-        TargetType="ip",
-        Protocol=protocol,
-        Port=80,
-        VpcId="vpc-1",
-        **CHECK | params,
-    )["TargetGroups"][0]["TargetGroupArn"]
-    if targets:
-        stack.elb.register_targets(TargetGroupArn=group, Targets=[at(one) for one in targets])
-    return group
-
-
-def at(backend: Backend) -> dict[str, Any]:
-    return {"Id": "127.0.0.1", "Port": backend.port}
-
-
-def set_group(stack: Stack, group: str, **attributes: str) -> None:
-    """Change attributes of a group; in their names `__` stands for a dot."""
-    stack.elb.modify_target_group_attributes(
-        TargetGroupArn=group,
-        Attributes=[
-            {"Key": name.replace("__", "."), "Value": value} for name, value in attributes.items()
-        ],
-    )
-
-
-def states(stack: Stack, group: str) -> dict[int, str]:
-    found = stack.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    return {one["Target"]["Port"]: one["TargetHealth"]["State"] for one in found}
-
-
-def until_state(stack: Stack, group: str, backend: Backend, state: str | None) -> None:
-    until(lambda: states(stack, group).get(backend.port) == state)
-
-
-def until_healthy(stack: Stack, group: str) -> None:
-    until(lambda: set(states(stack, group).values()) == {"healthy"})
-
-
-def document(answer: Answer) -> dict[str, Any]:
-    assert answer.status == 200, answer
-    found: dict[str, Any] = json.loads(answer.body)
-    return found
-
-
-def by(answer: Answer) -> str:
-    return str(document(answer)["by"])
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.targets import Handler
+
 
 @dataclass
 class Backend:
-    """An HTTP/1.1 server that tells what it got. Tests change how it behaves."""
+    """An HTTP/1.1 server that tells what it got. Tests change how it behaves.
+
+    `handler` takes the place of all that: it is given each connection.
+    """
 
     name: str
     port: int = 0
@@ -21,6 +26,7 @@ class Backend:
     headers: list[str] = field(default_factory=list)  # further lines of its responses
     seen: list[str] = field(default_factory=list)  # request lines, checks left out
     checks: int = 0
+    handler: Handler | None = None
     release: threading.Event = field(default_factory=threading.Event)  # of requests for /wait
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _server: asyncio.Server | None = None
@@ -42,8 +48,11 @@ class Backend:
         self._writers.add(writer)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
-                while await self._answer(reader, writer):
-                    pass
+                if self.handler is not None:
+                    await self.handler(reader, writer)
+                else:
+                    while await self._answer(reader, writer):
+                        pass
         finally:
             self._writers.discard(writer)
             with suppress(ConnectionError, RuntimeError):

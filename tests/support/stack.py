@@ -68,6 +68,7 @@ def answer(document):
 """
 
 
+INSTANCE = "i-0123456789abcdef0"  # is where servers of tests are: on the loopback
 _CONFIG = {"host_header": "HostHeaderConfig", "path_pattern": "PathPatternConfig"}
 
 
@@ -309,6 +310,7 @@ def stack(**variables: str) -> Iterator[Stack]:
         # Every test makes a load balancer of its own.
         where.variables["ALBATROSS_QUOTAS"] = "application-load-balancers=1000"
         where.variables.update(variables)
+        (where.folder / "albatross.toml").write_text(f'[instances]\n{INSTANCE} = "127.0.0.1"\n')
         with serving(where, "--addresses", network) as server:
             pids = server.pids().values()
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as notes:

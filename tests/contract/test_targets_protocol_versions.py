@@ -1,4 +1,7 @@
-"""Target groups of HTTP2 and GRPC, and which clients they take."""
+"""Protocol versions of target groups, row by row: which clients each takes.
+
+Source: ALB user guide, "Target groups for your Application Load Balancers" (protocol version).
+"""
 
 import socket
 import ssl
@@ -14,18 +17,22 @@ import h2.connection
 import h2.events
 import pytest
 
-from tests.e2e.test_servers_through_proxy import make_group, until_healthy
-from tests.support.backends import Backend, Backends, backends
-from tests.support.stack import Front, Stack, forward
+from tests.support.backends import Backend, Backends
+from tests.support.groups import make_group, until_healthy
+from tests.support.rules import ANY, refused
+from tests.support.stack import Front, Stack, fixed, forward
+from tests.support.targets import answering_http2
 
 HOST = "www.example.com"
 VERSIONS = ("HTTP1", "HTTP2", "GRPC")
 
+Fronts = dict[str, tuple[Front, Path]]
+
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[Backends]:
-    with backends() as running:
-        yield running
+def http2(servers: Backends) -> Backend:
+    """A server of HTTP/2 without TLS that does not speak gRPC."""
+    return servers.start("h2", handler=answering_http2("200"))
 
 
 def echo(data: bytes, _: Any) -> bytes:
@@ -54,7 +61,7 @@ def grpc_port() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def fronts(
     traffic: Stack, servers: Backends, grpc_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Front, Path]]:
+) -> Fronts:
     """HTTPS listeners in front of a group of each protocol version."""
     root = tmp_path_factory.mktemp("ca") / "root.pem"
     certificate = traffic.server.client("acm").request_certificate(
@@ -78,11 +85,12 @@ def matcher(version: str) -> dict[str, str]:
     return {"GrpcCode": "12"} if version == "GRPC" else {"HttpCode": "200-499"}
 
 
-def curl(front: Front, root: Path, *arguments: str) -> str:
+def curl(front: Front, root: Path, *arguments: str, path: str = "/") -> str:
+    """Return status and HTTP version of the answer."""
     command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{http_version}"]
     to = ["--connect-to", f"{HOST}:443:{front.address}:{front.real_port}", "--cacert", str(root)]
     ran = subprocess.run(
-        [*command, *to, *arguments, f"https://{HOST}/"],
+        [*command, *to, *arguments, f"https://{HOST}{path}"],
         capture_output=True,
         text=True,
         timeout=20,
@@ -91,24 +99,34 @@ def curl(front: Front, root: Path, *arguments: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize(
-    ("version", "arguments", "expected"),
-    [
-        pytest.param("HTTP1", ["--http1.1"], "200 1.1", id="HTTP/1.1 to HTTP1"),
-        pytest.param("HTTP1", ["--http2"], "200 2", id="HTTP/2 to HTTP1"),
-        pytest.param("HTTP2", ["--http1.1"], "464 1.1", id="HTTP/1.1 to HTTP2"),
-        pytest.param("GRPC", ["--http1.1"], "464 1.1", id="HTTP/1.1 to GRPC"),
-        pytest.param("GRPC", ["--http2"], "464 2", id="HTTP/2 GET to GRPC"),
-    ],
-)
-def test_a_client_of_another_version_gets_464(
-    fronts: dict[str, tuple[Front, Path]], version: str, arguments: list[str], expected: str
-) -> None:
-    assert curl(*fronts[version], *arguments) == expected
+def test_http_1_1_to_http1_ok_to_http2_464_to_grpc_464(fronts: Fronts) -> None:
+    assert curl(*fronts["HTTP1"], "--http1.1") == "200 1.1"
+    for version in ("HTTP2", "GRPC"):
+        assert curl(*fronts[version], "--http1.1") == "464 1.1"
+        assert curl(*fronts[version], "--http1.1", "--data", "x") == "464 1.1"
 
 
-def test_a_grpc_call_to_http1_gets_464_with_a_grpc_status(
-    fronts: dict[str, tuple[Front, Path]],
+def test_http_2_to_http1_ok_to_http2_ok(fronts: Fronts, http2: Backend, traffic: Stack) -> None:
+    assert curl(*fronts["HTTP1"], "--http2") == "200 2"
+    front, root = fronts["HTTP2"]
+    group = make_group(traffic, http2, ProtocolVersion="HTTP2")
+    with front.rule(forward(group), path_pattern=["/h2"]):
+        until_healthy(traffic, group)
+        assert curl(front, root, "--http2", path="/h2") == "200 2"
+        assert curl(front, root, "--http2", "--data", "x", path="/h2") == "200 2"
+
+
+def test_http_2_to_grpc_ok_if_post_else_464(fronts: Fronts, http2: Backend, traffic: Stack) -> None:
+    front, root = fronts["GRPC"]
+    group = make_group(traffic, http2, ProtocolVersion="GRPC")
+    with front.rule(forward(group), path_pattern=["/h2"]):
+        assert curl(front, root, "--http2", "--data", "x", path="/h2") == "200 2"
+        for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+            assert curl(front, root, "--http2", "--request", method, path="/h2") == "464 2"
+
+
+def test_grpc_to_http1_464(
+    fronts: Fronts,
 ) -> None:
     front, root = fronts["HTTP1"]
     context = ssl.create_default_context(cafile=str(root))
@@ -132,9 +150,7 @@ def test_a_grpc_call_to_http1_gets_464_with_a_grpc_status(
 
 
 @pytest.mark.parametrize("version", ["HTTP2", "GRPC"])
-def test_grpc_calls_pass_in_one_piece_and_as_streams(
-    fronts: dict[str, tuple[Front, Path]], version: str
-) -> None:
+def test_grpc_to_http2_ok_if_target_speaks_grpc_to_grpc_ok(fronts: Fronts, version: str) -> None:
     front, root = fronts[version]
     with channel(front, root) as to_server:
         assert to_server.unary_unary("/t.Test/Echo")(b"hello", timeout=10) == b"hello"
@@ -146,7 +162,7 @@ def test_grpc_calls_pass_in_one_piece_and_as_streams(
 
 
 def test_a_grpc_call_without_target_is_unavailable_in_a_502_or_503(
-    traffic: Stack, fronts: dict[str, tuple[Front, Path]], servers: Backends
+    traffic: Stack, fronts: Fronts, servers: Backends
 ) -> None:
     front, root = fronts["GRPC"]
     gone = servers.start("gone")
@@ -163,3 +179,43 @@ def channel(front: Front, root: Path) -> grpc.Channel:
     credentials = grpc.ssl_channel_credentials(root.read_bytes())
     options = [("grpc.ssl_target_name_override", HOST)]
     return grpc.secure_channel(f"{front.address}:{front.real_port}", credentials, options)
+
+
+@pytest.mark.parametrize("version", ["HTTP2", "GRPC"])
+def test_http2_and_grpc_https_listener_only(traffic: Stack, elb: Any, version: str) -> None:
+    group = make_group(traffic, ProtocolVersion=version)
+    front = traffic.shared_front(8000)
+    expected = (
+        "IncompatibleProtocols",
+        "Listener protocol 'HTTP' is not supported with a target group with the "
+        f"protocol-version '{version}'",
+    )
+    action = forward(group)
+    for call, params in (
+        (
+            elb.create_listener,
+            {"LoadBalancerArn": front.balancer, "Protocol": "HTTP", "Port": 8001},
+        ),
+        (elb.modify_listener, {"ListenerArn": front.listener}),
+    ):
+        assert refused(call, DefaultActions=[action], **params) == expected
+    rule = {"ListenerArn": front.listener, "Conditions": [ANY], "Priority": 1}
+    assert refused(elb.create_rule, Actions=[action], **rule) == expected
+    with front.rule(fixed(200), path_pattern=["/x"]) as arn:
+        assert refused(elb.modify_rule, RuleArn=arn, Actions=[action]) == expected
+
+
+def test_there_is_no_other_protocol_version(traffic: Stack, elb: Any) -> None:
+    for other in ("", "http1", "HTTP/2", "HTTP3"):
+        assert refused(
+            elb.create_target_group,
+            Name=traffic.name(),
+            TargetType="ip",
+            Protocol="HTTP",
+            ProtocolVersion=other,
+            Port=80,
+            VpcId="vpc-1",
+        ) == (
+            "ValidationError",
+            f"Protocol version '{other}' must be one of [HTTP1, HTTP2, GRPC]",
+        )

@@ -1,13 +1,19 @@
-"""Clients that stay with their target, behind the whole product."""
+"""Cookies of sticky sessions, row by row.
+
+Source: ALB user guide, "Edit target group attributes".
+"""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_servers_through_proxy import (
+from tests.support.backends import Backend, Backends
+from tests.support.command import until
+from tests.support.envoy import Answer
+from tests.support.groups import (
     at,
     by,
     make_group,
@@ -15,16 +21,8 @@ from tests.e2e.test_servers_through_proxy import (
     until_healthy,
     until_state,
 )
-from tests.support.backends import Backend, Backends, backends
-from tests.support.command import until
-from tests.support.envoy import Answer
+from tests.support.rules import weighted
 from tests.support.stack import Front, Stack, forward
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Backends]:
-    with backends() as running:
-        yield running
 
 
 def set_cookies(answer: Answer) -> dict[str, str]:
@@ -51,7 +49,7 @@ def sticky(traffic: Stack, servers: Backends) -> Sticky:
     return front, group, three
 
 
-def test_a_client_with_the_cookie_stays(sticky: Sticky) -> None:
+def test_awsalb_encrypted_target_reference_keeps_a_client_at_its_target(sticky: Sticky) -> None:
     front, *_ = sticky
     first = front.get()
     value = value_of(first)
@@ -62,7 +60,9 @@ def test_a_client_with_the_cookie_stays(sticky: Sticky) -> None:
     assert len({by(front.get()) for _ in range(9)}) == 3
 
 
-def test_both_cookies_are_set_on_every_response_for_seven_days(sticky: Sticky) -> None:
+def test_awsalb_expires_now_7_days_path_refreshed_on_every_response_awsalbcors_same_value_secure(
+    sticky: Sticky,
+) -> None:
     front, *_ = sticky
     value = value_of(front.get())
     cookies = set_cookies(front.get("/", f"Cookie: AWSALB={value}"))
@@ -72,10 +72,11 @@ def test_both_cookies_are_set_on_every_response_for_seven_days(sticky: Sticky) -
     assert cookies["AWSALBCORS"] == f"{cookies['AWSALB']}; SameSite=None; Secure"
     expires = parsedate_to_datetime(found[2])
     in_a_week = datetime.now(UTC) + timedelta(days=7)
+    assert "max-age" not in "".join(cookies.values()).lower()
     assert abs(expires - in_a_week) < timedelta(seconds=5)
 
 
-def test_the_cookie_of_cross_origin_requests_wins(sticky: Sticky) -> None:
+def test_awsalbcors_wins_over_awsalb_if_both_arrive(sticky: Sticky) -> None:
     front, *_ = sticky
     by_server = {}
     while len(by_server) < 2:
@@ -97,7 +98,7 @@ def test_the_cookie_of_cross_origin_requests_wins(sticky: Sticky) -> None:
         pytest.param("%41" * 40, id="URL-encoded"),
     ],
 )
-def test_a_cookie_that_is_none_of_ours_leaves_the_choice_to_the_balancer(
+def test_undecodable_or_url_encoded_cookie_new_target_new_cookie(
     sticky: Sticky, value: str
 ) -> None:
     front, *_ = sticky
@@ -106,14 +107,16 @@ def test_a_cookie_that_is_none_of_ours_leaves_the_choice_to_the_balancer(
     assert all("AWSALB" in set_cookies(answer) for answer in answers)
 
 
-def test_the_value_does_not_show_the_target(sticky: Sticky) -> None:
+def test_awsalb_content_does_not_show_the_target(sticky: Sticky) -> None:
     front, _, three = sticky
     value = value_of(front.get())
     assert not any(str(one.port) in value or f"{one.port:x}" in value for one in three)
     assert "127" not in value[:4]
 
 
-def test_the_session_ends_with_its_duration(traffic: Stack, servers: Backends) -> None:
+def test_stickiness_lb_cookie_duration_seconds_ends_the_session(
+    traffic: Stack, servers: Backends
+) -> None:
     three = [servers.start(name) for name in "abc"]
     group = make_group(traffic, *three)
     set_group(
@@ -129,7 +132,7 @@ def test_the_session_ends_with_its_duration(traffic: Stack, servers: Backends) -
     until(lambda: by(front.get("/", line)) != by(first), seconds=5)
 
 
-def test_a_target_that_drains_or_dies_loses_its_clients(traffic: Stack, servers: Backends) -> None:
+def test_dead_target_new_target_new_cookie(traffic: Stack, servers: Backends) -> None:
     one, two, three = (servers.start(name) for name in "abc")
     group = make_group(traffic, one, two, three)
     set_group(traffic, group, stickiness__enabled="true")
@@ -149,7 +152,9 @@ def test_a_target_that_drains_or_dies_loses_its_clients(traffic: Stack, servers:
     until(lambda: by(front.get("/", line["b"])) == "c")
 
 
-def test_application_cookies_begin_a_session(traffic: Stack, servers: Backends) -> None:
+def test_awsalbapp_generated_only_when_the_target_sets_the_configured_cookie_secure_for_chromium_80(
+    traffic: Stack, servers: Backends
+) -> None:
     three = [servers.start(name) for name in "abc"]
     group = make_group(traffic, *three)
     set_group(
@@ -171,8 +176,64 @@ def test_application_cookies_begin_a_session(traffic: Stack, servers: Backends) 
     for one in three:
         one.headers = []
     line = f"Cookie: SESSION=2; AWSALBAPP-0={value_of(first, 'AWSALBAPP-0')}"
-    chrome = "User-Agent: Mozilla/5.0 AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36"
-    for _ in range(5):
-        answer = front.get("/", line, chrome)
+    for agent, suffix in {
+        "Chrome/79.0.0.0 Safari/537.36": "; Path=/",
+        "Chrome/80.0.0.0 Safari/537.36": "; SameSite=None; Secure",
+        "Chromium/120.0 Chrome/120.0 Safari/537.36": "; SameSite=None; Secure",
+        "Version/17.0 Safari/605.1.15": "; Path=/",
+    }.items():
+        answer = front.get("/", line, f"User-Agent: Mozilla/5.0 {agent}")
         assert by(answer) == by(first)
-        assert set_cookies(answer)["AWSALBAPP-0"].endswith("; SameSite=None; Secure")
+        assert set_cookies(answer)["AWSALBAPP-0"].endswith(suffix)
+
+
+def test_app_cookie_duration_seconds_ends_the_session(traffic: Stack, servers: Backends) -> None:
+    three = [servers.start(name, headers=["Set-Cookie: SESSION=1"]) for name in "abc"]
+    group = make_group(traffic, *three)
+    set_group(
+        traffic,
+        group,
+        stickiness__enabled="true",
+        stickiness__type="app_cookie",
+        stickiness__app_cookie__cookie_name="SESSION",
+        stickiness__app_cookie__duration_seconds="1",
+        stickiness__lb_cookie__duration_seconds="604800",  # of the other type
+    )
+    front = traffic.front(forward(group))
+    until_healthy(traffic, group)
+    first = front.get()
+    line = f"Cookie: SESSION=1; AWSALBAPP-0={value_of(first, 'AWSALBAPP-0')}"
+    until(lambda: by(front.get("/", line)) != by(first), seconds=5)
+
+
+def test_awsalbtg_awsalbtgcors_tg_choice(traffic: Stack, servers: Backends) -> None:
+    """With the stickiness of groups a client stays with its group, and in it with its target."""
+    one, two = (make_group(traffic, servers.start(name)) for name in ("one", "two"))
+    for group in (one, two):
+        set_group(traffic, group, stickiness__enabled="true")
+    front = traffic.front(weighted({one: 1, two: 1}, sticky_s=60))
+    for group in (one, two):
+        until_healthy(traffic, group)
+    first = front.get()
+    cookies = set_cookies(first)
+    assert set(cookies) == {"AWSALB", "AWSALBCORS", "AWSALBTG", "AWSALBTGCORS"}
+    line = f"Cookie: AWSALBTG={value_of(first, 'AWSALBTG')}"
+    assert {by(front.get("/", line)) for _ in range(8)} == {by(first)}
+
+
+def test_without_stickiness_there_are_no_cookies(traffic: Stack, servers: Backends) -> None:
+    group = make_group(traffic, servers.start("only"))
+    front = traffic.front(forward(group))
+    until_healthy(traffic, group)
+    assert set_cookies(front.get()) == {}
+    set_group(traffic, group, stickiness__enabled="true")
+    assert set(set_cookies(front.get())) == {"AWSALB", "AWSALBCORS"}
+    set_group(traffic, group, stickiness__enabled="false")
+    assert set_cookies(front.get()) == {}
+
+
+def test_app_cookie_with_weighted_tgs_and_one_cookie_not_four_are_deviations() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deviations.md").read_text()
+    assert "Cookies of applications work with weighted target groups, too." in page
+    assert "there is no -1 to -3" in page
+    assert "The key of the cookies of sticky sessions does not change" in page
