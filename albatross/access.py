@@ -2,7 +2,8 @@
 
 from albatross.aws import access_keys
 from albatross.aws.access_keys import KeyFile, UnusableKeys
-from albatross.config import Config, ConfigError
+from albatross.config import Config
+from albatross.setting import ConfigError
 
 
 def check(config: Config) -> list[str]:

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import NoReturn
 
 from albatross import ports, run_dir
-from albatross.config import Config, ConfigError
+from albatross.config import Config
+from albatross.setting import ConfigError
 from albatross.supervisor import CONFIG_FILE, STOP_SIGNALS
 
 BACKLOG = 1024

@@ -11,7 +11,7 @@ import shutil
 import stat
 import time
 
-from albatross.config import ConfigError
+from albatross.setting import ConfigError
 
 PREFIX = "albatross-"
 SOCKET_PATH_BYTES_MAX = 100  # unix sockets take 104 (macOS) or 108 (Linux), with the closing zero

@@ -91,29 +91,3 @@ def declare(
     if callable(default):
         return field(default_factory=default, metadata=metadata, repr=not secret)
     return field(default=default, metadata=metadata, repr=not secret)
-
-
-def _instances(table: object, place: str) -> dict[str, str]:
-    """Return the table of instances, checked. Raises ConfigError."""
-    if not isinstance(table, dict):
-        raise ConfigError(f"{place}: instances must be a table: [instances]")
-    for id_, address in table.items():
-        if not re.fullmatch("i-[0-9a-f]+", id_):
-            raise ConfigError(f"{place}: instances: {id_!r} is not the id of an instance.")
-        if fault := is_address(str(address)):
-            raise ConfigError(f"{place}: instances: {id_} {fault}, not {address!r}.")
-    return table
-
-
-def _remote_functions(table: object, place: str) -> Any:
-    """Return the table of functions that run elsewhere, checked. Raises ConfigError."""
-    from albatross.model import remote  # only when there are some
-
-    try:
-        remote.parse(table)
-    except ValueError as error:
-        raise ConfigError(f"{place}: remote_functions: {error}.") from None
-    return table
-
-
-TABLES = {"instances": _instances, "remote_functions": _remote_functions}

@@ -3,7 +3,8 @@
 import pytest
 
 from albatross import access
-from albatross.config import Config, ConfigError
+from albatross.config import Config
+from albatross.setting import ConfigError
 
 KEYS = "[me]\naws_access_key_id = AKIA1\naws_secret_access_key = s\n"
 

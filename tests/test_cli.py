@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from albatross import cli
 from albatross.commands import settings, status, variables
-from albatross.config import Config, ConfigError
+from albatross.config import Config
+from albatross.setting import ConfigError
 from tests.support.command import ALBATROSS
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from albatross.config import Config, ConfigError, RunSpec, from_json, load, settings
+from albatross.config import Config, RunSpec, from_json, settings
+from albatross.setting import ConfigError
+from albatross.sources import load
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from albatross import launch
-from albatross.config import Config, ConfigError
+from albatross.config import Config
+from albatross.setting import ConfigError
 from tests.support.command import place
 
 SHOW = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from albatross import run_dir
-from albatross.config import ConfigError
+from albatross.setting import ConfigError
 
 
 def test_a_run_directory_is_private(tmp_path):

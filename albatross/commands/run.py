@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from albatross import config, handlers, ports
+from albatross import handlers, ports, sources
 from albatross.commands import settings, variables
-from albatross.config import Config, ConfigError, RunSpec
+from albatross.config import Config, RunSpec
 from albatross.run_view import FUNCTION
+from albatross.setting import ConfigError
 
 DEBUG_PORTS = {"python": 5678, "nodejs": 9229}  # the ports that their debuggers usually have
 
@@ -111,7 +112,7 @@ def _run_config(
         colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
         **options,
     )
-    loaded = config.load({}, os.environ)
+    loaded = sources.load({}, os.environ)
     return replace(
         loaded,
         port=0,

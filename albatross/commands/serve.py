@@ -4,7 +4,7 @@ import os
 
 import click
 
-from albatross import config
+from albatross import sources
 from albatross.commands import settings
 
 
@@ -29,4 +29,4 @@ def serve(file: str | None, **flags: object) -> None:
       albatross serve --port 0 --data-dir /tmp/trial
       aws --endpoint-url http://127.0.0.1:4566 elbv2 describe-load-balancers
     """
-    settings.start(lambda: config.load(flags, os.environ, file))
+    settings.start(lambda: sources.load(flags, os.environ, file))

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from albatross import access, config, handlers
-from albatross.config import Config, ConfigError
+from albatross.config import Config
 from albatross.launch import launch
+from albatross.setting import ConfigError
 
 
 def from_settings(command: Callable[..., Any]) -> Callable[..., Any]:

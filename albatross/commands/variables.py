@@ -2,7 +2,7 @@
 
 import re
 
-from albatross.config import ConfigError
+from albatross.setting import ConfigError
 
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")  # Lambda API, `EnvironmentVariableName`
 _COMMENT = re.compile(r"\s+#.*")
