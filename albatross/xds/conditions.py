@@ -20,10 +20,11 @@ from albatross.xds import names, patterns
 
 # What Envoy writes or removes before it chooses a route -> where the client's own is kept.
 # differs from AWS: http-header conditions on `Expect: 100-continue`, Keep-Alive, Proxy-Connection,
-# Transfer-Encoding, and Upgrade but to WebSocket hold for no request: the proxy has taken these
-# headers out before it looks at rules.
+# TE but `trailers`, Transfer-Encoding, and Upgrade but to WebSocket hold for no request: the proxy
+# has taken these headers out before it looks at rules.
 _KEPT_HEADERS = {
     "connection": names.CONNECTION_HEADER,
+    "referer": names.REFERER_HEADER,
     "x-forwarded-proto": names.FORWARDED_PROTO_HEADER,
 }
 # Envoy's and ours by the time a route is chosen, whatever a client has sent.

@@ -63,7 +63,7 @@ def to_listener(socket: UrlSocket) -> Listener:
         route_config=_routes(socket),
         http_filters=[extension("envoy.filters.http.router", router)],
         local_reply_config={"body_format": _own_answer()},
-        early_header_mutation_extensions=[_without_internal_headers()],
+        early_header_mutation_extensions=[_early_mutations()],
         generate_request_id={"value": False},
         use_remote_address={"value": True},
         skip_xff_append=True,  # the Lambda host does: here the loopback has another address
@@ -111,12 +111,17 @@ def _routes(socket: UrlSocket) -> RouteConfiguration:
         },
         request_headers_to_add=[
             header(_CLIENT_HEADER, _CLIENT_ADDRESS, OVERWRITE),
+            header("referer", f"%REQ({names.REFERER_HEADER})%", OVERWRITE),
             header("x-forwarded-port", str(socket.port), OVERWRITE),
         ],
         request_headers_to_remove=["x-envoy-external-address", "x-envoy-internal"],
     )
     host = VirtualHost(name="any", domains=["*"], routes=[route])
-    return RouteConfiguration(name=socket.name, virtual_hosts=[host])
+    return RouteConfiguration(
+        name=socket.name,
+        virtual_hosts=[host],
+        request_headers_to_remove=[names.REFERER_HEADER],  # after the route has added its headers
+    )
 
 
 def _own_answer() -> SubstitutionFormatString:
@@ -126,6 +131,9 @@ def _own_answer() -> SubstitutionFormatString:
     return SubstitutionFormatString(json_format=document, content_type="application/json")
 
 
-def _without_internal_headers() -> dict[str, object]:
+def _early_mutations() -> dict[str, object]:
+    """What a client sends under our names goes; its Referer, which Envoy may drop, is kept."""
     ours = {"key_matcher": {"prefix": names.INTERNAL_HEADER_PREFIX}}
-    return extension("before-routing", HeaderMutation(mutations=[{"remove_on_match": ours}]))
+    referer = header(names.REFERER_HEADER, "%REQ(REFERER)%", OVERWRITE)
+    mutations = [{"remove_on_match": ours}, {"append": referer}]
+    return extension("before-routing", HeaderMutation(mutations=mutations))

@@ -110,8 +110,8 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # differs from AWS: a carriage return within a header's value is taken out instead of refused.
 # differs from AWS: a QUERY request without Content-Type is refused with 400.
 # differs from AWS: responses on HTTP/1.1 have no `Connection: keep-alive`.
-# differs from AWS: a client's Keep-Alive, Proxy-Connection, Upgrade and those of its x-envoy-*
-# headers that mean something to the proxy are not handed on.
+# differs from AWS: a client's Keep-Alive, Proxy-Connection, TE but `trailers`, Upgrade and those of
+# its x-envoy-* headers that mean something to the proxy are not handed on.
 # AWS is silent: headers that a client names in Connection are not handed on.
 # differs from AWS: over HTTP/2, too, `Expect: 100-continue` is answered with 100.
 def connection_manager(
@@ -225,10 +225,11 @@ def note_client_address() -> dict[str, object]:
 
 
 def _early_mutations() -> dict[str, object]:
-    """Before anything else: what a client sends under our names goes, its Connection is kept."""
+    """Before anything else: what a client sends under our names goes, what Envoy drops is kept."""
     ours = {"key_matcher": {"prefix": names.INTERNAL_HEADER_PREFIX}}
     connection = header(names.CONNECTION_HEADER, "%REQ(CONNECTION)%", OVERWRITE)
     proto = header(names.FORWARDED_PROTO_HEADER, "%REQ(X-FORWARDED-PROTO)%", OVERWRITE)
+    referer = header(names.REFERER_HEADER, "%REQ(REFERER)%", OVERWRITE)
     imitation = "%REQ(TRANSFER_ENCODING?CONTENT_LENGTH)%"
     framing = f"%DOWNSTREAM_HEADER_BYTES_RECEIVED% %REQ(TRANSFER-ENCODING)% {imitation}"
     size = header(names.SIZE_HEADER, framing, OVERWRITE)
@@ -239,6 +240,7 @@ def _early_mutations() -> dict[str, object]:
         # AWS is silent: a client's X-Forwarded-Proto is replaced.
         Mutation(remove="x-forwarded-proto"),  # Envoy writes it where there is none
         Mutation(append=connection),
+        Mutation(append=referer),
         Mutation(append=size),
     ]
     return extension("before-routing", HeaderMutation(mutations=mutations))

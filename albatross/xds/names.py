@@ -19,6 +19,7 @@ REASON_HEADER, DETAIL_HEADER = "x-albatross-error-reason", "x-albatross-error-de
 PROXY_HEADER = "x-albatross-proxy-details"  # in Envoy's words
 TARGET_HEADER = "x-albatross-target"  # of responses: the target's address, for stickiness
 FORWARDED_PROTO_HEADER = "x-albatross-x-forwarded-proto"  # the client's X-Forwarded-Proto
+REFERER_HEADER = "x-albatross-referer"  # the client's Referer, which Envoy drops where it is no URL
 GROUP_HEADER = "x-albatross-group"  # the target group chosen among several
 PATH_HEADER = "x-albatross-path"  # the client's, while the route for that group is looked for
 # What transforms look at, and where it is noted what they find there.
@@ -30,6 +31,7 @@ NO_HEADER = "x-albatross-none"  # no request has it
 ENVOYS_OWN_HEADERS = (
     SIZE_HEADER,
     FORWARDED_PROTO_HEADER,
+    REFERER_HEADER,
     GROUP_HEADER,
     PATH_HEADER,
     HOST_HEADER,

@@ -82,5 +82,6 @@ def _in_query(pattern: str, separators: str) -> str:
 
 
 def _character(character: str, separators: str) -> str:
-    escaped = f"%{ord(character):02x}"
+    """Return `character` as RE2, as it is or escaped. A letter has an escape for each case."""
+    escaped = "|".join(f"%{ord(one):02x}" for one in sorted({character.lower(), character.upper()}))
     return escaped if character in separators else f"(?:{re.escape(character)}|{escaped})"

@@ -125,6 +125,8 @@ def test_the_function_sees_the_request(url):
         X_Forwarded_For="9.9.9.9",
         X_Forwarded_Proto="https",
         X_Albatross_Client="6.6.6.6",
+        X_Albatross_Referer="http://mine/",
+        Referer="about:blank",
         User_Agent="test",
     )
     assert reply.status == 200
@@ -144,6 +146,7 @@ def test_the_function_sees_the_request(url):
         "content-type": "application/json",
         "cookie": "s=1; t=2",
         "host": urlsplit(url).netloc,
+        "referer": "about:blank",
         "user-agent": "test",
         "x-forwarded-for": "9.9.9.9, 127.0.0.1",
         "x-forwarded-port": str(urlsplit(url).port),

@@ -28,7 +28,8 @@ local TIME_MODULUS = 2 ^ 48
 
 -- Lines that Envoy has added to what the client sent, and the names of its own (they start with a colon).
 local NOT_THE_CLIENTS = {
-  ["x-albatross-size"] = true, ["x-forwarded-proto"] = true, ["x-envoy-internal"] = true, ["x-envoy-external-address"] = true,
+  ["x-albatross-size"] = true, ["x-albatross-referer"] = true, ["x-forwarded-proto"] = true,
+  ["x-envoy-internal"] = true, ["x-envoy-external-address"] = true,
 }
 local COLON = byte(":")
 -- How names of routes end (albatross/xds/names.py): where rules see Host without its port; where rules that name a host
@@ -422,7 +423,8 @@ end
 function envoy_on_request(handle)
   local headers = handle:headers()
   local method, target, host = headers:get(":method"), headers:get(":path"), headers:get(":authority")
-  local trace = headers:get("x-amzn-trace-id")
+  local trace, referer = headers:get("x-amzn-trace-id"), headers:get("x-albatross-referer")
+  if referer and not headers:get("referer") then headers:replace("referer", referer) end -- Envoy drops it where it is no URL
   if method == "TRACE" then return answer(handle, "405", "MethodNotAllowed", "method: TRACE is not forwarded") end
   if method == "CONNECT" then return answer(handle, "400", "MalformedRequest", "method: CONNECT is for proxies") end -- AWS is silent: CONNECT is refused with 400.
   if #target > TARGET_BYTES_MAX then
