@@ -92,7 +92,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Attributes of target groups": "elbv2/test_attributes.py",
         "Health checks over HTTP, HTTPS, HTTP/2 and gRPC": "health/test_probe.py",
         "Health checks of functions, by invocation": "test_lambda_check.py",
-        "States, reasons and descriptions of targets": "health/test_progress.py",
+        "States, reasons and descriptions of targets": "contract/test_targets_states.py",
         "Health check logs": LATER,
         "Target types ip and instance, over HTTP and HTTPS": "e2e/test_servers_through_proxy.py",
         "Settings and targets of groups of servers": "elbv2/test_server_target_groups.py",
@@ -100,7 +100,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Instances by a table or an EC2 API": "test_instances.py",
         "Protocol versions HTTP2 and GRPC, and 464": "contract/test_targets_protocol_versions.py",
         "Round robin, least outstanding requests, weighted random": (
-            "e2e/test_servers_through_proxy.py"
+            "contract/test_targets_algorithms.py"
         ),
         "Fail-open by count and share of healthy targets": "health/test_routing.py",
         "Slow start": "health/test_slow_start.py",

@@ -25,8 +25,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "unused",
         "Target group is not configured to receive traffic from the load balancer",
     ),
-    # differs from AWS: an instance that stops and an address that a load balancer has are never
-    # `unused` (Target.InvalidState, Target.IpUnusable), but `unhealthy` where nobody answers.
+    # differs from AWS: an instance that stops, an address that a load balancer has and a target in
+    # a zone that the load balancer is not in are never `unused` (Target.InvalidState,
+    # Target.IpUnusable, Target.NotInUse), but `unhealthy` where nobody answers. None is
+    # `unavailable` for an internal error (Elb.InternalError): it is `unhealthy`.
     "Target.InvalidState": ("unused", "Target is in the stopped state"),
     "Target.IpUnusable": (
         "unused",

@@ -12,7 +12,6 @@ import pytest
 
 from tests.support.backends import Backend, Backends, backends
 from tests.support.command import until
-from tests.support.envoy import Answer
 from tests.support.groups import (
     at,
     by,
@@ -40,16 +39,6 @@ def pair(traffic: Stack, servers: Backends) -> tuple[Front, str, Backend, Backen
     front = traffic.front(forward(group), port=8080)
     until_healthy(traffic, group)
     return front, group, one, two
-
-
-def test_requests_go_round(pair: tuple[Front, str, Backend, Backend]) -> None:
-    front, *_ = pair
-    found: Counter[str] = Counter()
-    with front.connect() as client:
-        for _ in range(8):
-            client.write(request("GET /"))
-            found[by(client.read())] += 1
-    assert found == {"one": 4, "two": 4}
 
 
 def test_a_server_gets_the_request_as_it_came_and_what_the_load_balancer_adds(
@@ -162,46 +151,6 @@ def test_functions_and_servers_share_a_listener(traffic: Stack, servers: Backend
     assert event(front.get("/api/x"))["path"] == "/api/x"
 
 
-def slow_request(front: Front, answers: list[Answer]) -> threading.Thread:
-    """Ask for /wait in a thread, which ends when the server lets it."""
-    thread = threading.Thread(target=lambda: answers.append(front.get("/wait")))
-    thread.start()
-    return thread
-
-
-def test_a_target_that_drains_finishes_what_it_has_and_gets_nothing_new(
-    traffic: Stack, servers: Backends
-) -> None:
-    leaving, staying = servers.start("leaving"), servers.start("staying")
-    group = make_group(traffic, leaving)
-    set_group(traffic, group, deregistration_delay__timeout_seconds="2")
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
-    answers: list[Answer] = []
-    thread = slow_request(front, answers)
-    until(lambda: len(leaving.seen) == 1)
-    traffic.elb.register_targets(TargetGroupArn=group, Targets=[at(staying)])
-    traffic.elb.deregister_targets(TargetGroupArn=group, Targets=[at(leaving)])
-    assert states(traffic, group)[leaving.port] == "draining"
-    assert {by(front.get()) for _ in range(6)} == {"staying"}
-    until(lambda: leaving.port not in states(traffic, group))
-    leaving.release.set()
-    thread.join()
-    assert by(answers[0]) == "leaving"
-    assert len(leaving.seen) == 1
-
-
-def test_without_delay_a_target_is_gone_at_once(traffic: Stack, servers: Backends) -> None:
-    only = servers.start("only")
-    group = make_group(traffic, only)
-    set_group(traffic, group, deregistration_delay__timeout_seconds="0")
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
-    traffic.elb.deregister_targets(TargetGroupArn=group, Targets=[at(only)])
-    assert states(traffic, group) == {}
-    assert front.get().status == 503
-
-
 def test_a_target_that_comes_back_while_it_drains_serves_again(
     traffic: Stack, servers: Backends
 ) -> None:
@@ -268,24 +217,6 @@ def test_every_algorithm_uses_all_targets(
     found = Counter(by(front.get()) for _ in range(60))
     assert set(found) == {"a", "b", "c"}
     assert min(found.values()) >= 5
-
-
-def test_least_outstanding_requests_avoids_the_busy_target(
-    traffic: Stack, servers: Backends
-) -> None:
-    one, two = servers.start("one"), servers.start("two")
-    group = make_group(traffic, one, two)
-    set_group(traffic, group, load_balancing__algorithm__type="least_outstanding_requests")
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
-    answers: list[Answer] = []
-    thread = slow_request(front, answers)
-    until(lambda: len(one.seen) + len(two.seen) == 1)
-    free = "two" if one.seen else "one"
-    assert {by(front.get()) for _ in range(20)} == {free}
-    one.release.set()
-    two.release.set()
-    thread.join()
 
 
 def test_changing_a_group_loses_no_request(traffic: Stack, servers: Backends) -> None:
