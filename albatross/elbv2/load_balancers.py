@@ -54,6 +54,8 @@ def create_load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> wire.D
         raise TooManyLoadBalancers(f"You have reached the limit of '{most}' load balancers")
     tx.put(wanted)
     tx.put_tags(wanted.arn, wanted_tags)
+    # differs from AWS: a load balancer is `provisioning` in the answer that makes it and `active`
+    # from then on, never `active_impaired` or `failed`.
     return {"LoadBalancers": [wire.from_load_balancer(wanted, state="provisioning")]}
 
 
@@ -112,7 +114,8 @@ def _load_balancer(tx: "Transaction", params: Mapping[str, Any]) -> LoadBalancer
     return LoadBalancer(
         arn=arns.load_balancer(tx.scope, name, tx.new_id()),
         name=name,
-        # differs from AWS: DNS names end with elb.localhost instead of elb.amazonaws.com.
+        # differs from AWS: DNS names end with elb.localhost instead of elb.amazonaws.com; there is
+        # no DNS server, so no names of single zones.
         dns_name=f"{prefix}{name}-{number}.{tx.scope.region}.elb.localhost",
         scheme=scheme,
         ip_address_type=networks.ip_address_type(scheme, params),

@@ -90,6 +90,8 @@ def transport_socket(
     return extension("envoy.transport_sockets.tls", context)
 
 
+# AWS is silent: `routing.http2.enabled` leaves the names of headers as they are; the user guide
+# also says that they may then have letters, digits and hyphens only.
 def has_http2(tenant: Door) -> bool:
     return attributes.get(tenant.balancer, "routing.http2.enabled") == "true"
 
