@@ -101,8 +101,8 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # last-modified, location, server, vary, via or x-request-id.
 # differs from AWS: in every `routing.http.desync_mitigation_mode` requests with a Content-Length
 # twice or beside Transfer-Encoding, with a space in the target, and with a header whose name is no
-# token are refused with 400; AWS serves them in the modes monitor and defensive. So are severe ones,
-# which AWS serves in the mode monitor.
+# token are refused with 400; AWS serves them in the modes monitor and defensive. So are severe
+# ones, which AWS serves in the mode monitor.
 # differs from AWS: `Transfer-Encoding: identity` is answered with 501, as every other coding than
 # chunked is, and so is chunked in two lines, which AWS refuses with 400.
 # differs from AWS: a request line with another version than HTTP/1.0 and HTTP/1.1, or without one,
