@@ -50,8 +50,8 @@ def transform(route: Route, transforms: Iterable[Transform]) -> dict[str, str]:
     for one in transforms:
         match one:
             case HostHeaderRewrite():
-                # AWS is silent: a host-header-rewrite sees Host without a port; what it makes of
-                # it is sent as it is.
+                # AWS is silent: a host-header-rewrite sees Host without a port, and counts case;
+                # what it makes of it is sent as it is.
                 subject = names.HOST_HEADER
                 parameters["rewrites_host"] = "true"
             case UrlRewrite():
