@@ -82,6 +82,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         ),
         "Access logs: all 34 fields, and files named as AWS's objects": "e2e/test_access_log.py",
         "Delivery of logs to S3, connection logs, CloudWatch metrics": LATER,
+        "AWS WAF (403)": LATER,
         "Several load balancers on one port, told apart by name": "xds/test_route.py",
     },
     "Target groups": {

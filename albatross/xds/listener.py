@@ -110,7 +110,8 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # differs from AWS: a header that is folded over two lines becomes one line, without an added colon.
 # differs from AWS: a carriage return within a header's value is taken out instead of refused.
 # differs from AWS: a QUERY request without Content-Type is refused with 400.
-# differs from AWS: responses on HTTP/1.1 have no `Connection: keep-alive`.
+# differs from AWS: responses on HTTP/1.1 have no `Connection: keep-alive`, and of the load
+# balancer's headers Date comes last, not second.
 # differs from AWS: a client's Keep-Alive, Proxy-Connection, TE but `trailers`, Upgrade and those of
 # its x-envoy-* headers that mean something to the proxy are not handed on.
 # AWS is silent: headers that a client names in Connection are not handed on.

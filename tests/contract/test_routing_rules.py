@@ -247,9 +247,13 @@ class TestActions:
         self, elb: Any, front: Front, kind: str
     ) -> None:
         actions = [{"Type": kind, "Order": 1}, {**fixed(), "Order": 2}]
-        code, message = refused(lambda: create(elb, front, Actions=actions))
-        assert code == "NotImplemented"
-        assert f"The action type '{kind}' is not implemented" in message
+        for call in (
+            lambda: create(elb, front, Actions=actions),
+            lambda: elb.modify_listener(ListenerArn=front.listener, DefaultActions=actions),
+        ):
+            code, message = refused(call)
+            assert code == "NotImplemented"
+            assert f"The action type '{kind}' is not implemented" in message
 
     def test_a_type_that_there_is_not(self, elb: Any, front: Front) -> None:
         code, message = refused(lambda: create(elb, front, Actions=[{"Type": "drop"}]))

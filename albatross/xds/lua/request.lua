@@ -489,14 +489,14 @@ function envoy_on_request(handle)
     return answer(handle, "464", "IncompatibleProtocol", found)
   end
   local is_server = to.kind == "server"
+  if not is_server and headers:get("upgrade") then -- a WebSocket: Lambda targets have none
+    note(handle, "error", "LambdaWebsocketNotSupported")
+    return answer(handle, "400", "LambdaWebsocketNotSupported", "headers[Upgrade]: functions cannot speak WebSocket")
+  end
   if not is_server and (tonumber(headers:get("content-length") or 0) or 0) > LAMBDA_BODY_BYTES_MAX then
     note(handle, "error", "LambdaRequestTooLarge") -- bodies without a length are another filter's matter
     local found = format("body: expected at most %d bytes, found %s", LAMBDA_BODY_BYTES_MAX, headers:get("content-length"))
     return answer(handle, "413", "LambdaRequestTooLarge", found)
-  end
-  if not is_server and headers:get("upgrade") then -- a WebSocket: Lambda targets have none
-    note(handle, "error", "LambdaWebsocketNotSupported")
-    return answer(handle, "400", "LambdaWebsocketNotSupported", "headers[Upgrade]: functions cannot speak WebSocket")
   end
 
   headers:replace("x-amzn-trace-id", traced(trace))
