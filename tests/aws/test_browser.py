@@ -19,6 +19,12 @@ from albatross.aws.browser import refusal
             {"host": "127.0.0.1:4566", "origin": "http://evil.example"}, True, True, id="a page"
         ),
         pytest.param(
+            {"host": "127.0.0.1:4566", "sec-fetch-site": "cross-site"}, True, True, id="an image"
+        ),
+        pytest.param(
+            {"host": "127.0.0.1:4566", "sec-fetch-site": "none"}, True, False, id="an address typed"
+        ),
+        pytest.param(
             {"host": "build-7", "origin": "null"}, False, True, id="a page without a site"
         ),
     ],
