@@ -124,19 +124,27 @@ async def _events(
     stream: AsyncIterator[Begun | bytes | Invoked], *, wants_log: bool
 ) -> AsyncIterator[dict[str, Any]]:
     """Yield a streamed result as events of the operation InvokeWithResponseStream."""
-    async for each in stream:
-        if isinstance(each, bytes):
-            yield {"PayloadChunk": {"Payload": each}}
-        elif isinstance(each, Invoked):
-            complete: dict[str, Any] = {}
-            if each.function_error:
-                # AWS is silent: the ErrorCode of a stream that has failed is that of Invoke's
-                # FunctionError, its ErrorDetails are the error as Invoke shows it.
-                complete["ErrorCode"] = each.function_error
-                complete["ErrorDetails"] = each.payload.decode()
-            if wants_log:
-                complete["LogResult"] = base64.b64encode(each.log_tail).decode()
-            yield {"InvokeComplete": complete}
+    try:
+        async for each in stream:
+            if isinstance(each, bytes):
+                yield {"PayloadChunk": {"Payload": each}}
+            elif isinstance(each, Invoked):
+                yield {"InvokeComplete": _complete(each, wants_log=wants_log)}
+    except OSError as error:
+        details = f"The Lambda host has gone: {error}"
+        yield {"InvokeComplete": {"ErrorCode": "ServiceException", "ErrorDetails": details}}
+
+
+def _complete(invoked: Invoked, *, wants_log: bool) -> dict[str, str]:
+    complete = {}
+    if invoked.function_error:
+        # AWS is silent: the ErrorCode of a stream that has failed is that of Invoke's
+        # FunctionError, its ErrorDetails are the error as Invoke shows it.
+        complete["ErrorCode"] = invoked.function_error
+        complete["ErrorDetails"] = invoked.payload.decode()
+    if wants_log:
+        complete["LogResult"] = base64.b64encode(invoked.log_tail).decode()
+    return complete
 
 
 def _call(called: str, payload: bytes, context: str | None, *, elsewhere_as: str = "") -> Call:

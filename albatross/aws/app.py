@@ -327,7 +327,7 @@ async def _send(
 
 
 async def _send_stream(send: Send, receive: Receive, stream: AsyncIterator[bytes]) -> None:
-    """Send `stream` until it ends, or the client is gone."""
+    """Send `stream` until it ends, or the client is gone. Raises what `stream` raises."""
 
     async def all_of_it() -> None:
         async for chunk in stream:
@@ -339,7 +339,9 @@ async def _send_stream(send: Send, receive: Receive, stream: AsyncIterator[bytes
 
     tasks = [asyncio.ensure_future(all_of_it()), asyncio.ensure_future(gone())]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # what breaks off must not look like an end
     finally:
         for task in tasks:
             task.cancel()

@@ -79,6 +79,14 @@ async def invoke(scope, params):
     }
 
 
+async def break_off(scope, params):
+    async def events():
+        yield {"PayloadChunk": {"Payload": b"begun"}}
+        raise RuntimeError("a mistake of ours")
+
+    return {"StatusCode": 200, "EventStream": events()}
+
+
 async def hello(request):
     return Response(200, {"Content-Type": "text/plain"}, request.body or b"hello")
 
@@ -99,6 +107,7 @@ OPERATIONS = {
         "PutFunctionConcurrency": Operation(put_function_concurrency, writes=True),
         "DeleteFunctionConcurrency": Operation(lambda tx, params: {}, writes=True),
         "Invoke": AsyncOperation(invoke),
+        "InvokeWithResponseStream": AsyncOperation(break_off),
     },
     "sts": STS,
 }
@@ -336,6 +345,12 @@ def test_a_body_without_a_declared_length_is_read(call):
     chunks = iter([b"Action=Get", b"CallerIdentity"])
     status, _, _ = call("POST", "/", chunks, FORM)
     assert status == 200
+
+
+def test_a_stream_that_breaks_off_does_not_look_complete(call):
+    path = "/2021-11-15/functions/f/response-streaming-invocations"
+    with pytest.raises(http.client.IncompleteRead):
+        call("POST", path, b"{}")
 
 
 def test_a_mistake_of_ours_is_an_internal_failure_and_in_the_log(url, call, caplog):

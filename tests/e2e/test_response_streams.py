@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import zipfile
@@ -301,3 +302,15 @@ def test_the_api_refuses_a_stream_as_it_refuses_an_invocation(site: Site) -> Non
     with pytest.raises(api.exceptions.TooManyRequestsException):
         _stream(site, {}, "plain")
     api.delete_function_concurrency(FunctionName="plain")
+
+
+def test_the_api_says_that_a_stream_has_lost_its_host(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as word:
+        port = str(word.getsockname()[1])
+        event = {"rawPath": "/waits", "queryStringParameters": {"port": port}}
+        events = iter(_stream(site, event)["EventStream"])
+        waiting, _ = word.accept()  # it has written
+        os.kill(site.server.pids()["host"], signal.SIGKILL)
+        *_, last = events
+        waiting.close()
+    assert last["InvokeComplete"]["ErrorCode"] == "ServiceException"
