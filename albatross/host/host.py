@@ -203,6 +203,7 @@ class Host:
         before_s = time.monotonic() - self._idle_s
         for pool in self.pools.values():
             pool.stop_idle(before_s)
+        self.engine.forget_spares(before_s)
         self._loop.call_later(_REAP_EVERY_S, self._reap_idle)
 
     # What watchers hear

@@ -81,6 +81,10 @@ class HttpConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.close()  # the proxy refuses upgrades for functions: none comes from it
+        except httptools.HttpParserCallbackError:
+            log.exception("a request cannot be handled")
+            self.send(b"HTTP/1.1 500 -\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.close()
         except httptools.HttpParserError as error:
             log.info("closing a connection that does not speak HTTP/1.1: %s", error)
             self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -40,6 +40,7 @@ class Spare:
     tmp: Path
     user: int | None
     namespace: mounts.Namespace | None
+    left_s: float  # when, by the monotonic clock
     cleaner: asyncio.Task[None] | None = None  # ends what else runs there
 
 
@@ -66,6 +67,7 @@ class Processes:
         self._debugging = options.debugging
         self.environments_max = environments_max
         self.make_room: Callable[[], bool] = lambda: False  # set by who knows the idle ones
+        self._is_closing = False
         self._data_dir = data_dir
         self._tmp = run_dir / "environments"
         self._environments: dict[str, Environment] = {}
@@ -100,7 +102,8 @@ class Processes:
             )
 
     async def close(self) -> None:
-        """End every process and remove what they left."""
+        """End every process and remove what they left. No other is started."""
+        self._is_closing = True
         for task in list(self._tasks):
             task.cancel()
         for environment in list(self._environments.values()):
@@ -129,11 +132,22 @@ class Processes:
             self._finder.submit(look)
 
     def has_room(self) -> bool:
+        if self._is_closing:
+            return False
         return len(self._environments) < self.environments_max or self.make_room()
 
     def forget(self, function: Function) -> None:
         for spare in self._spares.pop(function.version_arn, ()):
             self._drop(spare)
+
+    def forget_spares(self, before_s: float) -> None:
+        """Drop what has been left for the next environment since `before_s` or longer."""
+        for arn, spares in list(self._spares.items()):
+            for spare in [each for each in spares if each.left_s <= before_s]:
+                spares.remove(spare)
+                self._drop(spare)
+            if not spares:
+                del self._spares[arn]
 
     def start(
         self,
@@ -350,7 +364,8 @@ class Processes:
 
         Source: Lambda guide, the invoke phase: a reset does not clear /tmp.
         """
-        spare = Spare(environment.tmp, environment.user, environment.namespace)
+        now_s = time.monotonic()
+        spare = Spare(environment.tmp, environment.user, environment.namespace, now_s)
         is_kept = not environment.retired and not environment.never_ready
         if is_kept:
             self._spares.setdefault(environment.function.version_arn, []).append(spare)
@@ -371,7 +386,7 @@ class Processes:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._finder, launch.kill_all_of, environment.user)
         if dropped is not None:
-            self._drop(dropped)
+            self._remove(dropped)
         self._forget(environment)
 
     def _forget(self, environment: Environment) -> None:
@@ -380,6 +395,13 @@ class Processes:
             self._all_ended.set()
 
     def _drop(self, spare: Spare) -> None:
+        """Remove `spare`, once nothing runs there any more: another may get its user."""
+        if spare.cleaner is not None and not spare.cleaner.done():
+            spare.cleaner.add_done_callback(lambda _: self._remove(spare))
+        else:
+            self._remove(spare)
+
+    def _remove(self, spare: Spare) -> None:
         if spare.namespace is not None:
             spare.namespace.close()
         if spare.user is not None and self._isolation.users is not None:

@@ -1,16 +1,19 @@
 """The life of an execution environment: init, invoke, reset, freeze, memory; in a real host."""
 
+import asyncio
 import json
 import re
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from albatross.host import failures, memory
-from tests.support.host import RunningHost, running_host
+from tests.support.command import until
+from tests.support.host import RunningHost, function_arn, running_host
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 
@@ -115,6 +118,28 @@ def test_an_init_phase_that_fails_is_reported_and_tried_again(
 )
 def test_names_of_errors_are_normalised_in_lambda_s_own_records(told: str, kind: str) -> None:
     assert failures.kind_of(told) == kind
+
+
+def test_what_a_crash_has_left_goes_when_no_invocation_follows() -> None:
+    with running_host(environment_idle_s=1) as short:
+        short.deploy("left", SLOW_INIT)
+        short.invoke("left", "crash")
+        folder = short.directory / "run" / "environments"
+        assert list(folder.iterdir())
+        until(lambda: not list(folder.iterdir()))
+
+
+def test_a_host_that_keeps_environments_ready_ends_all_the_same() -> None:
+    with running_host() as host:
+        host.deploy("ready", "def handler(e, c): return 1\n")
+        host.provisioned = {function_arn("ready"): 2}
+        host.apply()
+        until(lambda: _ready(host) == 2)
+
+
+def _ready(host: RunningHost) -> int:
+    pools: Any = asyncio.run(host.client.statistics())["pools"]
+    return sum(pool["provisioned_ready"] for pool in pools)
 
 
 # Memory

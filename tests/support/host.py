@@ -77,6 +77,7 @@ class RunningHost:
     process: subprocess.Popen[bytes]
     functions: dict[str, Function] = field(default_factory=dict)
     groups: dict[str, TargetGroupView] = field(default_factory=dict)
+    provisioned: dict[str, int] = field(default_factory=dict)  # as in `View`
 
     @property
     def client(self) -> HostClient:
@@ -124,6 +125,7 @@ class RunningHost:
             revision=1,
             target_groups=tuple(self.groups.values()),
             functions=tuple(self.functions.values()),
+            provisioned=self.provisioned,
         )
         response, _ = asyncio.run(self.client._call("PUT", "/view", encode(view)))
         assert response.status_code == 200
