@@ -176,7 +176,10 @@ class Publisher:
 
     def _is_unsettled(self) -> bool:
         return bool(
-            self.problem or self._xds.nacks or any(place.error for place in self.places.values())
+            self.problem
+            or self._xds.nacks
+            or (self.host_is_there and self._host_has is None)
+            or any(place.error for place in self.places.values())
         )
 
     async def _follow_host(self) -> None:
@@ -190,9 +193,12 @@ class Publisher:
                 continue
             self.host_is_there = True
             self.changed()
-            with suppress(OSError):
+            try:
                 await reader.read()  # it never says anything: this ends when the host does
-            writer.close()
+            except OSError:
+                pass
+            finally:
+                writer.close()
             self._lose_host()
 
     def _lose_host(self) -> None:
@@ -226,17 +232,18 @@ class Publisher:
 
     async def _publish_to_host(self, snapshot: Snapshot) -> bool:
         """Return whether the host works by `snapshot`. One that is away gets it when it is back."""
-        if self.host_is_there:
+        if not self.host_is_there:
+            return False
+        wanted = self._view(snapshot)
+        if self._host_has is not wanted:
+            before, self._host_has = self._host_has, None
             try:
-                wanted = self._view(snapshot)
-                if self._host_has is not wanted:
-                    before, self._host_has = self._host_has, None
-                    await self._host.apply(wanted, before)
-                    self._host_has = wanted
+                await self._host.apply(wanted, before)
             except OSError as error:
-                log.info("the Lambda host has gone: %s", error)
-                self._lose_host()
-        return self.host_is_there
+                log.info("the Lambda host cannot be told: %s", error)
+                return False
+            self._host_has = wanted
+        return True
 
     def _view(self, snapshot: Snapshot) -> View:
         """Return the host's view of `snapshot`, the very one of before where they do not differ."""
