@@ -11,6 +11,8 @@ import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -62,12 +64,15 @@ class AsyncInvocations:
                 f"{path}, the queue of events, cannot be used: {error}. Where it is damaged, move "
                 "it away: the server then starts with an empty one."
             ) from error
+        concurrency = max(1, min(config.async_concurrency, config.environments_max // 2))
+        # Of their own: a destination that does not answer keeps a thread for a minute.
+        self._senders = ThreadPoolExecutor(concurrency, "sender")
         self._dispatcher = Dispatcher(
             self.queue,
             invoke=self._invoke,
             handling=self._handling,
             deliver=self._deliver,
-            concurrency=max(1, min(config.async_concurrency, config.environments_max // 2)),
+            concurrency=concurrency,
             retry_wait_s=config.async_retry_wait_s,
         )
 
@@ -128,7 +133,8 @@ class AsyncInvocations:
         )
 
     async def _deliver(self, message: delivery.Message) -> None:
-        await asyncio.to_thread(delivery.send, self._config.destinations_endpoint, message)
+        send = partial(delivery.send, self._config.destinations_endpoint, message)
+        await asyncio.get_running_loop().run_in_executor(self._senders, send)
 
     async def _handling(self, event: Event) -> Handling | None:
         scope = arn.scope_of(event.arn)

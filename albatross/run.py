@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 from albatross.config import RunSpec
@@ -67,6 +68,8 @@ class Terminal:
     """Writes what happens to `out`: events of the Lambda host, and the proxy's own answers."""
 
     def __init__(self, spec: RunSpec, out: TextIO = sys.stdout) -> None:
+        if isinstance(out, TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")  # a function may print any character
         self._spec = spec
         self._out = out
         self._view: View | JsonLines = (

@@ -355,9 +355,13 @@ def main() -> int:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(path + ".new", path)
+    """Replace a file; a full disk is no reason to end the server."""
+    try:
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(path + ".new", path)
+    except OSError as error:
+        log.warning("%s: %s", path, error.strerror)
 
 
 if __name__ == "__main__":

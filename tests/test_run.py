@@ -228,3 +228,11 @@ def test_what_a_slow_request_prints_is_shown_before_it_ends(monkeypatch):
 
     asyncio.run(main())
     assert out.getvalue() == "  | working\n"
+
+
+def test_any_character_can_be_shown_whatever_the_terminal_knows() -> None:
+    written = io.BytesIO()
+    terminal = Terminal(SPEC, io.TextIOWrapper(written, encoding="ascii"))
+    refusal = Refusal("GET", "/caf\u00e9", 404, 1.0, "NoRule", "")
+    terminal.refused(refusal)
+    assert b"GET /caf\\xe9 404" in written.getvalue()

@@ -20,6 +20,7 @@ from albatross.supervisor import (
     STEADY_S,
     Program,
     Supervisor,
+    _write,
     listen,
 )
 
@@ -308,3 +309,8 @@ def test_a_supervisor_takes_little_memory():
         check=True,
     ).stdout
     assert int(printed.split()[1]) <= 15 * 1024  # KiB
+
+
+def test_a_note_that_cannot_be_written_does_not_end_the_server(tmp_path, caplog):
+    _write(str(tmp_path / "full" / "processes.json"), "{}")
+    assert "processes.json: No such file or directory" in caplog.text

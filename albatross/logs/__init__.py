@@ -1,6 +1,7 @@
 """CloudWatch Logs: its operations by name, on the log groups of `log_store/`."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from albatross.model.operation import AsyncOperation
 
 KEEP_EVERY_S, KEEP_AT_LEAST_EVERY_S = 2.0, 30.0
 _KEEP_PAUSE = 400  # times what a look has taken: the more log groups, the less often
+
+log = logging.getLogger(__name__)
 
 Run = Callable[[LogFiles, Scope, Mapping[str, Any]], dict[str, Any]]
 
@@ -64,7 +67,10 @@ class Logs:
         """Keep to retention and room, for ever."""
         while True:
             begun_s = time.monotonic()
-            await self._in_thread(self._keeper.look)
+            try:
+                await self._in_thread(self._keeper.look)
+            except (OSError, ValueError) as error:  # a full disk, say, or a damaged file
+                log.warning("retention and room of log groups cannot be kept to: %s", error)
             pause_s = (time.monotonic() - begun_s) * _KEEP_PAUSE
             await asyncio.sleep(min(max(pause_s, KEEP_EVERY_S), KEEP_AT_LEAST_EVERY_S))
 

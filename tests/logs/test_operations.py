@@ -1,10 +1,13 @@
 """The CloudWatch Logs API, asked with boto3."""
 
+import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from albatross.logs import Logs
 from tests.support.server import client
 
 NO_GROUP = ("ResourceNotFoundException", "The specified log group does not exist.")
@@ -294,3 +297,23 @@ def test_a_live_tail_shows_what_comes_and_matches(api, put, account) -> None:
     assert [event["message"] for event in seen] == ["one x"]
     assert seen[0]["logGroupIdentifier"] == f"{account}:{GROUP}"
     stream["responseStream"].close()
+
+
+def test_a_damaged_group_does_not_end_what_keeps_all_of_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("albatross.logs.KEEP_EVERY_S", 0.01)
+    damaged = tmp_path / "logs" / "123456789012" / "us-east-1" / "g" / "group.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.touch()
+
+    async def run() -> None:
+        logs = Logs(tmp_path, group_bytes_max=2**40, bytes_max=2**40)
+        keeping = asyncio.ensure_future(logs.run())
+        while "cannot be kept to" not in caplog.text:
+            assert not keeping.done()
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+        logs.close()
+
+    asyncio.run(run())
