@@ -34,9 +34,9 @@ _HEAD = """\
 # Coverage
 
 What Albatross does, each line with the file below `tests/` that proves it, and what is still to
-come. Where it knowingly behaves otherwise than AWS is in [deviations.md](deviations.md). What is said
-here in a line is held statement by statement, from outside, by the tests in `contract/`: what AWS
-documents of routing and of targets, each test named by what it holds.
+come. Where it knowingly behaves otherwise than AWS is in [deviations.md](deviations.md). Tests in
+`contract/` hold what AWS documents of routing and of targets statement by statement, from outside;
+each is named by what it holds.
 """
 _OPERATIONS_HEAD = """\
 # Operations of the APIs
