@@ -4,35 +4,26 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.e2e.conftest import multi, single
 from tests.support.backends import Backends, backends
+from tests.support.objects import Objects, serving
 from tests.support.server import client as aws_client
 from tests.support.stack import Front, Stack, fixed, stack
 
 __all__ = ["multi", "single"]
 
-BUCKET = "trust"
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[Objects]:
+    """What is in S3."""
+    with serving() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[tuple[str, Any]]:
-    """The endpoint and a client of an S3 with a bucket."""
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    address, port = server.get_host_and_port()
-    url = f"http://{address}:{port}"
-    client = aws_client("s3", url)
-    client.create_bucket(Bucket=BUCKET)
-    yield url, client
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def traffic(s3: tuple[str, Any]) -> Iterator[Stack]:
-    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    with stack(ALBATROSS_S3_ENDPOINT=s3[0], **variables) as running:
+def traffic(objects: Objects) -> Iterator[Stack]:
+    with stack(ALBATROSS_S3_ENDPOINT=objects.url) as running:
         yield running
 
 

@@ -4,13 +4,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from tests.contract.conftest import BUCKET
 from tests.support.backends import Backends
 from tests.support.groups import make_group, until_healthy, values
+from tests.support.objects import Objects
 from tests.support.rules import refused
 from tests.support.stack import Front, Stack, event, fixed, forward, redirect, request
 from tests.support.tls import TlsClient, authority, client_context, make
@@ -215,12 +214,12 @@ def test_routing_http_request_header_names_default_the_standard_name_https_liste
 
 
 def test_routing_http_request_header_names_are_those_that_targets_see(
-    secure: Front, s3: tuple[str, Any]
+    secure: Front, objects: Objects
 ) -> None:
     elb, root, name = secure.stack.elb, authority("Root of names"), secure.stack.name()
-    s3[1].put_object(Bucket=BUCKET, Key=name, Body=root.pem)
+    objects.put("trust", name, root.pem)
     store = elb.create_trust_store(
-        Name=name, CaCertificatesBundleS3Bucket=BUCKET, CaCertificatesBundleS3Key=name
+        Name=name, CaCertificatesBundleS3Bucket="trust", CaCertificatesBundleS3Key=name
     )["TrustStores"][0]["TrustStoreArn"]
     secure.set(routing__http__x_amzn_tls_version_and_cipher_suite__enabled="true")
     verify = {"Mode": "verify", "TrustStoreArn": store}
