@@ -86,13 +86,16 @@ class Channel(asyncio.Protocol):
                     self._break()
                 return
             if kind != b"N":
-                outcome = _OUTCOMES[kind](body)
-                if not environment.answer(id_.decode("latin-1"), outcome):
+                to_outcome = _OUTCOMES.get(kind)
+                known = to_outcome is not None and environment.answer(
+                    id_.decode("latin-1"), to_outcome(body)
+                )
+                if not known:
                     self._break()
                     return
             if kind not in _LAST:
                 environment.park(self)
-        except (InvalidTransition, KeyError):
+        except InvalidTransition:
             self._break()
 
     def _break(self) -> None:

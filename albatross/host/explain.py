@@ -16,7 +16,8 @@ TASK_ROOT = "/var/task"
 HEADER_BYTES_MAX = 1000  # of a debug header's value
 _SHOWN_MAX = 300  # characters of a line that a function printed
 _PYTHON_FRAME = re.compile(r'File "([^"]+)",? [Ll]ine (\d+)(?:, in (\S+))?')
-_NODE_FRAME = re.compile(r"^\s*at (?:async )?(?:(.*?) \()?(?:file://)?(/[^)]*?):(\d+):\d+\)?$")
+# Its parts exclude each other's ends: whatever a function makes of its trace, once over it will do.
+_NODE_FRAME = re.compile(r"^\s*at (?:async )?(?:([^(]*) \()?(?:file://)?(/[^()]*):(\d+):\d+\)?$")
 _NODE_SYNTAX = re.compile(r"^(?:file://)?(/.*):(\d+)$")  # above a syntax error's line
 _INSTALLED = ("/site-packages/", "/dist-packages/", "/node_modules/")
 _PLATFORM = ("START RequestId", "END RequestId", "REPORT RequestId", "INIT_", "EXTENSION\t")

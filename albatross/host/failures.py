@@ -85,6 +85,6 @@ def type_in(document: bytes) -> str:
     """Return the `errorType` of an error document, empty when there is none."""
     try:
         found = json.loads(document)["errorType"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     return found if isinstance(found, str) else ""

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _FORBIDDEN: dict[str, object] = {"Message": "Forbidden"}
 _TRACE_ID = "x-amzn-trace-id"
+_SAID_BYTES_MAX = 500  # of an error document, in the log
 
 
 class NotAuthenticated(Exception):
@@ -202,7 +203,8 @@ class UrlConnection(HttpConnection):
             detail = f"{outcome.api_error} {outcome.payload.decode()}"
             response = url_response.error_response(502, detail)
         elif outcome.function_error is not None:
-            response = url_response.error_response(502, outcome.payload[:500].decode())
+            said = outcome.payload[:_SAID_BYTES_MAX].decode(errors="replace")
+            response = url_response.error_response(502, said)
         elif invocation.sink is not None:
             # AWS is silent: with RESPONSE_STREAM, what a function returns instead of streaming it
             # is the body, whatever it describes.

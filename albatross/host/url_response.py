@@ -3,6 +3,7 @@
 Source: Lambda guide, "Invoking Lambda function URLs", response payload format.
 """
 
+import re
 from binascii import Error, a2b_base64
 from http import HTTPStatus
 from typing import Any
@@ -83,7 +84,7 @@ def reason(status: int) -> str:
 
 def _status(value: object) -> int:
     # AWS is silent: a function URL takes a statusCode that is a string of digits.
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and re.fullmatch("[0-9]{3}", value):
         value = int(value)
     if type(value) is not int or not _STATUS_MIN <= value <= _STATUS_MAX:
         raise _Invalid(f"statusCode: expected 100 to 599, found {str(value)[:40]}")
@@ -135,7 +136,10 @@ def _body(document: dict[str, Any]) -> bytes:
     if body is None:
         return b""
     if not isinstance(body, str):
-        return orjson.dumps(body)  # AWS is silent: a body that is no string is sent as JSON.
+        try:
+            return orjson.dumps(body)  # AWS is silent: a body that is no string is sent as JSON.
+        except TypeError:  # it is read deeper than it is written
+            raise _Invalid("body: expected a string, found JSON that is nested too deep") from None
     if not document.get("isBase64Encoded"):
         return body.encode()
     try:

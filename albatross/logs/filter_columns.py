@@ -6,6 +6,7 @@ from collections.abc import Callable
 from albatross.logs.filter_values import BadPattern, comparison
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]*)\]|(\S+)')
+_WORD_AFTER_BRACKETS = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _COLUMN = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|%(?:[^%\\]|\\.)*%|[^,"%])*""")
 _CONDITION = re.compile(
     r"""\s*(?P<open>\(?)\s*(?P<name>[\w$@.-]*?)\s*(?P<operator>!=|<=|>=|=|<|>)\s*(?:
@@ -51,7 +52,12 @@ def _all(tests: list[Test], words: list[str]) -> bool:
 
 def _words(message: str) -> list[str]:
     """Return the words of a message; what is in quotes or brackets is one."""
-    return [quoted or bracketed or word for quoted, bracketed, word in _WORD.findall(message)]
+    words, at = [], 0
+    last = message.rfind("]")  # beyond it, each bracket would be looked for to the end in vain
+    while match := (_WORD if at <= last else _WORD_AFTER_BRACKETS).search(message, at):
+        words.append("".join(filter(None, match.groups())))
+        at = match.end()
+    return words
 
 
 def _columns(text: str) -> list[str]:

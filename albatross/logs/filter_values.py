@@ -73,7 +73,7 @@ def _equality(operand: str, kind: str) -> Callable[[str], bool]:
         return regex(operand)
     if "*" in operand:
         parts = map(re.escape, operand.split("*"))
-        expression = re.compile(".*".join(parts), re.DOTALL)
+        expression = re2.compile(f"(?s){'.*'.join(parts)}")
         return lambda value: expression.fullmatch(value) is not None
     wanted = number(operand) if kind == "word" else None
     if wanted is not None:

@@ -38,6 +38,8 @@ def handler(event, context):
     path = event["rawPath"]
     if path == "/fail":
         raise ValueError("on purpose")
+    if path == "/fail-at-length":
+        raise ValueError("\N{CJK UNIFIED IDEOGRAPH-6F22}" * 1000)
     if path == "/reply":
         return json.loads(event["body"])
     if path == "/large":
@@ -203,6 +205,7 @@ def test_any_other_json_is_the_body(url):
     "path, body",
     [
         pytest.param("/fail", b"", id="an error"),
+        pytest.param("/fail-at-length", b"", id="an error in long words, not ASCII"),
         pytest.param("/reply", b'{"statusCode": 99}', id="no response"),
         pytest.param("/large", b"", id="more than 6 MB"),
     ],

@@ -90,6 +90,7 @@ def function(path: str | None = "/home/me/code") -> Function:
         pytest.param(['  File "/elsewhere/a.py", line 1, in f\n'], None, None, id="elsewhere"),
         pytest.param([1, None, {}], None, None, id="no trace"),
         pytest.param("text", None, None, id="no list"),
+        pytest.param(["at " + "x (/a:1" * 100_000], None, None, id="half a frame again and again"),
     ],
 )
 def test_the_place_of_an_error_is_the_innermost_call_in_the_functions_code(trace, path, place):

@@ -38,6 +38,8 @@ DOCUMENT = """{"level": "ERROR", "status": 503, "user": {"id": 1, "email": "jo@e
         pytest.param("[a, b]", APACHE, False, id="another number of columns"),
         pytest.param("[w != ERROR && w != WARN, rest]", "INFO x", True, id="conditions at once"),
         pytest.param("[w = %^E%, rest]", "ERROR x", True, id="an expression in a column"),
+        pytest.param("[a, b]", "[ " * 100_000, False, id="brackets that never end"),
+        pytest.param("[w = *a*a*a*a*b]", "a" * 50_000, False, id="stars of which each fits late"),
     ],
 )  # fmt: skip
 def test_messages_match_text_patterns(pattern: str, message: str, expected: bool) -> None:
