@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.conftest import multi, single
 from tests.support.backends import Backends, backends
 from tests.support.objects import Objects, serving
+from tests.support.rules import ANY, Matching, rule
 from tests.support.server import client as aws_client
 from tests.support.stack import Front, Stack, fixed, stack
 
@@ -33,6 +34,14 @@ def elb(traffic: Stack) -> Any:
     return aws_client(
         "elbv2", traffic.server.url, access_key="123456789012", parameter_validation=False
     )
+
+
+@pytest.fixture(scope="session")
+def matches(traffic: Stack) -> Iterator[Matching]:
+    """Tells whether a condition holds for a request."""
+    front = traffic.front(fixed(404, "default"))
+    with rule(front, ANY, action=fixed(200, "rule")) as arn:
+        yield Matching(front, arn)
 
 
 @pytest.fixture(scope="module")

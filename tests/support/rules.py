@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.stack import Front
+from tests.support.stack import Front, request
 
 Document = dict[str, Any]
 
@@ -89,6 +90,24 @@ def rule(
         yield arn
     finally:
         front.stack.elb.delete_rule(RuleArn=arn)
+
+
+@dataclass
+class Matching:
+    """A load balancer with one rule, whose condition is what a test asks about."""
+
+    front: Front
+    rule: str
+    condition: Document | None = None
+
+    def __call__(self, condition: Document, line: str, *lines: str, **options: Any) -> bool:
+        """Tell whether `condition` holds for a request. `line`: its method and target."""
+        if condition != self.condition:
+            self.front.stack.elb.modify_rule(RuleArn=self.rule, Conditions=[condition])
+            self.condition = condition
+        body = self.front.send(request(line, *lines, **options)).body
+        assert body in (b"rule", b"default"), body
+        return body == b"rule"
 
 
 def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
