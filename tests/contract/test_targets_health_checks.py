@@ -31,18 +31,25 @@ class Settings:
 
     def __init__(self, traffic: Stack, elb: Any) -> None:
         self.traffic, self.elb = traffic, elb
+        self._groups: dict[tuple[str, str], str] = {}
 
     def create(self, of: dict[str, Any], **params: Any) -> dict[str, Any]:
         made = self.elb.create_target_group(Name=self.traffic.name(), **of | params)
         found: dict[str, Any] = made["TargetGroups"][0]
         return found
 
+    def _group(self, of: dict[str, Any], purpose: str) -> str:
+        key = (str(of), purpose)
+        if key not in self._groups:
+            self._groups[key] = self.create(of)["TargetGroupArn"]
+        return self._groups[key]
+
     def refusal(self, of: dict[str, Any], **params: Any) -> str:
         """Return why a group is not made with these settings, nor changed to have them."""
         code, message = refused(
             self.elb.create_target_group, Name=self.traffic.name(), **of | params
         )
-        arn = self.create(of)["TargetGroupArn"]
+        arn = self._group(of, "unchanged")
         assert refused(self.elb.modify_target_group, TargetGroupArn=arn, **params) == (
             code,
             message,
@@ -53,7 +60,7 @@ class Settings:
     def takes(self, of: dict[str, Any], member: str, value: Any, **more: Any) -> None:
         """Check that a new group and one that is there can have a setting."""
         assert self.create(of, **more, **{member: value})[member] == value
-        arn = self.create(of)["TargetGroupArn"]
+        arn = self._group(of, "changed")
         self.elb.modify_target_group(TargetGroupArn=arn, **more, **{member: value})
         (shown,) = self.elb.describe_target_groups(TargetGroupArns=[arn])["TargetGroups"]
         assert shown[member] == value

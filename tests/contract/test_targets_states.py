@@ -301,7 +301,7 @@ def test_fail_open_thresholds_not_configurable_for_lambda_tgs(traffic: Stack, el
     assert not any(one["Key"].startswith("target_group_health") for one in shown)
 
 
-def test_a_dead_target_loses_the_clients_that_stick_to_it(unhealthy: Targets) -> None:
+def test_stickiness_dead_target_new_target_new_cookie(unhealthy: Targets) -> None:
     answer = unhealthy.get("dying", unhealthy.cookie)
     assert by(answer) == "one"
     assert any(value.startswith("AWSALB=") for _, value in answer.headers)
