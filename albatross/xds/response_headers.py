@@ -22,8 +22,9 @@ def response_headers_filter() -> dict[str, object]:
     return extension(names.RESPONSE_HEADERS_FILTER, HeaderMutation())
 
 
-# differs from AWS: what is refused before it is known to be an HTTP request (with 400 or 408) does
-# not have the headers that the listener's attributes set, and has Server even where that is off.
+# differs from AWS: what is refused before it is known to be an HTTP request (with 400, 408 or 501)
+# does not have the headers that the listener's attributes set, and has Server even where that is
+# off.
 def set_response_headers(route: Route, listener: Listener) -> None:
     """Have the responses on `route` carry what `listener`'s attributes say."""
     if not listener.attributes:  # by default they say nothing

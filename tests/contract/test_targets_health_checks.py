@@ -366,23 +366,55 @@ def handler(event, context):
 """
 
 
-def test_lambda_is_checked_with_the_event_of_a_health_check(traffic: Stack) -> None:
+EVENT = {
+    "httpMethod": "GET",
+    "path": "/health",
+    "queryStringParameters": {},
+    "headers": {"user-agent": "ELB-HealthChecker/2.0"},
+    "body": "",
+    "isBase64Encoded": False,
+}
+MULTI_VALUE = {
+    "httpMethod": "GET",
+    "path": "/health",
+    "multiValueQueryStringParameters": {"deep": ["1"]},
+    "multiValueHeaders": {"user-agent": ["ELB-HealthChecker/2.0"]},
+    "body": "",
+    "isBase64Encoded": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "multi_value", "expected"),
+    [
+        pytest.param("/health", False, EVENT, id="single values"),
+        pytest.param("/health?deep=1", True, MULTI_VALUE, id="multi-value headers"),
+    ],
+)
+def test_lambda_is_checked_with_the_event_of_a_health_check(
+    traffic: Stack, path: str, multi_value: bool, expected: dict[str, Any]
+) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as notes:
         notes.bind(("127.0.0.1", 0))
         notes.settimeout(10)
         variables = {"Variables": {"NOTES": str(notes.getsockname()[1])}}
-        group = traffic.group(function=traffic.make(CHECKED_FUNCTION, Environment=variables))
-        traffic.elb.modify_target_group(TargetGroupArn=group, HealthCheckPath="/health", **CHECKED)
+        function = traffic.make(CHECKED_FUNCTION, Environment=variables)
+        group = traffic.group(function=function, multi_value=multi_value)
+        traffic.elb.modify_target_group(TargetGroupArn=group, HealthCheckPath=path, **CHECKED)
         front = traffic.front(forward(group))
-        assert json.loads(notes.recv(10_000)) == {
-            "requestContext": {"elb": {"targetGroupArn": group}},
-            "httpMethod": "GET",
-            "path": "/health",
-            "queryStringParameters": {},
-            "headers": {"user-agent": "ELB-HealthChecker/2.0"},
-            "body": "",
-            "isBase64Encoded": False,
-        }
+        context = {"requestContext": {"elb": {"targetGroupArn": group}}}
+        assert json.loads(notes.recv(10_000)) == context | expected
     until(lambda: states(traffic, group) == {None: "healthy"})
     assert health(traffic, group)[None] == {"State": "healthy"}
     assert front.get().body == b"client"
+
+
+def test_lambda_result_judged_status_code_in_matcher(traffic: Stack) -> None:
+    function = traffic.make('def handler(event, context): return {"statusCode": 404}')
+    group = traffic.group(function=function)
+    matcher = {"HttpCode": "200-299,404"}
+    traffic.elb.modify_target_group(TargetGroupArn=group, Matcher=matcher, **CHECKED)
+    traffic.front(forward(group))
+    until(lambda: states(traffic, group) == {None: "healthy"})
+    traffic.elb.modify_target_group(TargetGroupArn=group, HealthCheckEnabled=False)
+    assert states(traffic, group) == {None: "unavailable"}

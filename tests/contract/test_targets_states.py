@@ -66,6 +66,7 @@ class Targets:
     front: Front
     groups: dict[str, str]
     first: dict[str, Any]  # what was said of each group's targets right after registration
+    unused: Backend  # is in a group that no rule uses
     cookie: str = ""  # of the target that dies
 
     def get(self, name: str, *lines: str) -> Any:
@@ -130,7 +131,9 @@ def targets(traffic: Stack, servers: Backends, sick: Backend, dying: Backend) ->
         first[name] = health(traffic, group)
     until(lambda: CHECKING in health(traffic, groups["function-slow"]).values())
     first["function-slow"] = health(traffic, groups["function-slow"])
-    made = Targets(traffic, front, groups, first)
+    unused = servers.start("unused")
+    make_group(traffic, unused)
+    made = Targets(traffic, front, groups, first, unused)
     until(lambda: states(traffic, groups["dying"])[dying.port] == "healthy")
     until(lambda: by(made.stick()) == "dying")
     assert by(made.get("dying", made.cookie)) == "dying"
@@ -192,13 +195,13 @@ def test_unused_target_not_registered(targets: Targets, traffic: Stack) -> None:
         assert found["TargetHealth"] == expected
 
 
-def test_unused_target_not_in_use(traffic: Stack, dying: Backend) -> None:
+def test_unused_target_not_in_use(traffic: Stack, servers: Backends) -> None:
     expected = because(
         "unused",
         "Target.NotInUse",
         "Target group is not configured to receive traffic from the load balancer",
     )
-    for group in (make_group(traffic, dying), traffic.group()):
+    for group in (make_group(traffic, servers.start("idle")), traffic.group()):
         assert list(health(traffic, group).values()) == [expected]
         with rule(traffic.shared_front(8000), path("/x"), action=forward(group)):
             assert list(health(traffic, group).values()) != [expected]
@@ -253,6 +256,10 @@ def test_unhealthy_target_failed_health_checks(unhealthy: Targets, name: str) ->
     assert unhealthy.health(name) == because(
         "unhealthy", "Target.FailedHealthChecks", "Health checks failed"
     )
+
+
+def test_a_target_that_is_not_in_use_is_not_checked(unhealthy: Targets) -> None:
+    assert unhealthy.unused.checks == 0
 
 
 def test_if_all_registered_targets_are_unhealthy_requests_go_to_all(unhealthy: Targets) -> None:
