@@ -22,7 +22,8 @@ endpoint_option = click.option(
     default="http://127.0.0.1:4566",
     show_default=True,
     metavar="URL",
-    envvar="ALBATROSS_ENDPOINT",
+    envvar=["ALBATROSS_ENDPOINT", "AWS_ENDPOINT_URL"],  # the second as for the aws command
+    show_envvar=True,
     callback=_url,
     help="Where the server's API is.",
 )

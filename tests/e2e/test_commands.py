@@ -173,6 +173,12 @@ def test_invoke_without_a_server_says_so(where):
     assert "No server answers at http://127.0.0.1:9" in done.stderr
 
 
+def test_the_server_is_where_the_aws_command_looks_for_it(where, server):
+    there = Place(where.folder, {"AWS_ENDPOINT_URL": server.url})
+    done = there.call("status", "--json")
+    assert (done.returncode, json.loads(done.stdout)["api"]) == (0, server.url)
+
+
 def test_an_endpoint_must_be_a_url(where):
     done = where.call("status", "--endpoint", "127.0.0.1:4566")
     assert done.returncode == 2
