@@ -120,6 +120,7 @@ def _verify(common: CommonTlsContext, tenant: Door, trust_store: TrustStore) -> 
     # without AdvertiseTrustStoreCaNames.
     # differs from AWS: once a trust store has a revocation list, clients are refused whose
     # certificate comes from an authority without one, or with one that is past its next update.
+    # differs from AWS: clients whose RSA keys have less than 2,048 bits are verified like others.
     combined = common.combined_validation_context
     combined.default_validation_context.max_verify_depth.value = AUTHORITIES_MAX
     combined.default_validation_context.allow_expired_certificate = (

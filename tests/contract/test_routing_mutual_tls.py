@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
 from tests.support.objects import Objects
@@ -230,6 +230,19 @@ class TestVerify:
         client = make("me", signer=root, key=make_key())
         assert client.certificate.version is x509.Version.v3
         assert seen(verifying, client)[f"{PREFIX}-subject"] == "CN=me"
+
+    @pytest.mark.parametrize(
+        "make_key",
+        [
+            pytest.param(lambda: ec.generate_private_key(ec.SECP224R1()), id="P-224"),
+            pytest.param(lambda: ec.generate_private_key(ec.SECP256K1()), id="secp256k1"),
+            pytest.param(ed25519.Ed25519PrivateKey.generate, id="Ed25519"),
+        ],
+    )
+    def test_no_other_curves(
+        self, verifying: Front, root: Made, make_key: Callable[[], Any]
+    ) -> None:
+        assert not is_let_in(verifying, make("me", signer=root, key=make_key()))
 
     def test_header_names_can_be_renamed_by_listener_attributes(
         self, verifying: Front, root: Made
