@@ -69,7 +69,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         ),
         "Refusals with 400, 405, 408, 413, 414 and 501, and their pages": "xds/test_listener.py",
         "Limits on sizes and forwarded addresses, at and above their values": (
-            "e2e/test_limits_through_proxy.py"
+            "contract/test_routing_limits.py"
         ),
         "Frames of RFC 9113, right and wrong": "e2e/test_http2_conformance.py",
         "Transforms, weights, cookies, bodies and redirects together": (

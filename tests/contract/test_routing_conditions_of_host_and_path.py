@@ -38,6 +38,25 @@ class TestWildcards:
     def test_whole_value_match(self, matches: Matching, target: str) -> None:
         assert not matches(path("/a"), f"GET {target}")
 
+    @pytest.mark.parametrize(
+        ("pattern", "target", "expected"),
+        [
+            pytest.param("/img/*", "/img/", True, id="star of nothing"),
+            pytest.param("/img/*", "/img", False, id="the slash counts"),
+            pytest.param("/img/*", "/x/img/a", False, id="from the start"),
+            pytest.param("/img/*/pics", "/img/a/b/pics", True, id="star within"),
+            pytest.param("/img/*/pics", "/img/a/b/pics/", False, id="to the end"),
+            pytest.param("/a?c", "/a?c", False, id="question mark is no query"),
+            pytest.param("*", "//", True, id="everything"),
+            pytest.param("*.php", "/x/y.php", True, id="star first"),
+            pytest.param("/a?b", "/a%b", True, id="a lone percent is a character"),
+        ],
+    )
+    def test_wildcards_of_paths(
+        self, matches: Matching, pattern: str, target: str, expected: bool
+    ) -> None:
+        assert matches(path(pattern), f"GET {target}") == expected
+
     @pytest.mark.parametrize("target", ["/a.b", "/a+b", "/a$b", "/a&b", "/a~b", "/a@b"])
     def test_other_characters_mean_themselves(self, matches: Matching, target: str) -> None:
         assert matches(path(target), f"GET {target}")
@@ -196,6 +215,25 @@ class TestHostHeader:
         self, matches: Matching, sent: str, expected: bool
     ) -> None:
         assert matches(host("*.example.com"), "GET /", host=sent) == expected
+
+    @pytest.mark.parametrize(
+        ("pattern", "sent", "expected"),
+        [
+            pytest.param("example.com", "www.example.com", False, id="whole"),
+            pytest.param("example.com", "example.com.evil", False, id="not a prefix"),
+            pytest.param("example.com", "exampleXcom", False, id="a dot is a dot"),
+            pytest.param("*.example.com", ".example.com", True, id="star of nothing"),
+            pytest.param("*.com", "evil.com:80", True, id="star and port"),
+            pytest.param("a-*.example.com", "a-1.example.com", True, id="star within"),
+            pytest.param("ex?mple.com", "example.com", True, id="question mark"),
+            pytest.param("ex?mple.com", "exmple.com", False, id="question mark is one"),
+            pytest.param("example.??.com", "example.abc.com", False, id="not two for three"),
+        ],
+    )
+    def test_wildcards_of_hosts(
+        self, matches: Matching, pattern: str, sent: str, expected: bool
+    ) -> None:
+        assert matches(host(pattern), "GET /", host=sent) == expected
 
     def test_first_host_header_only(self, matches: Matching) -> None:
         assert matches(host("a.com"), "GET /", "Host: b.com", host="a.com")

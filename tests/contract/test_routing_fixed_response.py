@@ -108,6 +108,32 @@ def test_answer_server_date_content_type_content_length_body(front: Front) -> No
     assert answer.body == b"gone"
 
 
+@pytest.mark.parametrize("status", [413, 431, 463, 502])
+def test_with_a_status_of_the_load_balancers_own(front: Front, status: int) -> None:
+    front.default(fixed(status, "mine"))
+    answer = front.get()
+    assert (answer.status, answer.body) == (status, b"mine")
+
+
+def test_204_has_no_body(front: Front) -> None:
+    front.default(fixed(204, "body"))
+    answer = front.get()
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.header("Content-Type") is None
+
+
+def test_a_type_of_nothing(front: Front) -> None:
+    front.default(fixed(404, None, "text/html"))
+    assert front.get().header("Content-Type") is None
+
+
+def test_head_gets_the_headers_alone(front: Front) -> None:
+    front.default(fixed(200, "body"))
+    answer = front.send(request("HEAD /"), head=True)
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.header("Content-Type") == "text/plain; charset=utf-8"
+
+
 def test_without_a_body(front: Front) -> None:
     front.default(fixed(503))
     answer = front.get()

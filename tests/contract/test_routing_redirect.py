@@ -251,6 +251,37 @@ class TestLocation:
     def test_path_and_query_as_they_came(self, front: Front, target: str) -> None:
         assert location(front, redirect(host="b.com"), target) == f"http://b.com:80{target}"
 
+    def test_the_port_of_the_listener_whatever_it_is(self, traffic: Stack) -> None:
+        other = traffic.shared_front(18_080)
+        assert (
+            location(other, redirect(path="/x/#{port}")) == "http://example.com:18080/x/18080?c=d"
+        )
+
+    @pytest.mark.parametrize(
+        ("path", "made"), [("/#{path}/#{path}", "/a/b/a/b"), ("/#{path}x", "/a/bx")]
+    )
+    def test_path_twice_and_within(self, front: Front, path: str, made: str) -> None:
+        assert location(front, redirect(path=path)) == f"http://example.com:80{made}?c=d"
+
+    def test_an_empty_path(self, front: Front) -> None:
+        assert location(front, redirect(path="/#{path}x"), "/") == "http://example.com:80/x"
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            request("POST /a", body="x" * 1000),
+            request("FOO /a"),
+            request("PUT /a", "Transfer-Encoding: chunked", body=b"1\r\na\r\n0\r\n\r\n"),
+            request("GET /a", "Connection: Upgrade", "Upgrade: websocket"),
+            b"GET /a HTTP/1.0\r\nHost: example.com\r\n\r\n",
+        ],
+        ids=["POST", "FOO", "chunked", "WebSocket", "HTTP/1.0"],
+    )
+    def test_of_every_request(self, front: Front, data: bytes) -> None:
+        front.default(redirect(302, host="b.com"))
+        answer = front.send(data)
+        assert (answer.status, answer.header("Location")) == (302, "http://b.com:80/a")
+
     @pytest.mark.parametrize(("length", "status"), [(8192, 302), (8193, 507)])
     def test_more_than_8_k_507(self, front: Front, length: int, status: int) -> None:
         front.default(redirect(host="b.com"))

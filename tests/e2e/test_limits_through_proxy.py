@@ -11,7 +11,7 @@ import pytest
 
 from albatross.model import pages
 from tests.support.command import until
-from tests.support.stack import chunked, event, fixed, redirect, request
+from tests.support.stack import event, fixed, redirect, request
 
 MIB = 1024 * 1024
 HOST = "Host: example.com\r\n"
@@ -125,21 +125,6 @@ def test_nothing_of_them_has_reached_the_function(traffic):
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "xchunked",
-        "chunked, identity",
-        "gzip, chunked",
-        "identity",
-        "chunked\r\nTransfer-Encoding: chunked",
-    ],
-)
-def test_other_transfer_encodings_are_not_implemented(single, value):
-    answer = single.send(post(f"Transfer-Encoding: {value}", body="0\r\n\r\n"))
-    assert_page(answer, 501, closes=True)
-
-
-@pytest.mark.parametrize(
     ("data", "path", "headers"),
     [
         pytest.param("GET /lf HTTP/1.1\nHost: a\n\n", "/lf", {}, id="bare LF"),
@@ -175,32 +160,11 @@ def test_an_unexpected_version_is_served_as_http_1_0(single, line):
     assert answer.closed
 
 
-def test_trace_is_not_allowed_and_the_connection_goes_on(single):
-    with single.connect() as client:
-        client.write(get(line="TRACE / HTTP/1.1") + get(line="GET /next HTTP/1.1"))
-        assert_page(client.read(), 405, closes=False)
-        assert event(client.read())["path"] == "/next"
-
-
 def test_options_asterisk_is_refused(single):
     with single.connect() as client:
         client.write(get(line="OPTIONS * HTTP/1.1") + get(line="GET /next HTTP/1.1"))
         assert_page(client.read(), 400, closes=False)
         assert event(client.read())["path"] == "/next"
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        pytest.param(["Connection: Upgrade", "Upgrade: websocket"], id="WebSocket"),
-        pytest.param(["connection: keep-alive, upgrade", "upgrade: WebSocket"], id="any case"),
-        pytest.param(["Connection: Upgrade", "Upgrade: h2c, websocket"], id="one of two"),
-    ],
-)
-def test_a_websocket_is_refused(traffic, single, lines):
-    key = ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
-    assert_page(single.get("/-/count/websocket", *lines, *key), 400, closes=True)
-    assert traffic.noted("websocket") == 0
 
 
 @pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
@@ -213,110 +177,9 @@ def test_grpc_web_is_not_grpc(single):
     assert single.post("/", "Content-Type: application/grpc-web", body=b"x").status == 200
 
 
-# Sizes
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "status"),
-    [
-        pytest.param("x-long", 16_382, 200, id="16,382 bytes"),
-        pytest.param("x-long", 16_383, 200, id="16,383 bytes"),
-        pytest.param("x-long", 16_384, 400, id="16,384 bytes"),
-        pytest.param("Cookie", 16_383, 200, id="a cookie of 16,383 bytes"),
-        pytest.param("Cookie", 16_384, 400, id="a cookie of 16,384 bytes"),
-    ],
-)
-def test_a_header_line_may_have_16_kb(single, name, size, status):
-    line = f"{name}: ".ljust(size, "b")
-    answer = single.get("/", line)
-    assert answer.status == status
-    if status == 200:
-        assert len(event(answer)["headers"][name.lower()]) == size - len(f"{name}: ")
-
-
-@pytest.mark.parametrize(
-    ("size", "status"),
-    [
-        pytest.param(65_535, 200, id="64 KB - 1"),
-        pytest.param(65_536, 200, id="64 KB"),
-        pytest.param(65_537, 400, id="64 KB + 1"),
-    ],
-)
-def test_all_header_lines_may_have_64_kb(single, size, status):
-    left, lines = size - len(HOST), []
-    while left:
-        take = left if left < 12_000 else 10_000
-        lines.append("x-a: ".ljust(take - 2, "b"))
-        left -= take
-    assert single.get("/", *lines).status == status
-
-
 def test_a_thousand_header_lines_pass(multi):
     seen = event(multi.get("/", *(f"X-{n}: {n}" for n in range(1000))))
     assert seen["multiValueHeaders"]["x-999"] == ["999"]
-
-
-@pytest.mark.parametrize(
-    ("size", "status"),
-    [
-        pytest.param(16_370, 200, id="a request line of 16 K - 1"),
-        pytest.param(16_371, 200, id="a request line of 16 K"),
-        pytest.param(16_372, 400, id="a request line of 16 K + 1"),
-        pytest.param(16_384, 400, id="a target of 16 K"),
-        pytest.param(16_385, 414, id="a target of 16 K + 1"),
-    ],
-)
-@pytest.mark.parametrize("prefix", ["/", "/?q="])
-def test_a_request_line_may_have_16_k(single, prefix, size, status):
-    answer = single.get(prefix.ljust(size, "a"))
-    assert answer.status == status
-    if status != 200:
-        assert_page(answer, status, closes=status == 400)
-
-
-@pytest.mark.parametrize(("size", "status"), [(16_373, 200), (16_374, 400)])
-def test_a_method_counts_too(single, size, status):
-    assert single.send(request(f"{'M' * size} /")).status == status
-
-
-@pytest.mark.parametrize(("addresses", "status"), [(29, 200), (30, 200), (31, 463)])
-def test_more_than_30_forwarded_addresses_are_refused(single, addresses, status):
-    answer = single.get("/", f"X-Forwarded-For: {', '.join(['10.0.0.1'] * addresses)}")
-    assert answer.status == status
-
-
-def halves(size):
-    return chunked(b"x" * (size // 2), b"x" * (size - size // 2))
-
-
-class TestBodySize:
-    def test_one_mebibyte_passes_with_its_length(self, single):
-        assert b'"bytes": 1048576' in single.post("/-/digest", body=b"x" * MIB).body
-
-    def test_one_mebibyte_passes_in_chunks(self, single):
-        data = request("PUT /-/digest", "Transfer-Encoding: chunked", body=halves(MIB))
-        assert b'"bytes": 1048576' in single.send(data).body
-
-    def test_one_byte_less_passes(self, single):
-        assert b'"bytes": 1048575' in single.post("/-/digest", body=b"x" * (MIB - 1)).body
-
-    def test_one_byte_more_is_refused_by_its_length_alone(self, single):
-        head = request("POST /-/count/large", f"Content-Length: {MIB + 1}", body=None)
-        assert_page(single.send(head), 413, closes=True)
-
-    def test_one_byte_more_is_refused_in_chunks(self, single):
-        data = request("POST /-/count/large", "Transfer-Encoding: chunked", body=halves(MIB + 1))
-        assert_page(single.send(data), 413, closes=None)  # open if all has come by then
-
-    def test_it_has_not_reached_the_function(self, traffic):
-        assert traffic.noted("large") == 0
-
-    def test_with_expect(self, single):
-        with single.connect() as client:
-            lines = ("Expect: 100-continue", f"Content-Length: {MIB + 1}")
-            client.write(request("POST /", *lines, body=None))
-            assert client.read().status == 100
-            assert_page(client.read(), 413, closes=True)
 
 
 # Connections
@@ -354,27 +217,6 @@ def impatient(traffic):
     return traffic.front(idle_timeout__timeout_seconds="1")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param("GET / HT", id="request line"),
-        pytest.param("GET / HTTP/1.1\r\nHost: a\r\nX: ", id="headers"),
-        pytest.param(post("Content-Length: 5", body="ab"), id="body"),
-        pytest.param(te("5\r\nab"), id="chunk"),
-        pytest.param(post("Content-Length: 5", "Expect: 100-continue"), id="body after 100"),
-    ],
-)
-def test_a_client_that_falls_silent_gets_408(impatient, data):
-    with impatient.connect() as client:
-        started = time.monotonic()
-        client.write(data)
-        answer = client.read()
-        if answer.status == 100:
-            answer = client.read()
-        assert 0.9 < time.monotonic() - started < 10
-        assert_page(answer, 408, closes=True)
-
-
 def test_a_slow_upload_that_goes_on_is_no_silence(impatient):
     with impatient.connect() as client:
         client.write(post("Content-Length: 4", "Content-Type: text/plain"))
@@ -382,20 +224,6 @@ def test_a_slow_upload_that_goes_on_is_no_silence(impatient):
             time.sleep(0.4)
             client.write(character)
         assert event(client.read())["body"] == "slow"
-
-
-def test_a_slow_function_is_a_504_while_it_goes_on(traffic, impatient):
-    with impatient.connect() as client:
-        started = time.monotonic()
-        client.write(request("GET /-/sleep/504/1.4"))
-        answer = client.read()
-        assert 0.9 < time.monotonic() - started < 10
-        assert_page(answer, 504, closes=False)
-        assert answer.reason == "Gateway Time-out"
-        assert traffic.noted("504") == 1
-        client.write(request("GET /next"))
-        assert event(client.read())["path"] == "/next"
-    until(lambda: traffic.noted("504") == 2)
 
 
 def test_an_idle_connection_is_closed_without_a_word(impatient):
@@ -427,12 +255,3 @@ def test_a_client_that_goes_harms_nobody(traffic, single, how):
     client.__exit__()
     assert single.get("/next").status == 200
     until(lambda: traffic.noted(f"gone-{how}") == 2)
-
-
-def test_a_body_that_ends_early_reaches_no_function(traffic, single):
-    for data in (post("Content-Length: 5", body="ab"), te("5\r\nab")):
-        with single.connect() as client:
-            client.write(data.replace("POST /", "POST /-/count/early", 1))
-            client._socket.shutdown(socket.SHUT_WR)
-            client.ends()
-    assert traffic.noted("early") == 0
