@@ -80,7 +80,9 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Requests that try parsers: smuggling, encodings, versions, sizes": (
             "e2e/test_corpus_through_proxy.py"
         ),
-        "Access logs: all 34 fields, and files named as AWS's objects": "e2e/test_access_log.py",
+        "Access logs: all 34 fields, and files named as AWS's objects": (
+            "contract/test_access_log_fields.py"
+        ),
         "Delivery of logs to S3, connection logs, CloudWatch metrics": LATER,
         "AWS WAF (403)": LATER,
         "Several load balancers on one port, told apart by name": "xds/test_route.py",

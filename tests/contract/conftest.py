@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import multi, single
+from tests.support.access_logs import Logs
 from tests.support.backends import Backends, backends
 from tests.support.objects import Objects, serving
 from tests.support.rules import ANY, Matching, rule
@@ -24,8 +25,14 @@ def objects() -> Iterator[Objects]:
 
 @pytest.fixture(scope="session")
 def traffic(objects: Objects) -> Iterator[Stack]:
-    with stack(ALBATROSS_S3_ENDPOINT=objects.url) as running:
+    with stack(ALBATROSS_S3_ENDPOINT=objects.url, ALBATROSS_LOG_INTERVAL_S="1") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def logs(traffic: Stack) -> Logs:
+    """The access logs of load balancers that have them turned on."""
+    return Logs(traffic)
 
 
 @pytest.fixture(scope="session")
