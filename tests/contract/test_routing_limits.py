@@ -22,14 +22,14 @@ def is_page(answer: Answer, status: int, *, closes: bool | None = None) -> bool:
     return closes is None or answer.closed is closes
 
 
-@pytest.mark.parametrize("name", ["x-long", "Cookie"])
+@pytest.mark.parametrize("name", ["x-long", "Cookie", "Referer"])
 @pytest.mark.parametrize("size", [16_382, 16_383])
 def test_one_header_of_less_than_16384_bytes(single: Front, name: str, size: int) -> None:
     headers = event(single.get("/", f"{name}: ".ljust(size, "b")))["headers"]
     assert len(headers[name.lower()]) == size - len(f"{name}: ")
 
 
-@pytest.mark.parametrize("name", ["x-long", "Cookie"])
+@pytest.mark.parametrize("name", ["x-long", "Cookie", "Referer"])
 def test_a_header_line_of_16384_bytes_or_more_is_refused_400(single: Front, name: str) -> None:
     assert is_page(single.get("/", f"{name}: ".ljust(16_384, "b")), 400, closes=True)
 
