@@ -16,6 +16,8 @@ from tests.support.envoy import Answer
 from tests.support.groups import at, by, make_group, set_group, states, until_healthy
 from tests.support.stack import Front, Stack, forward, request
 
+pytestmark = pytest.mark.timeout(60)  # anomalies are looked for every five seconds
+
 
 def front_of(
     traffic: Stack, *targets: Backend, attributes: dict[str, str] | None = None, **params: Any

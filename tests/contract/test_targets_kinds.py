@@ -5,6 +5,7 @@ ALB user guide, "Target groups for your Application Load Balancers", "Lambda fun
 import http.client
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -79,6 +80,17 @@ def test_instance_default_instance_id_http_https_port_and_vpc_id_required_health
     front = traffic.front(forward(group))
     until_healthy(traffic, group)
     assert by(front.get()) == "instance"
+
+
+def test_ip_addresses_of_this_machine_are_taken_unless_strict(traffic: Stack, strict: Any) -> None:
+    arn = create(strict, traffic, TargetType="ip", **SERVERS)["TargetGroupArn"]
+    for id_ in ("127.0.0.1", "127.255.255.255"):
+        assert refused(strict.register_targets, TargetGroupArn=arn, Targets=[{"Id": id_}]) == (
+            "InvalidTarget",
+            f"The IP address '{id_}' is not within the ranges of a VPC and of RFC 1918 and "
+            "RFC 6598",
+        )
+        traffic.elb.register_targets(TargetGroupArn=make_group(traffic), Targets=[{"Id": id_}])
 
 
 PRIVATE = (
@@ -175,6 +187,8 @@ def test_alb_an_alb_arn_only_for_nlb_target_groups(traffic: Stack, elb: Any) -> 
         )
         assert code == "InvalidConfigurationRequest"
         assert "an Application Load Balancer cannot forward to them" in message
+    page = (Path(__file__).parents[2] / "docs" / "coverage.md").read_text()
+    assert "| Target type alb; target optimizer | later |" in page
 
 
 def test_there_is_no_other_target_type(traffic: Stack, elb: Any) -> None:

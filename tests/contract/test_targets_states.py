@@ -20,6 +20,7 @@ from tests.support.rules import path, rule
 from tests.support.stack import Front, Stack, event, forward
 from tests.support.targets import answering
 
+pytestmark = pytest.mark.timeout(60)  # the first test that needs them waits for all targets
 CHECKED = {
     "HealthCheckEnabled": True,
     "HealthCheckIntervalSeconds": 5,
@@ -66,6 +67,7 @@ class Targets:
     front: Front
     groups: dict[str, str]
     first: dict[str, Any]  # what was said of each group's targets right after registration
+    well: Backend  # is healthy
     unused: Backend  # is in a group that no rule uses
     cookie: str = ""  # of the target that dies
 
@@ -133,7 +135,7 @@ def targets(traffic: Stack, servers: Backends, sick: Backend, dying: Backend) ->
     first["function-slow"] = health(traffic, groups["function-slow"])
     unused = servers.start("unused")
     make_group(traffic, unused)
-    made = Targets(traffic, front, groups, first, unused)
+    made = Targets(traffic, front, groups, first, well[1], unused)
     until(lambda: states(traffic, groups["dying"])[dying.port] == "healthy")
     until(lambda: by(made.stick()) == "dying")
     assert by(made.get("dying", made.cookie)) == "dying"
@@ -256,6 +258,16 @@ def test_unhealthy_target_failed_health_checks(unhealthy: Targets, name: str) ->
     assert unhealthy.health(name) == because(
         "unhealthy", "Target.FailedHealthChecks", "Health checks failed"
     )
+
+
+def test_each_lb_node_checks_on_its_own_and_here_is_one(unhealthy: Targets) -> None:
+    """A healthy target has had two checks, five seconds apart, when others have failed two."""
+    assert 2 <= unhealthy.well.checks <= 5
+
+
+def test_metrics_of_unhealthy_routing_are_still_to_come() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "coverage.md").read_text()
+    assert "| Delivery of logs to S3, connection logs, CloudWatch metrics | later |" in page
 
 
 def test_a_target_that_is_not_in_use_is_not_checked(unhealthy: Targets) -> None:
