@@ -136,7 +136,7 @@ def test_deregister_in_flight_requests_fail_5xx_no_deregistration_delay_for_lamb
     front = traffic.front(forward(group))
     target = [{"Id": traffic.function}]
     with front.connect() as client:
-        client.write(request("GET /-/sleep/deregistered/0.5"))
+        client.write(request("GET /-/sleep/deregistered/1.5"))
         until(lambda: traffic.noted("deregistered") == 1)
         elb.deregister_targets(TargetGroupArn=group, Targets=target)
         assert registered(elb, group) == []  # it does not drain

@@ -124,7 +124,7 @@ def answering(answer: bytes, requests: list[bytes] | None = None) -> Handler:
 def answering_http2(
     status: str, requests: list[dict[str, str]] | None = None, body: bytes = b"ok"
 ) -> Handler:
-    """Return a handler that speaks HTTP/2 and answers each request."""
+    """Return a handler that speaks HTTP/2 and answers each request once it is complete."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
@@ -135,9 +135,9 @@ def answering_http2(
             if not (data := await reader.read(65536)):
                 return
             for event in connection.receive_data(data):
-                if isinstance(event, h2.events.RequestReceived):
-                    if requests is not None:
-                        requests.append({str(k): str(v) for k, v in event.headers})
+                if isinstance(event, h2.events.RequestReceived) and requests is not None:
+                    requests.append({str(k): str(v) for k, v in event.headers})
+                if isinstance(event, h2.events.StreamEnded):
                     connection.send_headers(event.stream_id, [(":status", status)])
                     for start in range(0, len(body), 16_384):
                         connection.send_data(event.stream_id, body[start : start + 16_384])
