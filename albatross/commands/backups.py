@@ -1,8 +1,6 @@
 """`albatross backup` and `albatross restore`."""
 
-import http.client
 import sys
-import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,8 +8,7 @@ from typing import Any
 
 import click
 
-from albatross import own_paths
-from albatross.commands.server import endpoint_option, no_server
+from albatross.commands.server import endpoint_option, told
 
 SHOWN_BYTES = 16 * 1024 * 1024  # a transfer of more than this shows how far it is
 
@@ -83,17 +80,10 @@ def _told(endpoint: str) -> Iterator[None]:
     from albatross.backup_file import BackupError
 
     try:
-        yield
+        with told(endpoint):
+            yield
     except BackupError as error:
         raise click.ClickException(str(error)) from error
-    except own_paths.Refused as error:
-        raise click.ClickException(f"{endpoint} refuses: {error}") from error
-    except urllib.error.HTTPError as error:
-        text = error.read().decode(errors="replace").strip()
-        raise click.ClickException(f"{endpoint}: {text or error}") from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise no_server(endpoint, reason) from error
 
 
 def _counted(resources: int) -> str:

@@ -1,7 +1,6 @@
 """`albatross dead-letters`: events of asynchronous invocations that reached nobody."""
 
 import json
-import urllib.error
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from albatross import own_paths
-from albatross.commands.server import STATUS_S, endpoint_option, no_server
+from albatross.commands.server import STATUS_S, endpoint_option, told
 
 _PATH = "dead-letters"
 
@@ -62,23 +61,6 @@ def _line(letter: dict[str, Any]) -> str:
 
 def _call(endpoint: str, query: dict[str, str], body: bytes | None = None) -> dict[str, Any]:
     path = f"{_PATH}?{urlencode(query)}" if query else _PATH
-    try:
-        with own_paths.call(endpoint, path, body=body, timeout_s=STATUS_S) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-    except own_paths.Refused as error:
-        raise click.ClickException(f"{endpoint} refuses: {error}") from error
-    except urllib.error.HTTPError as error:
-        with error:
-            text = error.read().decode(errors="replace")
-        raise click.ClickException(_message(text) or f"{endpoint}: {error}") from error
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise no_server(endpoint, reason) from error
+    with told(endpoint), own_paths.call(endpoint, path, body=body, timeout_s=STATUS_S) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
     return found
-
-
-def _message(text: str) -> str:
-    try:
-        return str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
-        return text.strip()

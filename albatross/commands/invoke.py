@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from albatross.commands import private_server
-from albatross.commands.server import endpoint_option, no_server
+from albatross.commands.aws_api import AwsApi
+from albatross.commands.server import endpoint_option
 
 RUN_MAX_S = 900 + 60  # longer than any function may run
 
@@ -81,31 +82,11 @@ def _read(file: str) -> bytes:
 
 def _call(endpoint: str, region: str | None, params: dict[str, Any]) -> dict[str, Any]:
     """Return the answer of Invoke, its payload read. Raises ClickException."""
-    import botocore.session  # the other commands start without it
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
-
-    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")  # there is none to ask
-    session = botocore.session.get_session()
-    known = session.get_credentials()
-    client: Any = session.create_client(
-        "lambda",
-        endpoint_url=endpoint,
-        region_name=region or session.get_config_variable("region") or "us-east-1",
-        aws_access_key_id=None if known else "albatross",
-        aws_secret_access_key=None if known else "albatross",
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=RUN_MAX_S),
-    )
-    try:
+    api = AwsApi(endpoint, region)
+    client = api.client("lambda", read_timeout=RUN_MAX_S)
+    with api.told():
         answer: dict[str, Any] = client.invoke(**params)
         answer["Payload"] = answer["Payload"].read()
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        raise click.ClickException(f"{code}: {message}") from error
-    except EndpointConnectionError as error:
-        raise no_server(endpoint, "connection refused") from error
-    except BotoCoreError as error:
-        raise click.ClickException(str(error)) from error
     return answer
 
 

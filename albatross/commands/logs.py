@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from albatross.commands.server import endpoint_option, no_server
+from albatross.commands.aws_api import AwsApi
+from albatross.commands.server import endpoint_option
 
 LOOK_S = 0.3  # between two looks for new events
 OVERLAP_MS = 5_000  # which is asked for again: an event may be written after a later one
@@ -108,33 +109,16 @@ class _Server:
     """The log groups of a running server. What goes wrong becomes a ClickException."""
 
     def __init__(self, endpoint: str, region: str | None) -> None:
-        import botocore.session  # the other commands start without it
-        from botocore.config import Config
-
-        os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")  # there is none to ask
-        session = botocore.session.get_session()
-        known = session.get_credentials()
-        self._endpoint = endpoint
-        self._session: Any = session
-        self._settings = {
-            "endpoint_url": endpoint,
-            "region_name": region or session.get_config_variable("region") or "us-east-1",
-            "aws_access_key_id": None if known else "albatross",
-            "aws_secret_access_key": None if known else "albatross",
-            "config": Config(retries={"total_max_attempts": 1}),
-        }
-        self._logs = self._client("logs")
-
-    def _client(self, service: str) -> Any:
-        return self._session.create_client(service, **self._settings)
+        self._api = AwsApi(endpoint, region)
+        self._logs = self._api.client("logs")
 
     def group_of(self, name: str) -> str:
         """Return the log group of the function `name`, which exists, or `name` itself."""
         if "/" in name:
             return name
-        function = self._call(
-            lambda: self._client("lambda").get_function_configuration(FunctionName=name)
-        )
+        functions = self._api.client("lambda")
+        with self._api.told():
+            function = functions.get_function_configuration(FunctionName=name)
         group: str = function["LoggingConfig"]["LogGroup"]
         return group
 
@@ -159,31 +143,19 @@ class _Server:
     def _found(
         self, params: Mapping[str, Any], start_ms: int, *, missing_ok: bool
     ) -> Iterator[dict[str, Any]]:
+        missing_ok |= params["logGroupName"].startswith("/aws/lambda/")  # one that has not run yet
         token: dict[str, str] = {}
         while True:
-            page = self._call(
-                lambda token=token: self._logs.filter_log_events(
-                    **params, startTime=max(start_ms, 0), **token
-                ),
-                empty=missing_ok or params["logGroupName"].startswith("/aws/lambda/"),
-            )
+            with self._api.told():
+                try:
+                    page = self._logs.filter_log_events(
+                        **params, startTime=max(start_ms, 0), **token
+                    )
+                except self._logs.exceptions.ResourceNotFoundException:
+                    if missing_ok:
+                        return
+                    raise
             yield from page.get("events", ())
             if "nextToken" not in page:
                 return
             token = {"nextToken": page["nextToken"]}
-
-    def _call(self, call: Any, *, empty: bool = False) -> Any:
-        """Return the answer of `call`; nothing, with `empty`, where there is no such log group."""
-        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
-
-        try:
-            return call()
-        except ClientError as error:
-            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-            if empty and code == "ResourceNotFoundException":
-                return {}  # a function that has not run yet has none
-            raise click.ClickException(f"{code}: {message}") from error
-        except EndpointConnectionError as error:
-            raise no_server(self._endpoint, "connection refused") from error
-        except (BotoCoreError, ValueError) as error:
-            raise click.ClickException(str(error)) from error

@@ -1,7 +1,10 @@
 """How commands find and ask a running server."""
 
+import http.client
 import json
 import urllib.error
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -40,13 +43,32 @@ def ask(endpoint: str) -> dict[str, Any]:
 
 def get(endpoint: str, name: str) -> bytes:
     """Return what the server at `endpoint` answers below /_albatross/."""
-    try:
+    with told(endpoint):
         return own_paths.get(endpoint, name, timeout_s=STATUS_S)
+
+
+@contextmanager
+def told(endpoint: str) -> Iterator[None]:
+    """Let what goes wrong with a call below /_albatross/ be told."""
+    try:
+        yield
     except own_paths.Refused as error:
         raise click.ClickException(f"{endpoint} refuses: {error}") from error
-    except (OSError, ValueError) as error:
+    except urllib.error.HTTPError as error:
+        with error:
+            said = _message(error.read().decode(errors="replace"))
+        raise click.ClickException(f"{endpoint}: {said or error}") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise no_server(endpoint, getattr(reason, "strerror", None) or reason) from error
+
+
+def _message(text: str) -> str:
+    """Return what an answer says: in JSON, its member `message`."""
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip()
 
 
 def no_server(endpoint: str, reason: object) -> click.ClickException:

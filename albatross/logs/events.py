@@ -169,7 +169,7 @@ def _direction(params: Mapping[str, Any], start_ms: int, end_ms: int) -> tuple[b
         return forwards, Position(start_ms) if forwards else Position(end_ms)
     match = _TOKEN.fullmatch(params["nextToken"])
     if match is None:
-        raise InvalidParameterException("The specified nextToken is invalid.")
+        raise lookup.bad_token()
     return match[1] == "f", Position(int(match[2]), int(match[3]), int(match[4]))
 
 
@@ -177,9 +177,9 @@ def _search_from(params: Mapping[str, Any], start_ms: int, end_ms: int) -> tuple
     """Return whether to search forwards, and from where."""
     if "nextToken" in params:
         way, *parts = lookup.parts_of(params["nextToken"], 4)
-        if way not in ("f", "b") or not all(part.isdigit() for part in parts):
-            raise InvalidParameterException("The specified nextToken is invalid.")
-        return way == "f", Position(*map(int, parts))
+        if way not in ("f", "b"):
+            raise lookup.bad_token()
+        return way == "f", Position(*map(lookup.number, parts))
     if params.get("startFromHead", True):
         return True, Position(start_ms)
     if params.get("startTime", LATEST_FIRST_MS) < LATEST_FIRST_MS:

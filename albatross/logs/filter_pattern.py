@@ -29,7 +29,10 @@ def compiled(pattern: str) -> Matcher:
     """Return what tells whether a message matches `pattern`. Raises BadPattern."""
     text = pattern.strip()
     if text.startswith("{"):
-        return filter_json.compiled(text)
+        try:
+            return filter_json.compiled(text)
+        except RecursionError:
+            raise BadPattern("it has too many parentheses within each other") from None
     if text.startswith("["):
         return filter_columns.compiled(text)
     return _terms(text)

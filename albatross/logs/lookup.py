@@ -71,5 +71,16 @@ def parts_of(token: str, count: int) -> list[str]:
     except (binascii.Error, UnicodeDecodeError):
         parts = []
     if len(parts) != count:
-        raise InvalidParameterException("The specified nextToken is invalid.")
+        raise bad_token()
     return parts
+
+
+def number(part: str) -> int:
+    """Return the number that a part of a token is. Raises InvalidParameterException."""
+    if not re.fullmatch("[0-9]{1,29}", part):
+        raise bad_token()
+    return int(part)
+
+
+def bad_token() -> InvalidParameterException:
+    return InvalidParameterException("The specified nextToken is invalid.")

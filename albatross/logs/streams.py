@@ -56,9 +56,7 @@ def describe_log_streams(
     streams.sort(key=key, reverse=descending)
     if "nextToken" in params:
         last_ms, name = lookup.parts_of(params["nextToken"], 2)
-        if not last_ms.isdigit():
-            raise InvalidParameterException("The specified nextToken is invalid.")
-        after = int(last_ms), name
+        after = lookup.number(last_ms), name
         streams = [e for e in streams if (key(e) < after if descending else key(e) > after)]
     limit = params.get("limit", _LIMIT)
     answer: dict[str, Any] = {

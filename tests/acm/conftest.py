@@ -1,6 +1,5 @@
 """One server for all tests of this folder; every test has an account of its own."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,8 +14,6 @@ from cryptography.x509.oid import NameOID
 
 from albatross import acm
 from tests.support.server import client, serve
-
-_accounts = itertools.count(300_000_000_001)
 
 
 @pytest.fixture(scope="session")
@@ -32,27 +28,9 @@ def url(directory: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def account() -> str:
-    return str(next(_accounts))
-
-
-@pytest.fixture
 def api(url: str, account: str) -> Any:
     """A boto3 client of the ACM API that lets bad parameters through."""
     return client("acm", url, access_key=account, parameter_validation=False)
-
-
-@pytest.fixture
-def refused() -> Callable[..., tuple[str, str]]:
-    """`refused(api.delete_certificate, CertificateArn="x")` returns code and message."""
-
-    def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as raised:
-            call(**params)
-        error = raised.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return refused
 
 
 @dataclass

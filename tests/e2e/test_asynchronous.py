@@ -233,7 +233,10 @@ def test_a_function_that_fails_is_tried_three_times_and_its_event_can_be_replaye
     assert gone.stdout == "deleted: 1\n"
     assert dead_letters(server, function) == []
     unknown = server.place.call("dead-letters", "--endpoint", server.url, "--delete", "x")
-    assert (unknown.returncode, unknown.stderr) == (1, "Error: There is no dead letter x.\n")
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        f"Error: {server.url}: There is no dead letter x.\n",
+    )
 
 
 def test_destinations_and_retries_are_those_of_the_qualifier(server, api, function, notes):

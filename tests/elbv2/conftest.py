@@ -1,7 +1,6 @@
 """One server for all tests of this folder; every test has an account of its own."""
 
 import io
-import itertools
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from albatross import acm, elbv2, lambda_, s3, trust_material
 from albatross.aws.app import Operations
@@ -26,8 +24,6 @@ OPERATIONS = {
     "acm": acm.OPERATIONS,
 }
 OK = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}]
-
-_accounts = itertools.count(200_000_000_001)
 
 
 @pytest.fixture(scope="session")
@@ -81,27 +77,9 @@ def strict_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def account() -> str:
-    return str(next(_accounts))
-
-
-@pytest.fixture
 def elb(url: str, account: str) -> Any:
     """A boto3 client of the elbv2 API that lets bad parameters through."""
     return client("elbv2", url, access_key=account, parameter_validation=False)
-
-
-@pytest.fixture
-def refused() -> Callable[..., tuple[str, str]]:
-    """`refused(elb.delete_rule, RuleArn="x")` returns code and message of the error."""
-
-    def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as raised:
-            call(**params)
-        error = raised.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return refused
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Regular expressions that AWS takes are taken, those that it excludes are refused."""
 
 import pytest
+import re2  # type: ignore[import-untyped]
 
 from albatross.elbv2 import regexes
 from albatross.model.errors import ValidationError
+from albatross.model.rule import HostHeader, HttpHeader, PathPattern
+from albatross.xds import patterns
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_taken(regex: str) -> None:
         pytest.param("*a", id="nothing to repeat"),
         pytest.param("a{1001}", id="too many repetitions"),
         pytest.param("((a{100}){100}){100}", id="too many repetitions together"),
-        pytest.param("[^a]{999}" * 12, id="too large"),
+        pytest.param(r"\w{1000}\w{1000}\w{1000}", id="too large"),
         pytest.param("a\n", id="control character"),
         pytest.param("\u00e4", id="beyond ASCII"),
     ],
@@ -55,3 +58,13 @@ def test_refused(regex: str) -> None:
     assert str(error.value) == (
         f"The 'path-pattern' value '{regex}' is not a valid regular expression"
     )
+
+
+@pytest.mark.parametrize("regex", [r"\w{1000}" * 2, ".{600}", "[^a]{600}", "k{1000}" * 2])
+def test_five_of_the_largest_are_not_too_large_for_the_proxy(regex: str) -> None:
+    regexes.check(regex, "value")
+    five = (regex,) * 5
+    header = HttpHeader(header_name="a", values=(), regex_values=five)
+    re2.compile(patterns.any_header(header))
+    re2.compile(patterns.any_host([HostHeader(values=(), regex_values=five)]))
+    re2.compile(patterns.any_path(PathPattern(values=(), regex_values=five)))

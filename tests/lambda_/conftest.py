@@ -1,18 +1,14 @@
 """One server for all tests of this folder; every test has an account of its own."""
 
 import io
-import itertools
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from albatross.lambda_ import OPERATIONS
 from tests.support.server import client, serve
-
-_accounts = itertools.count(100_000_000_001)
 
 
 def archive(**files: str) -> bytes:
@@ -33,11 +29,6 @@ def archive_fixture() -> Callable[..., bytes]:
 def url() -> Iterator[str]:
     with serve({"lambda": OPERATIONS}) as url:
         yield url
-
-
-@pytest.fixture
-def account() -> str:
-    return str(next(_accounts))
 
 
 @pytest.fixture
@@ -63,16 +54,3 @@ def create(api: Any) -> Callable[..., dict[str, Any]]:
         return api.create_function(**given)
 
     return create
-
-
-@pytest.fixture
-def refused() -> Callable[..., tuple[str, str]]:
-    """`refused(api.get_function, FunctionName="x")` returns code and message of the error."""
-
-    def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as raised:
-            call(**params)
-        error = raised.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return refused

@@ -1,17 +1,13 @@
 """One server of the CloudWatch Logs API for all tests of this folder; each has its own account."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from albatross.logs import Logs
 from tests.support.server import client, serve
-
-_accounts = itertools.count(500_000_000_001)
 
 
 @pytest.fixture(scope="session")
@@ -24,26 +20,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def account() -> str:
-    return str(next(_accounts))
-
-
-@pytest.fixture
 def api(url: str, account: str) -> Any:
     """A boto3 client that lets bad parameters through, and asks the server for streams, too."""
     return client(
         "logs", url, access_key=account, parameter_validation=False, inject_host_prefix=False
     )
-
-
-@pytest.fixture
-def refused() -> Callable[..., tuple[str, str]]:
-    """`refused(api.delete_log_group, logGroupName="x")` returns code and message."""
-
-    def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as raised:
-            call(**params)
-        error = raised.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return refused

@@ -88,6 +88,7 @@ def test_documents_match_json_patterns(pattern: str, expected: bool) -> None:
         *('"open', "%(a)%", "%a!%", "{ $.a = }", "{ a = 1 }", "{ $.a = 1", "{ $.a = 1 } x"),
         *("{ $.a > b }", "{ $.a IS 1 }", "{}", "[a b]", "[a", "[a, ..., b, ...]", "[a =]"),
         *("[a = 1 & b]", "[%a]", "{ $.a && $.b = 1 }"),
+        pytest.param(f"{{{'(' * 500}$.a = 1{')' * 500}}}", id="deep parentheses"),
     ],
 )
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from albatross.logs import Logs
+from albatross.logs import Logs, lookup
 from tests.support.server import client
 
 NO_GROUP = ("ResourceNotFoundException", "The specified log group does not exist.")
@@ -120,6 +120,8 @@ def test_what_is_there_is_not_made_twice(api, refused) -> None:
         ("describe_log_groups", {"limit": 51}),
         ("describe_log_groups", {"logGroupNamePrefix": "a", "logGroupNamePattern": "b"}),
         ("describe_log_groups", {"nextToken": "?"}),
+        ("describe_log_streams", {"logGroupName": GROUP, "nextToken": lookup.token("²", "s")}),
+        ("filter_log_events", {"logGroupName": GROUP, "nextToken": lookup.token("f", *"1²3")}),
         ("get_log_events", {"logStreamName": "s"}),
         ("get_log_events", {"logGroupName": GROUP, "logStreamName": "s", "nextToken": "f/1/s"}),
         ("filter_log_events", {"logGroupName": GROUP, "filterPattern": "{ $.a = }"}),
