@@ -126,8 +126,9 @@ def connection_manager(
     idle_timeout = {"seconds": int(attributes.get(oldest, "idle_timeout.timeout_seconds"))}
     # differs from AWS: where load balancers share a socket, `client_keep_alive.seconds` and the
     # idle timeout between requests are those of the oldest.
-    # differs from AWS: a change of `client_keep_alive.seconds` or of the idle timeout ends open
-    # connections, with their next answer or when they are idle; in AWS they keep the old values.
+    # differs from AWS: open connections end, with their next answer or when they are idle, where
+    # `client_keep_alive.seconds` or the idle timeout is changed, which in AWS concerns new ones,
+    # and where the first rule of a port that forwards to servers comes or the last one goes.
     keep_alive = {"seconds": int(attributes.get(oldest, "client_keep_alive.seconds"))}
     manager = manager_pb2.HttpConnectionManager(
         codec_type="HTTP1",  # HTTP/2 is for HTTPS listeners

@@ -118,7 +118,7 @@ def test_client_keep_alive_seconds_default_3600_60_to_604800(balancer: Balancer)
     good, bad = ("60", "604800"), (*NO_NUMBERS, "59", "604801")
     balancer.check("client_keep_alive.seconds", "3600", good, bad)
     page = (Path(__file__).parents[2] / "docs" / "deviations.md").read_text()
-    assert "A change of `client_keep_alive.seconds` or of the idle timeout ends open" in page
+    assert "where `client_keep_alive.seconds` or the idle timeout is changed" in page
 
 
 def test_routing_http2_enabled_default_true_alpn_h2(secure: Balancer) -> None:
