@@ -9,6 +9,7 @@ tested without the API's limit: tests/xds/test_listener.py, tests/xds/test_https
 import re
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,13 @@ class Balancer:
         assert self.described()[key] == default
         for value in (*good, default):
             assert self.set((key, value))[key] == value
-            assert self.described()[key] == value
+        before = self.described()
+        assert before[key] == default
         for value in bad:
-            code, message = self.refusal((key, value))
+            code, message = refused(partial(self.set, (key, value)))
             assert code == "ValidationError"
             assert message.startswith(f"'{key}' value '{value}' must be ")
+        assert self.described() == before
 
 
 @pytest.fixture(scope="module")
