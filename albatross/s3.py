@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from albatross import aws_session
+
 CONNECT_S, READ_S = 5, 10
 _CHUNK_BYTES = 1024 * 1024
 
@@ -46,24 +48,22 @@ def read(endpoint: str, location: Location, bytes_max: int) -> bytes:
             f"{location} cannot be read, because no S3 endpoint is configured: set s3_endpoint in "
             "albatross.toml, or ALBATROSS_S3_ENDPOINT, for example to http://127.0.0.1:9000"
         )
-    import botocore.session
+    from botocore import UNSIGNED
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    session = botocore.session.get_session()
-    for provider in ("container-role", "iam-role"):  # no waiting for what only AWS's machines have
-        session.get_component("credential_provider").remove(provider)
-    unsigned = session.get_credentials() is None
     config = Config(
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
         retries={"total_max_attempts": 2},
         s3={"addressing_style": "path"},
-        **({"signature_version": botocore.UNSIGNED} if unsigned else {}),
     )
     region = os.environ.get("AWS_REGION", "us-east-1")
     version = {"VersionId": location.version} if location.version else {}
     try:
+        session = aws_session.new()
+        if session.get_credentials() is None:
+            config = config.merge(Config(signature_version=UNSIGNED))
         client: Any = session.create_client(
             "s3", endpoint_url=endpoint, region_name=region, config=config
         )

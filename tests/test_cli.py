@@ -156,6 +156,14 @@ def test_without_a_server_its_absence_is_said_with_the_remedy(command):
     )
 
 
+@pytest.mark.parametrize("command", ["invoke", "logs"])
+def test_a_profile_that_is_not_there_is_said(monkeypatch, command):
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+    result = call(command, "f")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: The config profile (nobodys) could not be found\n"
+
+
 def test_status_shows_where_listeners_are_and_why_not():
     listener = {"protocol": "HTTP", "port": 80, "real_port": 8080, "error": None}
     found = {

@@ -61,3 +61,9 @@ def test_what_is_not_there_is_not_found(endpoint: str, bucket: Any, location: Lo
 def test_an_endpoint_that_does_not_answer_is_named(endpoint: str) -> None:
     with pytest.raises(s3.EndpointUnavailable, match=endpoint or "s3_endpoint"):
         s3.read(endpoint, Location("bucket", "key"), 1)
+
+
+def test_a_profile_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+    with pytest.raises(s3.EndpointUnavailable, match="nobodys"):
+        s3.read("http://127.0.0.1:1", Location("bucket", "key"), 1)

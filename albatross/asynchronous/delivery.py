@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import orjson
 
+from albatross import aws_session
 from albatross.asynchronous.event import Event, Result
 from albatross.asynchronous.record import qualified
 
@@ -75,15 +76,9 @@ def send(endpoint: str, message: Message) -> None:
             f"{message.destination} is in no AWS that this server knows: set "
             "destinations_endpoint in albatross.toml, or ALBATROSS_DESTINATIONS_ENDPOINT"
         )
-    import botocore.session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    session = botocore.session.get_session()
-    for provider in ("container-role", "iam-role"):  # no waiting for what only AWS's machines have
-        session.get_component("credential_provider").remove(provider)
-    if session.get_credentials() is None:  # enough for stand-ins for AWS
-        session.set_credentials(message.function_arn.split(":")[4], "none")
     config = Config(
         connect_timeout=_CONNECT_S,
         read_timeout=_READ_S,
@@ -92,6 +87,9 @@ def send(endpoint: str, message: Message) -> None:
     )
     region = message.destination.split(":")[3] or message.function_arn.split(":")[3]
     try:
+        session = aws_session.new()
+        if session.get_credentials() is None:  # enough for stand-ins for AWS
+            session.set_credentials(message.function_arn.split(":")[4], "none")
         client: Any = session.create_client(
             message.service, endpoint_url=endpoint, region_name=region, config=config
         )

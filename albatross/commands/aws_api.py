@@ -1,12 +1,12 @@
 """How commands call the AWS API of a running server. botocore is loaded when one does."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from albatross import aws_session
 from albatross.commands.server import no_server
 
 
@@ -17,19 +17,12 @@ class AwsApi:
     """
 
     def __init__(self, endpoint: str, region: str | None) -> None:
-        import botocore.session  # the other commands start without it
-
-        os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")  # there is none to ask
-        session = botocore.session.get_session()
-        own = None if session.get_credentials() else "albatross"
-        self._session: Any = session
         self._endpoint = endpoint
-        self._settings = {
-            "endpoint_url": endpoint,
-            "region_name": region or session.get_config_variable("region") or "us-east-1",
-            "aws_access_key_id": own,
-            "aws_secret_access_key": own,
-        }
+        with self.told():
+            self._session = session = aws_session.new()
+            if session.get_credentials() is None:
+                session.set_credentials("albatross", "albatross")
+            self._region = region or session.get_config_variable("region") or "us-east-1"
 
     def client(self, service: str, **limits: Any) -> Any:
         """Return botocore's client of a service, with these settings of `botocore.config`."""
@@ -37,7 +30,9 @@ class AwsApi:
 
         config = Config(retries={"total_max_attempts": 1}, **limits)
         with self.told():
-            return self._session.create_client(service, config=config, **self._settings)
+            return self._session.create_client(
+                service, endpoint_url=self._endpoint, region_name=self._region, config=config
+            )
 
     @contextmanager
     def told(self) -> Iterator[None]:

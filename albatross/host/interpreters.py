@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -48,9 +48,36 @@ class Interpreter:
     version: tuple[int, ...]
 
 
-@lru_cache(maxsize=64)
+_found: dict[str, Interpreter] = {}  # by runtime
+
+
 def python(name: str) -> Interpreter | None:
     """Return the Python for the runtime `name`, `pythonX.Y`, or None. May take a second."""
+    return _remembered(name, _find_python)
+
+
+def node(name: str) -> Interpreter | None:
+    """Return the Node.js for the runtime `name`, `nodejsX.x`, or None. May take a second."""
+    return _remembered(name, _find_node)
+
+
+def forget() -> None:
+    """Look for everything again."""
+    _found.clear()
+
+
+def _remembered(name: str, find: Callable[[str], Interpreter | None]) -> Interpreter | None:
+    """Return what was found before, if it is still there, else what is found now."""
+    before = _found.get(name)
+    if before is not None and os.path.exists(before.path):
+        return before
+    now = find(name)
+    if now is not None:
+        _found[name] = now
+    return now
+
+
+def _find_python(name: str) -> Interpreter | None:
     own = Interpreter(sys.executable, sys.version_info[:2])
     wanted = _numbers(name) or (3,)
     names = ["python3", "python", *(f"python3.{minor}" for minor in range(_PYTHON_MIN[1], 20))]
@@ -60,9 +87,7 @@ def python(name: str) -> Interpreter | None:
     return _warned(name, wanted, chosen, "Python")
 
 
-@lru_cache(maxsize=64)
-def node(name: str) -> Interpreter | None:
-    """Return the Node.js for the runtime `name`, `nodejsX.x`, or None. May take a second."""
+def _find_node(name: str) -> Interpreter | None:
     wanted = _numbers(name)[:1] or (0,)  # `nodejs` alone was the first of them
     found = chain(_on_path(["node", "nodejs"]), _installed(_NODES, digits=1))
     probe = "process.versions.node.split('.')[0] + ' ' + process.execPath"
@@ -155,7 +180,6 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, found.group().split("."))) if found else ()
 
 
-@lru_cache(maxsize=256)
 def _probed(path: str, probe: tuple[str, ...]) -> Interpreter | None:
     """Ask the program what it really is; None when it does not run."""
     try:

@@ -124,3 +124,10 @@ def test_what_is_not_there_is_said(endpoint):
         send("", message)
     with pytest.raises(Undeliverable, match=r"127\.0\.0\.1:1"):
         send("http://127.0.0.1:1", message)
+
+
+def test_a_profile_that_is_not_there_is_said(endpoint, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+    message = Message.record(EVENT, f"arn:aws:sqs:{REGION}:{ACCOUNT}:any", b"{}", is_success=True)
+    with pytest.raises(Undeliverable, match="nobodys"):
+        send(endpoint, message)

@@ -24,8 +24,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("N_PREFIX", str(tmp_path / "prefix"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    interpreters.python.cache_clear()
-    interpreters.node.cache_clear()
+    interpreters.forget()
 
     def install(place: str, says: str, real: str = "$0") -> Path:
         path = tmp_path / place
@@ -35,8 +34,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
         return path
 
     yield install
-    interpreters.python.cache_clear()
-    interpreters.node.cache_clear()
+    interpreters.forget()
 
 
 @pytest.mark.parametrize(
@@ -149,6 +147,24 @@ def test_without_another_python_ours_runs_all(machine: Machine) -> None:
     assert interpreters.python("python2.7") == OWN
 
 
-def test_no_node_is_none(machine: Machine) -> None:
+def test_no_node_is_none_until_one_is_installed(machine: Machine) -> None:
     machine("bin/node", "12")
     assert interpreters.node("nodejs12.x") is None
+    new = machine("home/.nvm/versions/node/v22.3.0/bin/node", "22")
+    assert interpreters.node("nodejs12.x") == Interpreter(str(new), (22,))
+
+
+def test_what_is_gone_is_looked_for_again(machine: Machine) -> None:
+    old = machine("home/.nvm/versions/node/v22.3.0/bin/node", "22")
+    assert interpreters.node("nodejs22.x") == Interpreter(str(old), (22,))
+    new = machine("home/.nvm/versions/node/v22.4.0/bin/node", "22")
+    assert interpreters.node("nodejs22.x") == Interpreter(str(old), (22,))
+    old.unlink()
+    assert interpreters.node("nodejs22.x") == Interpreter(str(new), (22,))
+
+
+def test_a_stand_in_that_did_not_run_is_asked_again(machine: Machine) -> None:
+    machine("bin/node", "")
+    assert interpreters.node("nodejs22.x") is None
+    path = machine("bin/node", "22")
+    assert interpreters.node("nodejs22.x") == Interpreter(str(path), (22,))
