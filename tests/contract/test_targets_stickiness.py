@@ -184,6 +184,35 @@ def test_awsalbapp_generated_only_when_the_target_sets_the_configured_cookie_sec
         assert set_cookies(answer)["AWSALBAPP-0"].endswith(suffix)
 
 
+@pytest.mark.parametrize("name", ["SESSION", "a.b+c*d-e%f"])
+def test_app_cookie_clients_return_both_cookies_to_stay(
+    traffic: Stack, servers: Backends, name: str
+) -> None:
+    three = [servers.start(one, headers=[f"Set-Cookie: {name}=1"]) for one in "abc"]
+    group = make_group(traffic, *three)
+    set_group(
+        traffic,
+        group,
+        stickiness__enabled="true",
+        stickiness__type="app_cookie",
+        stickiness__app_cookie__cookie_name=name,
+    )
+    front = traffic.front(forward(group))
+    until_healthy(traffic, group)
+    first = front.get()
+    for one in three:
+        one.headers = []
+    ours = f"AWSALBAPP-0={value_of(first, 'AWSALBAPP-0')}"
+    for both in (f"{name}=any; {ours}", f"x=1; {ours}; {name}="):
+        answers = [front.get("/", f"Cookie: {both}") for _ in range(6)]
+        assert {by(answer) for answer in answers} == {by(first)}
+        assert all("AWSALBAPP-0" in set_cookies(answer) for answer in answers)  # renewed
+    for not_both in (ours, f"{name}=1", f"x{name}=1; {ours}", f"{name.swapcase()}=1; {ours}"):
+        answers = [front.get("/", f"Cookie: {not_both}") for _ in range(6)]
+        assert len({by(answer) for answer in answers}) == 3
+        assert not any(set_cookies(answer) for answer in answers)
+
+
 def test_app_cookie_duration_seconds_ends_the_session(traffic: Stack, servers: Backends) -> None:
     three = [servers.start(name, headers=["Set-Cookie: SESSION=1"]) for name in "abc"]
     group = make_group(traffic, *three)
@@ -232,5 +261,5 @@ def test_without_stickiness_there_are_no_cookies(traffic: Stack, servers: Backen
 def test_app_cookie_with_weighted_tgs_and_one_cookie_not_four_are_deviations() -> None:
     page = (Path(__file__).parents[2] / "docs" / "deviations.md").read_text()
     assert "Cookies of applications work with weighted target groups, too." in page
-    assert "there is no -1 to -3" in page
+    assert "AWSALBAPP-0; there is no -1 to -3" in page
     assert "The key of the cookies of sticky sessions does not change" in page

@@ -8,7 +8,7 @@
 local find, format, gmatch, gsub, match, sub = string.find, string.format, string.gmatch, string.gsub, string.match, string.sub
 local xor = bit.bxor
 
--- differs from AWS: an application's sticky session needs one cookie, AWSALBAPP-0; there is no -1 to -3.
+-- differs from AWS: beside an application's cookie there is one of ours, AWSALBAPP-0; there is no -1 to -3.
 local COOKIE_DAYS = 7
 local TIME_DIGITS = 8
 local CHROMIUM_MIN = 80 -- from here on SameSite=None is known
@@ -38,7 +38,7 @@ end
 
 local function cookie(headers, name)
   local text = headers:get("cookie")
-  return text and match("; " .. text, "[;,]%s*" .. gsub(name, "%-", "%%-") .. "=([^;,%s]*)")
+  return text and match("; " .. text, "[;,]%s*" .. gsub(name, "%p", "%%%0") .. "=([^;,%s]*)")
 end
 
 -- The target that the cookie `value` stands for, if it is not too old.
@@ -54,7 +54,7 @@ function envoy_on_request(handle)
   local to, headers = configuration(handle), handle:headers()
   local value
   if to.by_application then
-    value = cookie(headers, "AWSALBAPP-0")
+    value = cookie(headers, to.cookie) and cookie(headers, "AWSALBAPP-0")
   else
     value = cookie(headers, "AWSALBCORS") or cookie(headers, "AWSALB")
   end
@@ -92,7 +92,6 @@ function envoy_on_response(handle)
     return
   end
   local noted = handle:streamInfo():dynamicMetadata():get("albatross") or {}
-  -- AWS is silent: an application's sticky session is renewed by every response.
   if noted.sticky or sets_cookie(headers, to.cookie) then
     headers:add("set-cookie", "AWSALBAPP-0" .. rest .. (noted.chromium and "; SameSite=None; Secure" or ""))
   end
