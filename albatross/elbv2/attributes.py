@@ -14,7 +14,7 @@ from albatross.model import attributes
 from albatross.model.errors import InvalidConfigurationRequest, ValidationError
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
-from albatross.model.target_group import TargetGroup
+from albatross.model.target_group import ALL_ZONES, TargetGroup
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
@@ -99,6 +99,8 @@ def modify_target_group_attributes(tx: "Transaction", params: Mapping[str, Any])
             f"with the {group.protocol} protocol"
         )
     _check(group, "Target group", new)
+    if new.get(_CROSS_ZONE) == "false":
+        _check_zones(group)
     changed = replace(group, attributes={**group.attributes, **new})
     if group.target_type != "lambda":
         _check_servers(changed)
@@ -206,6 +208,15 @@ def _check_servers(group: TargetGroup) -> None:
     ):
         raise InvalidConfigurationRequest(
             "You must set an application cookie name to enable stickiness of type 'app_cookie'"
+        )
+
+
+def _check_zones(group: TargetGroup) -> None:
+    """Check that `group`'s targets can do without cross-zone load balancing."""
+    if any(target.availability_zone == ALL_ZONES for target in group.targets):
+        raise InvalidConfigurationRequest(
+            f"'{_CROSS_ZONE}' cannot be 'false' while targets are registered with the "
+            f"Availability Zone '{ALL_ZONES}'"
         )
 
 

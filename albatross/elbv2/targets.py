@@ -17,13 +17,12 @@ from albatross.model.errors import AccessDenied, InvalidTarget, TooManyTargets, 
 from albatross.model.function import LATEST, Function
 from albatross.model.health import TargetHealth, because, shown
 from albatross.model.leniency import Leniency
-from albatross.model.target_group import Target, TargetGroup
+from albatross.model.target_group import ALL_ZONES, Target, TargetGroup
 from albatross.model.version import Alias, Version
 
 if TYPE_CHECKING:
     from albatross.store.transaction import Transaction
 
-ALL_ZONES = "all"  # a function is in no Availability Zone
 _DELAY = "deregistration_delay.timeout_seconds"
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+ALL_ZONES = "all"  # the Availability Zone of functions, and of addresses beyond the VPC
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:

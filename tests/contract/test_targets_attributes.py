@@ -154,6 +154,26 @@ def test_load_balancing_cross_zone_enabled_default_use_load_balancer_configurati
     check(servers_group, lambda_group, CROSS_ZONE, default, good, bad)
 
 
+def test_load_balancing_cross_zone_enabled_not_false_where_a_target_is_in_all_zones(
+    traffic: Stack, elb: Any
+) -> None:
+    group = Group(traffic, elb, "ip")
+    in_all = {"Id": "10.0.0.1", "AvailabilityZone": "all"}
+    elb.register_targets(
+        TargetGroupArn=group.arn,
+        Targets=[in_all, {"Id": "10.0.0.2", "AvailabilityZone": "us-east-1a"}, {"Id": "10.0.0.3"}],
+    )
+    assert group.refusal((CROSS_ZONE, "false")) == (
+        "InvalidConfigurationRequest",
+        f"'{CROSS_ZONE}' cannot be 'false' while targets are registered with the "
+        "Availability Zone 'all'",
+    )
+    group.set((CROSS_ZONE, "true"))
+    group.set((DELAY, "0"))
+    elb.deregister_targets(TargetGroupArn=group.arn, Targets=[in_all])
+    assert group.set((CROSS_ZONE, "false"))[CROSS_ZONE] == "false"
+
+
 def test_slow_start_duration_seconds_default_0_0_or_30_to_900_not_with_lor_or_weighted_random(
     servers_group: Group, lambda_group: Group
 ) -> None:
