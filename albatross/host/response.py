@@ -203,7 +203,10 @@ def encode(response: Response, *, head: bool = False, chunked: bool = False) -> 
 
 def _document(result: bytes) -> Document:
     # AWS is silent: members of the result that the load balancer does not know are ignored.
-    # AWS is silent: a result with half of a surrogate pair ("\ud800") is not taken as JSON.
+    # AWS is silent: a result with half of a surrogate pair ("\ud800"), with a number beyond the
+    # range of a double (1e400) or with more than 1,024 brackets inside each other is not taken as
+    # JSON.
+    # AWS is silent: of a member that is there twice the last one counts.
     try:
         document = orjson.loads(result)
     except orjson.JSONDecodeError as error:
@@ -234,6 +237,8 @@ def _reason(document: Document, status: int) -> str:
     # AWS is silent: a control character in `statusDescription` is refused with 502.
     # AWS is silent: a `statusDescription` with another code than `statusCode` gives only its text.
     # AWS is silent: a `statusDescription` that is not a code and a text is ignored.
+    # AWS is silent: a `statusDescription` of more bytes than response headers may have is refused
+    # with 502.
     if "statusDescription" not in document:
         return _REASONS.get(status, "")
     description = document["statusDescription"]
@@ -241,6 +246,8 @@ def _reason(document: Document, status: int) -> str:
         raise _wrong("statusDescription", 'a string such as "200 OK"', description)
     if _has_controls(description):
         raise _wrong("statusDescription", "no control characters", description)
+    if len(description.encode()) > HEADERS_BYTES_MAX:
+        raise _Invalid(f"statusDescription: expected at most {HEADERS_BYTES_MAX:,} bytes")
     code, _, text = description.partition(" ")
     is_code = len(code) == 3 and code.isdecimal()
     return (text.strip() if is_code else "") or _REASONS.get(status, "")
@@ -332,12 +339,20 @@ def _body(document: Document) -> bytes:
         raise _wrong("isBase64Encoded", "a boolean", is_base64)
     if not is_base64:
         return body.encode()
-    # AWS is silent: Base64 of no body is an empty body; missing padding is refused with 502.
     try:
-        return a2b_base64(body, strict_mode=True)
+        return from_base64(body)
     except ValueError as error:
         expected = "padded Base64 without line breaks, because isBase64Encoded is true"
         raise _Invalid(f"body: expected {expected}, found none ({error})") from error
+
+
+def from_base64(text: str) -> bytes:
+    """Return the bytes of a body in Base64, or raise ValueError when it is not exactly that."""
+    # AWS is silent: Base64 of no body is an empty body; missing padding, and more than is needed,
+    # is refused with 502.
+    if len(text) % 4 or text.endswith("==="):
+        raise ValueError("its padding is wrong")  # Python lets more than is needed pass
+    return a2b_base64(text, strict_mode=True)
 
 
 def _ignored(document: Document, multi_value: bool) -> str | None:

@@ -4,13 +4,12 @@ Source: Lambda guide, "Invoking Lambda function URLs", response payload format.
 """
 
 import re
-from binascii import Error, a2b_base64
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
-from albatross.host.response import BODILESS, Lines, Response
+from albatross.host.response import BODILESS, Lines, Response, from_base64
 
 HTTP_RESPONSE = "application/vnd.awslambda.http-integration-response"
 DELIMITER = bytes(8)  # after the metadata of a stream
@@ -143,6 +142,6 @@ def _body(document: dict[str, Any]) -> bytes:
     if not document.get("isBase64Encoded"):
         return body.encode()
     try:
-        return a2b_base64(body, strict_mode=True)
-    except (Error, ValueError):
+        return from_base64(body)
+    except ValueError:
         raise _Invalid("body: expected Base64") from None

@@ -114,8 +114,11 @@ def network_filters(manager: manager_pb2.HttpConnectionManager) -> list[dict[str
 # balancer's headers Date comes last, not second.
 # differs from AWS: a client's Keep-Alive, Proxy-Connection, TE but `trailers`, Upgrade and those of
 # its x-envoy-* headers that mean something to the proxy are not handed on.
-# AWS is silent: headers that a client names in Connection are not handed on.
-# differs from AWS: over HTTP/2, too, `Expect: 100-continue` is answered with 100.
+# AWS is silent: headers that a client names in Connection are not handed on, nor are their names
+# there.
+# differs from AWS: over HTTP/2 and HTTP/1.0, too, `Expect: 100-continue` is answered with 100.
+# differs from AWS: names of headers in a response that differ in case alone are all sent as the
+# first of them is written.
 def connection_manager(
     name: str, table: str, oldest: LoadBalancer, *, keep_case: bool = False
 ) -> manager_pb2.HttpConnectionManager:

@@ -306,6 +306,8 @@ def test_a_missing_status_code_is_an_invalid_response(document):
         pytest.param("aG k=", id="space"),
         pytest.param("aGk", id="no padding"),
         pytest.param("aGk==", id="too much padding"),
+        pytest.param("aGkh=", id="padding where none is needed"),
+        pytest.param("aGkh====", id="four signs of padding"),
         pytest.param("aG=k", id="padding inside"),
         pytest.param("-_8=", id="URL-safe alphabet"),
         pytest.param("<p>é</p>", id="text"),

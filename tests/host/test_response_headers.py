@@ -223,6 +223,13 @@ def test_headers_over_32_k_together_are_an_invalid_response():
     assert detail == "headers: expected at most 32,768 bytes, found 32,769"
 
 
+def test_a_status_description_of_32_k_is_sent_and_a_longer_one_refused():
+    longest = "200 ".ljust(HEADERS_BYTES_MAX - 2, "x") + "é"
+    assert response_to({"statusCode": 200, "statusDescription": longest}).reason == longest[4:]
+    detail = refusal({"statusCode": 200, "statusDescription": longest + "x"})
+    assert detail == "statusDescription: expected at most 32,768 bytes"
+
+
 @pytest.mark.parametrize(
     ("multi_value", "detail"),
     [

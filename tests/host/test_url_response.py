@@ -90,6 +90,7 @@ def test_a_result_with_a_status_code_is_a_response(document, status, headers, bo
         pytest.param({"statusCode": 200, "cookies": "a=1"}, id="cookies a string"),
         pytest.param({"statusCode": 200, "cookies": ["a\n"]}, id="cookie injection"),
         pytest.param({"statusCode": 200, "body": "a", "isBase64Encoded": True}, id="bad Base64"),
+        pytest.param({"statusCode": 200, "body": "aGkh=", "isBase64Encoded": True}, id="padding"),
         pytest.param({"statusCode": "2" * 5000}, id="more digits than a number may have"),
         pytest.param(b'{"statusCode": 200, "body": %b%b}' % (b"[" * 500, b"]" * 500), id="depth"),
     ],
