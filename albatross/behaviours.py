@@ -11,33 +11,43 @@ LATER = ""
 # Area -> behaviour -> the file below tests/ that proves it, or LATER.
 BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
     "From the request to the event": {
-        "Path and query as the client sent them, not decoded": "host/test_event.py",
-        "Single-value or multi-value fields, by the target group's attribute": "host/test_event.py",
-        "Base64 by content type and content encoding": "host/test_event.py",
-        "X-Forwarded-For in its three modes, with the client's port or without": (
-            "xds/test_lua_request.py"
+        "Path and query as the client sent them, not decoded": "contract/test_event_query.py",
+        "Single-value or multi-value fields, by the target group's attribute": (
+            "contract/test_event_document.py"
         ),
-        "X-Forwarded-Proto and X-Forwarded-Port of the listener": "xds/test_lua_request.py",
-        "X-Amzn-Trace-Id": "xds/test_lua_request.py",
-        "Host by the listener's port, preserved if wanted": "xds/test_lua_request.py",
-        "Invalid header names kept or dropped": "xds/test_lua_request.py",
-        "Expect: 100-continue": "xds/test_listener.py",
-        "HTTP/1.0 clients": "xds/test_listener.py",
-        "HTTP/2 clients": "e2e/test_https_through_proxy.py",
+        "Base64 by content type and content encoding": "contract/test_event_body.py",
+        "X-Forwarded-For in its three modes, with the client's port or without": (
+            "contract/test_event_own_headers.py"
+        ),
+        "X-Forwarded-Proto and X-Forwarded-Port of the listener": (
+            "contract/test_event_own_headers.py"
+        ),
+        "X-Amzn-Trace-Id": "contract/test_event_own_headers.py",
+        "Host by the listener's port, preserved if wanted": "contract/test_event_own_headers.py",
+        "Invalid header names kept or dropped": "contract/test_event_headers.py",
+        "Expect: 100-continue": "contract/test_event_headers.py",
+        "Methods, also those of one's own": "contract/test_event_methods.py",
+        "HTTP/1.0 clients": "contract/test_event_document.py",
+        "HTTP/2 clients": "contract/test_event_document.py",
         "Headers about TLS and client certificates": "xds/test_https.py",
+        "Health checks": "contract/test_event_health_check.py",
     },
     "From the result to the response": {
-        "Status, description, headers, body, Base64": "host/test_response.py",
+        "Status, description, headers, body, Base64": "contract/test_response_document.py",
         "A result that is no response is a 502; `albatross run` says what is wrong with it": (
             "host/test_response.py"
         ),
-        "Hop-by-hop headers dropped, Content-Length computed": "host/test_response.py",
-        "Every error reason with its status and page": "host/test_response.py",
-        "HEAD, 204 and 304": "host/test_response.py",
-        "Names of headers keep their letter case": "xds/test_listener.py",
+        "Hop-by-hop headers dropped, Content-Length computed": (
+            "contract/test_response_headers.py"
+        ),
+        "Every error reason with its status and page": "contract/test_response_failures.py",
+        "HEAD, 204 and 304": "contract/test_response_headers.py",
+        "Names of headers keep their letter case": "contract/test_response_headers.py",
         "413 for a request body that is too large": "xds/test_listener.py",
-        "502 for throttling, missing permission, a missing function": "host/test_host.py",
-        "503 for a target group without a target": "host/test_host.py",
+        "502 for throttling, missing permission, a missing function": (
+            "contract/test_response_failures.py"
+        ),
+        "503 for a target group without a target": "contract/test_response_failures.py",
         "504 at the idle timeout": "host/test_host.py",
     },
     "Listeners, rules and actions": {

@@ -35,8 +35,8 @@ _HEAD = """\
 
 What Albatross does, each line with the file below `tests/` that proves it, and what is still to
 come. Where it knowingly behaves otherwise than AWS is in [deviations.md](deviations.md). Tests in
-`contract/` hold what AWS documents of routing, targets, the Lambda host, quotas and access logs
-statement by statement, from outside; each is named by what it holds.
+`contract/` hold what AWS documents of routing, events, responses, targets, the Lambda host, quotas
+and access logs statement by statement, from outside; each is named by what it holds.
 """
 _OPERATIONS_HEAD = """\
 # Operations of the APIs

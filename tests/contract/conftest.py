@@ -1,19 +1,50 @@
 """The contract row by row, from outside: one server, and an S3 that holds what tests put there."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import multi, single
+from tests.support import lambda_service
 from tests.support.access_logs import Logs
 from tests.support.backends import Backends, backends
+from tests.support.command import free_port, zipped
+from tests.support.node import NODE
 from tests.support.objects import Objects, serving
 from tests.support.rules import ANY, Matching, rule
 from tests.support.server import client as aws_client
-from tests.support.stack import Front, Stack, fixed, stack
+from tests.support.stack import Front, Stack, fixed, forward, stack
 
 __all__ = ["multi", "single"]
+
+# Functions of another Lambda service (tests/support/lambda_service.py); `gone` of one that is not.
+FAR = "arn:aws:lambda:us-east-1:123456789012:function:far-"
+NODE_FUNCTION = """
+exports.handler = async (event) => {
+  if (!event.path.startsWith("/-/")) return {statusCode: 200, body: JSON.stringify(event)};
+  const {body} = event;
+  return eval(`(${event.isBase64Encoded ? Buffer.from(body, "base64") : body})`);
+};
+"""
+RAW_FUNCTION = """
+import base64, http.client, json, os
+
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+path = "/2018-06-01/runtime/invocation/"
+
+while True:
+    api.request("GET", path + "next")
+    answer = api.getresponse()
+    event = json.loads(answer.read())
+    result = event["body"].encode()
+    if event["isBase64Encoded"]:
+        result = base64.b64decode(result)
+    id_ = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    api.request("POST", path + id_ + "/response", result)
+    api.getresponse().read()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +56,17 @@ def objects() -> Iterator[Objects]:
 
 @pytest.fixture(scope="session")
 def traffic(objects: Objects) -> Iterator[Stack]:
-    with stack(ALBATROSS_S3_ENDPOINT=objects.url, ALBATROSS_LOG_INTERVAL_S="1") as running:
-        yield running
+    with lambda_service.serving() as far:
+        gone = f"http://127.0.0.1:{free_port()}"
+        settings = f'[remote_functions]\n"{FAR}gone" = "{gone}"\n"{FAR}*" = "{far}"\n'
+        variables = {
+            "ALBATROSS_S3_ENDPOINT": objects.url,
+            "ALBATROSS_LOG_INTERVAL_S": "1",
+            "AWS_ACCESS_KEY_ID": "any",
+            "AWS_SECRET_ACCESS_KEY": "any",
+        }
+        with stack(settings=settings, **variables) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +102,49 @@ def servers() -> Iterator[Backends]:
     """Servers that may be targets."""
     with backends() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def single_h2(traffic: Stack) -> Front:
+    """An HTTPS listener in front of the function; events have single values."""
+    return traffic.front(forward(traffic.group()), port=443, certificate=_certificate(traffic))
+
+
+@pytest.fixture(scope="session")
+def multi_h2(traffic: Stack) -> Front:
+    """The same, with multi-value headers on."""
+    action = forward(traffic.group(multi_value=True))
+    return traffic.front(action, port=443, certificate=_certificate(traffic))
+
+
+def _certificate(traffic: Stack) -> str:
+    arn: str = traffic.server.client("acm").request_certificate(
+        DomainName="www.example.com", KeyAlgorithm="EC_prime256v1"
+    )["CertificateArn"]
+    return arn
+
+
+@pytest.fixture(scope="session")
+def node(traffic: Stack) -> Front:
+    """In front of a Node.js function: returns its event, or below /-/ what an expression is."""
+    if NODE is None:
+        pytest.skip("node is not on the PATH")
+    function = traffic.make(
+        "",
+        Runtime="nodejs20.x",
+        Handler="index.handler",
+        Code={"ZipFile": zipped(NODE_FUNCTION, "index.js")},
+    )
+    return traffic.front(forward(traffic.group(function=function)))
+
+
+@pytest.fixture(scope="session")
+def raw(traffic: Stack) -> Front:
+    """In front of a function without a runtime of AWS's: its result is a request's body."""
+    function = traffic.make(
+        "",
+        Runtime="provided.al2023",
+        Handler="any",
+        Code={"ZipFile": zipped(f"#!{sys.executable}\n{RAW_FUNCTION}", "bootstrap", 0o755)},
+    )
+    return traffic.front(forward(traffic.group(function=function)))

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_http2_through_proxy import NAME, ask
 from tests.support.access_logs import Logs, turn_on
 from tests.support.backends import Backend, Backends
 from tests.support.command import free_port, until
 from tests.support.groups import make_group, until_healthy
+from tests.support.http2 import NAME, ask
 from tests.support.rules import path
 from tests.support.stack import Front, Stack, event, fixed, forward, redirect, request
 from tests.support.tls import TlsClient, client_context

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.test_http2_through_proxy import ask
 from tests.support.envoy import Answer
+from tests.support.http2 import ask
 from tests.support.rules import path, rule, url_rewrite
 from tests.support.stack import Front, Stack, fixed, forward, redirect, request
 

@@ -11,10 +11,10 @@ from contextlib import ExitStack
 import pytest
 
 from tests.contract.test_routing_limits import MIB, is_page
-from tests.e2e.test_http2_through_proxy import ask
 from tests.support.backends import Backends
 from tests.support.command import until
 from tests.support.groups import make_group
+from tests.support.http2 import ask
 from tests.support.rules import path, rule, url_rewrite, weighted
 from tests.support.stack import Front, Stack, event, fixed, forward, redirect, request
 from tests.support.tls import TlsClient

@@ -3,8 +3,6 @@ checks for your target groups", "Lambda functions as targets"; elbv2 API, `Creat
 """
 
 import asyncio
-import json
-import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from tests.support.backends import Backend, Backends
 from tests.support.command import until
-from tests.support.groups import at, health, make_group, states, until_healthy
+from tests.support.groups import at, make_group, states, until_healthy
 from tests.support.rules import refused
 from tests.support.stack import INSTANCE, Stack, forward
 from tests.support.targets import OK, answering, answering_http2, server_tls
@@ -353,60 +351,6 @@ def test_grpc_checks_call_aws_alb_healthcheck_and_http2_checks_the_path(
         "POST",
         "/AWS.ALB/healthcheck",
     )
-
-
-CHECKED_FUNCTION = """
-def handler(event, context):
-    if "host" in event.get("headers", event.get("multiValueHeaders")):
-        return {"statusCode": 200, "body": "client"}
-    import json, os, socket
-    notes = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    notes.sendto(json.dumps(event).encode(), ("127.0.0.1", int(os.environ["NOTES"])))
-    return {"statusCode": 200}
-"""
-
-
-EVENT = {
-    "httpMethod": "GET",
-    "path": "/health",
-    "queryStringParameters": {},
-    "headers": {"user-agent": "ELB-HealthChecker/2.0"},
-    "body": "",
-    "isBase64Encoded": False,
-}
-MULTI_VALUE = {
-    "httpMethod": "GET",
-    "path": "/health",
-    "multiValueQueryStringParameters": {"deep": ["1"]},
-    "multiValueHeaders": {"user-agent": ["ELB-HealthChecker/2.0"]},
-    "body": "",
-    "isBase64Encoded": False,
-}
-
-
-@pytest.mark.parametrize(
-    ("path", "multi_value", "expected"),
-    [
-        pytest.param("/health", False, EVENT, id="single values"),
-        pytest.param("/health?deep=1", True, MULTI_VALUE, id="multi-value headers"),
-    ],
-)
-def test_lambda_is_checked_with_the_event_of_a_health_check(
-    traffic: Stack, path: str, multi_value: bool, expected: dict[str, Any]
-) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as notes:
-        notes.bind(("127.0.0.1", 0))
-        notes.settimeout(10)
-        variables = {"Variables": {"NOTES": str(notes.getsockname()[1])}}
-        function = traffic.make(CHECKED_FUNCTION, Environment=variables)
-        group = traffic.group(function=function, multi_value=multi_value)
-        traffic.elb.modify_target_group(TargetGroupArn=group, HealthCheckPath=path, **CHECKED)
-        front = traffic.front(forward(group))
-        context = {"requestContext": {"elb": {"targetGroupArn": group}}}
-        assert json.loads(notes.recv(10_000)) == context | expected
-    until(lambda: states(traffic, group) == {None: "healthy"})
-    assert health(traffic, group)[None] == {"State": "healthy"}
-    assert front.get().body == b"client"
 
 
 def test_lambda_result_judged_status_code_in_matcher(traffic: Stack) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from albatross.model import pages
-from tests.e2e.test_limits_through_proxy import MIB
 from tests.e2e.test_rules_through_proxy import ANY, group_of, rule, url_rewrite, weighted
 from tests.support.backends import backends
 from tests.support.envoy import Answer
@@ -23,6 +22,7 @@ HOST_REWRITE = {
     "HostHeaderRewriteConfig": {"Rewrites": [{"Regex": "^(.*)$", "Replace": "in.$1"}]},
 }
 EXPECT = "Expect: 100-continue"
+MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")

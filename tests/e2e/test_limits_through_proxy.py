@@ -13,7 +13,6 @@ from albatross.model import pages
 from tests.support.command import until
 from tests.support.stack import event, fixed, redirect, request
 
-MIB = 1024 * 1024
 HOST = "Host: example.com\r\n"
 
 
@@ -158,23 +157,6 @@ def test_an_unexpected_version_is_served_as_http_1_0(single, line):
     answer = single.send(f"{line}\r\nHost: a\r\n\r\n")
     assert event(answer)["path"] == "/"
     assert answer.closed
-
-
-def test_options_asterisk_is_refused(single):
-    with single.connect() as client:
-        client.write(get(line="OPTIONS * HTTP/1.1") + get(line="GET /next HTTP/1.1"))
-        assert_page(client.read(), 400, closes=False)
-        assert event(client.read())["path"] == "/next"
-
-
-@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
-def test_grpc_is_an_incompatible_protocol(single, content_type):
-    answer = single.post("/", f"Content-Type: {content_type}", "TE: trailers", body=b"\0\0\0\0\0")
-    assert_page(answer, 464, closes=False)
-
-
-def test_grpc_web_is_not_grpc(single):
-    assert single.post("/", "Content-Type: application/grpc-web", body=b"x").status == 200
 
 
 def test_a_thousand_header_lines_pass(multi):

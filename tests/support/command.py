@@ -74,10 +74,11 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def zipped(source: str, name: str = "app.py") -> bytes:
-    archive = io.BytesIO()
+def zipped(source: str, name: str = "app.py", mode: int = 0o644) -> bytes:
+    archive, entry = io.BytesIO(), zipfile.ZipInfo(name)
+    entry.external_attr = mode << 16
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr(name, source)
+        file.writestr(entry, source)
     return archive.getvalue()
 
 
@@ -192,10 +193,13 @@ def make_function(server: Server, name: str, source: str = HELLO, **options: Any
     functions = server.client("lambda")
     arn: str = functions.create_function(
         FunctionName=name,
-        Runtime=f"python3.{sys.version_info.minor}",
-        Handler="app.handler",
         Role="arn:aws:iam::123456789012:role/any",
-        **{"Code": {"ZipFile": zipped(source)}, **options},
+        **{
+            "Runtime": f"python3.{sys.version_info.minor}",
+            "Handler": "app.handler",
+            "Code": {"ZipFile": zipped(source)},
+            **options,
+        },
     )["FunctionArn"]
     functions.add_permission(
         FunctionName=name,

@@ -68,6 +68,8 @@ def answer(document):
 """
 
 
+# The headers of an event that the load balancer has written.
+OWN = {"host", "x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"}
 INSTANCE = "i-0123456789abcdef0"  # is where servers of tests are: on the loopback
 _CONFIG = {"host_header": "HostHeaderConfig", "path_pattern": "PathPatternConfig"}
 
@@ -177,6 +179,11 @@ def event(answer: Answer) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(answer.body)
     assert "requestContext" in document, document
     return document
+
+
+def client_headers(event: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the headers of an event in multi-value form that came from the client."""
+    return {name: of for name, of in event["multiValueHeaders"].items() if name not in OWN}
 
 
 def sha256(data: bytes) -> str:
@@ -303,14 +310,18 @@ def redirect(status: int = 302, **parts: str) -> dict[str, Any]:
 
 
 @contextmanager
-def stack(**variables: str) -> Iterator[Stack]:
-    """Run a server with these variables; afterwards none of its processes and files may be left."""
+def stack(*, settings: str = "", **variables: str) -> Iterator[Stack]:
+    """Run a server with these variables; afterwards none of its processes and files may be left.
+
+    `settings`: tables of its file of settings.
+    """
     network = f"127.{random.randrange(64, 255)}.{random.randrange(256)}.0/24"
     with place() as where:
         # Every test makes a load balancer of its own.
         where.variables["ALBATROSS_QUOTAS"] = "application-load-balancers=1000"
         where.variables.update(variables)
-        (where.folder / "albatross.toml").write_text(f'[instances]\n{INSTANCE} = "127.0.0.1"\n')
+        instances = f'[instances]\n{INSTANCE} = "127.0.0.1"\n'
+        (where.folder / "albatross.toml").write_text(instances + settings)
         with serving(where, "--addresses", network) as server:
             pids = server.pids().values()
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as notes:
