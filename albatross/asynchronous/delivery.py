@@ -16,6 +16,7 @@ from albatross.asynchronous.event import Event, Result
 from albatross.asynchronous.record import qualified
 
 _CONNECT_S, _READ_S = 5, 10
+_SHOWN_CHARACTERS = 256  # of an answer that is not AWS's
 _ERROR_MESSAGE_CHARACTERS = 1024  # [guide] "the first 1 KB of the error message"
 
 
@@ -94,8 +95,15 @@ def send(endpoint: str, message: Message) -> None:
             message.service, endpoint_url=endpoint, region_name=region, config=config
         )
         _SENDERS[message.service](client, message)
+    except Undeliverable:
+        raise
     except (BotoCoreError, ClientError, ValueError, OSError) as error:
         raise Undeliverable(f"{message.destination} at {endpoint}: {error}") from error
+    except Exception as error:  # of whatever botocore makes of an answer that is not AWS's
+        shown = repr(error)[:_SHOWN_CHARACTERS]
+        raise Undeliverable(
+            f"{message.destination} at {endpoint}: no answer of AWS: {shown}"
+        ) from error
 
 
 def _to_queue(client: Any, message: Message) -> None:
@@ -127,7 +135,7 @@ def _to_bus(client: Any, message: Message) -> None:
             }
         ]
     )
-    if answer.get("FailedEntryCount"):
+    if answer["FailedEntryCount"]:
         raise Undeliverable(f"{message.destination}: {answer['Entries'][0].get('ErrorMessage')}")
 
 

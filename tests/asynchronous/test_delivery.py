@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -124,6 +126,30 @@ def test_what_is_not_there_is_said(endpoint):
         send("", message)
     with pytest.raises(Undeliverable, match=r"127\.0\.0\.1:1"):
         send("http://127.0.0.1:1", message)
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers as a server that is no AWS."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b"<html>" + b"x" * 10_000
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize("destination", ["sqs:{}:q", "sns:{}:t", "events:{}:event-bus/b"])
+def test_an_endpoint_that_is_no_aws_is_said(destination):
+    arn = f"arn:aws:{destination.format(f'{REGION}:{ACCOUNT}')}"
+    message = Message.record(EVENT, arn, b"{}", is_success=True)
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(Undeliverable, match="no answer of AWS") as error:
+            send(f"http://127.0.0.1:{server.server_port}", message)
+        server.shutdown()
+    assert len(str(error.value)) < 500
 
 
 def test_a_profile_that_is_not_there_is_said(endpoint, monkeypatch):
