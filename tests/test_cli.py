@@ -4,7 +4,9 @@ import os
 import signal
 import socket
 import subprocess
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -153,6 +155,30 @@ def test_without_a_server_its_absence_is_said_with_the_remedy(command):
     assert result.stderr.startswith(
         f"Error: No server answers at http://127.0.0.1:{port}: Connection refused. "
         "Start one with `albatross serve`"
+    )
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("command", ["status", "dead-letters"])
+def test_a_server_that_is_no_albatross_is_said(command, status):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<html>Welcome")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        result = call(command, "--endpoint", endpoint)
+        server.shutdown()
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: What answers at {endpoint} is no Albatross. Name its API with --endpoint.\n"
     )
 
 

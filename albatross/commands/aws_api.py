@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from albatross import aws_session
-from albatross.commands.server import no_server
+from albatross.commands.server import no_server, stranger
 
 
 class AwsApi:
@@ -46,5 +46,7 @@ class AwsApi:
             raise click.ClickException(f"{code}: {message}") from error
         except EndpointConnectionError as error:
             raise no_server(self._endpoint, "connection refused") from error
+        except KeyError as error:
+            raise stranger(self._endpoint) from error
         except (BotoCoreError, ValueError) as error:
             raise click.ClickException(str(error)) from error

@@ -119,7 +119,7 @@ class _Server:
         functions = self._api.client("lambda")
         with self._api.told():
             function = functions.get_function_configuration(FunctionName=name)
-        group: str = function["LoggingConfig"]["LogGroup"]
+            group: str = function["LoggingConfig"]["LogGroup"]
         return group
 
     def events(

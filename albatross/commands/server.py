@@ -34,10 +34,8 @@ endpoint_option = click.option(
 
 def ask(endpoint: str) -> dict[str, Any]:
     """Return the status of the server at `endpoint`."""
-    try:
+    with told(endpoint):
         found: dict[str, Any] = json.loads(get(endpoint, "status"))
-    except ValueError as error:
-        raise no_server(endpoint, error) from error
     return found
 
 
@@ -56,8 +54,12 @@ def told(endpoint: str) -> Iterator[None]:
         raise click.ClickException(f"{endpoint} refuses: {error}") from error
     except urllib.error.HTTPError as error:
         with error:
-            said = _message(error.read().decode(errors="replace"))
-        raise click.ClickException(f"{endpoint}: {said or error}") from error
+            text = error.read().decode(errors="replace")
+        if error.headers.get_content_type() not in ("application/json", "text/plain"):
+            raise stranger(endpoint) from error
+        raise click.ClickException(f"{endpoint}: {_message(text) or error}") from error
+    except json.JSONDecodeError as error:
+        raise stranger(endpoint) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise no_server(endpoint, getattr(reason, "strerror", None) or reason) from error
@@ -69,6 +71,12 @@ def _message(text: str) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text.strip()
+
+
+def stranger(endpoint: str) -> click.ClickException:
+    return click.ClickException(
+        f"What answers at {endpoint} is no Albatross. Name its API with --endpoint."
+    )
 
 
 def no_server(endpoint: str, reason: object) -> click.ClickException:
