@@ -139,7 +139,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
             "lambda_/test_runtimes.py"
         ),
         "Applications of FastAPI, Flask, Powertools, Express and middy": "e2e/test_frameworks.py",
-        "Executables (provided.*) through the Runtime API": "host/test_runtime_api.py",
+        "Executables (provided.*) through the Runtime API": "contract/test_host_runtime_api.py",
         "Layers: published, shared with accounts, kept by functions": "lambda_/test_layers.py",
         "Layers merged into /opt, code in /var/task, read-only": "host/test_layers.py",
         "Code from S3, and from a directory that is reloaded": "test_function_code.py",
@@ -149,6 +149,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Whatever goes wrong there has its error reason": "host/test_remote.py",
         "Container images": LATER,
         "The variables that Lambda sets, and nothing of the server's": "host/test_host.py",
+        "The metadata endpoint: the Availability Zone": "contract/test_host_environment.py",
         "A private /tmp, kept over a crash": "host/test_host.py",
         "A reset, with the init phase as part of the next invocation": "host/test_lifecycle.py",
         "Freezing between invocations (a setting)": "host/test_lifecycle.py",

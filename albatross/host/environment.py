@@ -5,6 +5,8 @@ Its states: host/states.py. Source: Lambda guide, Lambda runtime API and executi
 
 import asyncio
 import logging
+import math
+import secrets
 import signal
 import subprocess
 import time
@@ -37,7 +39,8 @@ from albatross.model.function import Function
 log = logging.getLogger(__name__)
 
 INIT_LIMIT_S = 10.0  # Lambda guide: the init phase
-_MEMORY_SAMPLE_S = 1.0
+_MEMORY_EVERY_S = 1.0  # its peak is read, and after each invocation that took so long:
+_MEMORY_AFTER_S = 0.005
 
 
 class Environment:
@@ -77,6 +80,7 @@ class Environment:
         self.user: int | None = None  # whose processes these are; None: the server's user
         self.namespace: mounts.Namespace | None = None  # which holds its /tmp
         self.extensions: Extensions | None = None
+        self.metadata_token = secrets.token_urlsafe(24)
         self.attempt: str | None = None  # Lambda-Runtime-Invocation-Id of what runs
         self.settled = asyncio.Event()  # it is initialized, or has ended
         self.ended = asyncio.Event()
@@ -221,6 +225,7 @@ class Environment:
 
     def _initialized(self) -> None:
         self.settled.set()
+        self._memory(self.freed_s)
         if not self._within_invoke:
             self.init_ms = (self.freed_s - self.started_s) * 1000
         if self.extensions is not None:
@@ -313,6 +318,11 @@ class Environment:
         return self.state in (State.INIT, State.BUSY)
 
     @property
+    def is_resetting(self) -> bool:
+        """Its process is being ended after a timeout: the next one takes over its /tmp."""
+        return self.state is State.EXITED and not self.retired and self.extensions is None
+
+    @property
     def never_ready(self) -> bool:
         """It has failed before it was ready for an invocation."""
         return self._failure is not None or self.state is State.INIT
@@ -366,6 +376,7 @@ class Environment:
         if self._output is not None:
             self._output.read_rest()
         taken_ms = (time.monotonic() - self.started_s) * 1000
+        self._memory(time.monotonic())
         self.journal.init_failed(taken_ms, kind, timed_out=timed_out)
         self._failure = InitFailure(
             document=document,
@@ -404,7 +415,9 @@ class Environment:
             request_id=invocation.id,
             duration_ms=(now_s - invocation.started_s) * 1000,
             memory_used_mb=(
-                self.function.memory_mb if self._is_out_of_memory else self._memory(now_s)
+                self.function.memory_mb
+                if self._is_out_of_memory
+                else self._memory(now_s, invocation.started_s)
             ),
             init_ms=self.init_ms,
             status=status or ("error" if outcome.function_error else "success"),
@@ -452,8 +465,12 @@ class Environment:
             launch.kill(self.process)
         self._end("timeout")
 
-    def _memory(self, now_s: float) -> int:
-        if self.process is not None and now_s - self._memory_read_s > _MEMORY_SAMPLE_S:
+    def _memory(self, now_s: float, started_s: float = -math.inf) -> int:
+        """Return the peak memory in MB, as it is now or was after the last long invocation."""
+        is_due = now_s - self._memory_read_s > _MEMORY_EVERY_S or (
+            now_s - started_s > _MEMORY_AFTER_S
+        )
+        if self.process is not None and is_due:
             self._memory_read_s = now_s
             self._memory_mb = logs.memory_used_mb(self.process.pid) or self._memory_mb
         return self._memory_mb

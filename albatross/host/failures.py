@@ -17,6 +17,24 @@ TIMED_OUT = "Sandbox.Timedout"
 TOO_LARGE = f"Exceeded maximum allowed payload size ({RESULT_BYTES_MAX} bytes)."
 TRUNCATED = "Runtime.TruncatedResponse"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
+# As Go calls them, which Lambda's own part is written in.
+_SIGNALS = {
+    1: "hangup",
+    2: "interrupt",
+    3: "quit",
+    4: "illegal instruction",
+    5: "trace/breakpoint trap",
+    6: "aborted",
+    7: "bus error",
+    8: "floating point exception",
+    9: "killed",
+    10: "user defined signal 1",
+    11: "segmentation fault",
+    12: "user defined signal 2",
+    13: "broken pipe",
+    14: "alarm clock",
+    15: "terminated",
+}
 _KNOWN_KIND = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
@@ -70,8 +88,8 @@ def exit_reason(returncode: int | None) -> str:
     if returncode > 0:
         return f"Runtime exited with error: exit status {returncode}"
     # AWS is silent: how a function ended is said in the words that are known from Lambda's logs.
-    names = {9: "killed", 11: "segmentation fault", 6: "aborted", 15: "terminated"}
-    return f"Runtime exited with error: signal: {names.get(-returncode, str(-returncode))}"
+    name = _SIGNALS.get(-returncode, f"signal {-returncode}")
+    return f"Runtime exited with error: signal: {name}"
 
 
 def kind_of(error_type: str) -> str:

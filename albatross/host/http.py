@@ -18,6 +18,7 @@ class HttpConnection(asyncio.Protocol):
     """One connection. Subclasses implement `received()`, which reads the request's parts."""
 
     body_bytes_max = 1024 * 1024
+    outlives_too_large = False  # the rest of a body that is too large is read, and dropped
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -36,7 +37,9 @@ class HttpConnection(asyncio.Protocol):
         raise AssertionError
 
     def too_large(self) -> None:
-        """The body is over `body_bytes_max`: answer. The connection is closed afterwards."""
+        """The body is over `body_bytes_max`: answer. The connection is closed afterwards,
+        unless it `outlives_too_large`.
+        """
         self.send(
             b"HTTP/1.1 413 Request Entity Too Large\r\n"
             b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -75,7 +78,7 @@ class HttpConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._refused and not self.outlives_too_large:
             return
         try:
             self._parser.feed_data(data)
@@ -102,6 +105,7 @@ class HttpConnection(asyncio.Protocol):
         self.target = b""
         self._chunks = []
         self._body_bytes = 0
+        self._refused = self._refused and not self.outlives_too_large
 
     def on_url(self, url: bytes) -> None:
         self.target += url
@@ -117,7 +121,8 @@ class HttpConnection(asyncio.Protocol):
             self._refused = True
             self._chunks = []
             self.too_large()
-            self.close()
+            if not self.outlives_too_large:
+                self.close()
 
     def on_message_complete(self) -> None:
         self.is_within = False

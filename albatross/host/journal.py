@@ -39,7 +39,7 @@ class Journal:
         if self._has_begun:
             return
         self._has_begun = True
-        self.log.write(self.log.lines.init_start(self._id, self._started_by))
+        self.log.write(self.log.lines.init_start(self._id, self._started_by, self._phase))
         record = records.init_start(self._function, self._id, self._started_by, self._phase)
         self._tell("platform.initStart", record)
 
@@ -101,9 +101,11 @@ class Journal:
 
     def fail(self, invocation: Invocation, ended: Ended) -> None:
         """Log an invocation that has failed because this environment never was ready."""
-        start = self.log.write(self.log.lines.start(invocation.id))
-        report = self.log.write(*self.log.lines.report(ended))
-        invocation.log += [*(self._init_log or ()), start, report]
+        invocation.log += self._init_log or ()
+        invocation.log.append(self.log.write(self.log.lines.start(invocation.id)))
+        if ended.status == "timeout":
+            invocation.log.append(self.timed_out(invocation.id))
+        invocation.log.append(self.log.write(*self.log.lines.report(ended)))
 
     def printed(
         self, data: bytes, source: Source, kind: str, invocation: Invocation | None

@@ -28,7 +28,7 @@ class Lines(Protocol):
     `status` is success, error, failure or timeout.
     """
 
-    def init_start(self, environment_id: str, started_by: str) -> bytes: ...
+    def init_start(self, environment_id: str, started_by: str, phase: str) -> bytes: ...
 
     def start(self, request_id: str) -> bytes: ...
 
@@ -54,7 +54,7 @@ class TextLines:
     def __init__(self, function: Function) -> None:
         self._function = function
 
-    def init_start(self, environment_id: str, started_by: str) -> bytes:
+    def init_start(self, environment_id: str, started_by: str, phase: str) -> bytes:
         version, arn = runtime_version(self._function)
         return f"INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n".encode()
 
@@ -102,8 +102,8 @@ class JsonLines:
         self._function = function
         self._least = function.logging.system_level
 
-    def init_start(self, environment_id: str, started_by: str) -> bytes:
-        record = records.init_start(self._function, environment_id, started_by, "init")
+    def init_start(self, environment_id: str, started_by: str, phase: str) -> bytes:
+        record = records.init_start(self._function, environment_id, started_by, phase)
         return self._event(_INFO, "platform.initStart", record)
 
     def start(self, request_id: str) -> bytes:

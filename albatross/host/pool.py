@@ -346,7 +346,8 @@ class Pool:
         alive = sum(not environment.retired for environment in self.environments)
         if not alive:
             return True
-        if len(self._starting) >= min(STARTS_MAX, len(self.waiting)):
+        resetting = sum(environment.is_resetting for environment in self.environments)
+        if len(self._starting) + resetting >= min(STARTS_MAX, len(self.waiting)):
             return False
         now_s = self._clock()
         if now_s - self._backlog_s >= BACKLOG_S and alive < CORES:

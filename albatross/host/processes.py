@@ -459,6 +459,8 @@ def variables(
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         "AWS_SESSION_TOKEN": secrets.token_urlsafe(60),
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+        "AWS_LAMBDA_METADATA_API": f"127.0.0.1:{port}",
+        "AWS_LAMBDA_METADATA_TOKEN": environment.metadata_token,
         # differs from AWS: where the system has no mount namespaces (macOS, some containers), code
         # lies where LAMBDA_TASK_ROOT says, not in /var/task, and layers where PATH, PYTHONPATH and
         # NODE_PATH say, not in /opt; so do layers where an interpreter is in /opt. Nothing is in

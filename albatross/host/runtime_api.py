@@ -9,7 +9,7 @@ import binascii
 from contextlib import suppress
 from typing import Any
 
-from albatross.host import extension_api
+from albatross.host import extension_api, metadata_api
 from albatross.host.environment import Environment
 from albatross.host.failures import TOO_LARGE, TRUNCATED, error_document, said, too_large
 from albatross.host.invocation import RESULT_BYTES_MAX, Invocation, Outcome, request_id
@@ -33,6 +33,7 @@ class RuntimeConnection(extension_api.ExtensionConnection):
     """A connection of the runtime (the process in the environment) to its Runtime API."""
 
     body_bytes_max = RESULT_BYTES_MAX
+    outlives_too_large = True  # a runtime goes on, on this connection
 
     def __init__(self, environment: Environment) -> None:
         super().__init__()
@@ -95,6 +96,8 @@ class RuntimeConnection(extension_api.ExtensionConnection):
                 self.send(
                     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\npong"
                 )
+            elif target == metadata_api.PATH:
+                metadata_api.answer(self, self._environment)
             elif target.startswith(extension_api.PREFIX):
                 extension_api.answer(self, self._environment)
             elif target in extension_api.SUBSCRIPTIONS:

@@ -20,7 +20,7 @@ class FakeEnvironment:
     ) -> None:
         self.owner, self.clock, self.init_limit_s = owner, clock, init_limit_s
         self.started_s = self.freed_s = clock.now_s
-        self.retired = self.stopped = False
+        self.retired = self.stopped = self.is_resetting = False
         self.provisioned = provisioned
         self.invocation: Invocation | None = None
 
@@ -164,6 +164,22 @@ def test_a_waiting_request_takes_a_freed_environment_before_a_new_one(scene: Sce
     environment.finish()
     assert environment.invocation is not None
     assert len(scene.engine.started) == 1
+
+
+def test_a_request_after_a_timeout_waits_for_what_the_reset_leaves(scene: Scene) -> None:
+    scene.submit()
+    environment = scene.ready()
+    environment.finish()
+    scene.pool.idle.clear()
+    environment.is_resetting = True
+    scene.submit()
+    scene.clock.advance(1)
+    assert len(scene.engine.started) == 1
+    scene.pool.gone(environment, None)
+    assert len(scene.engine.started) == 2
+    scene.submit(2)
+    scene.clock.advance(1)
+    assert len(scene.engine.started) > 2
 
 
 def test_sixteen_clients_of_a_fast_function_do_not_start_sixteen_environments(scene: Scene) -> None:

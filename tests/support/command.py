@@ -22,7 +22,7 @@ import boto3
 from botocore.config import Config
 
 ALBATROSS = [sys.executable, "-P", "-m", "albatross"]
-START_S = 15.0
+START_S = 30.0
 REGION = "us-east-1"
 HELLO = """
 def handler(event, context):
