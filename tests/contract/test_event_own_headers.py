@@ -155,6 +155,11 @@ def test_trace_id_has_neither_root_nor_self_add_root_and_keep_the_custom_fields(
         assert re.fullmatch(f"Root={FRESH};{fields}", traced(single, fields))
 
 
+def test_trace_id_in_several_lines_counts_as_one(single: Front) -> None:
+    other = "Root=1-67891234-abcdef012345678912345678;A=b"
+    assert re.fullmatch(f"Self={FRESH};{ROOT},{other}", traced(single, ROOT, other))
+
+
 def test_trace_id_not_added_to_responses_updated_only_on_the_request(single: Front) -> None:
     assert single.get().header("x-amzn-trace-id") is None
     assert single.get("/", f"X-Amzn-Trace-Id: {ROOT}").header("x-amzn-trace-id") is None
@@ -207,6 +212,8 @@ def test_host_any_preserve_true_unchanged(single: Front, other: Front) -> None:
         try:
             for host in ("Example.com", "example.com:80", "example.com:8080"):
                 assert host_of(front, "GET /", host) == host
+            # What a request target names instead is a deviation.
+            assert host_of(front, "GET http://dns-name:81/", "example.com") == "dns-name:81"
         finally:
             front.set(routing__http__preserve_host_header__enabled="false")
 

@@ -381,6 +381,41 @@ def test_bad_responses_each_502_also_of_nodejs(node: Front, result: str) -> None
     assert is_bad_gateway(node.post("/-/", body=result))
 
 
+LIBRARIES = {
+    "ALBResolver of Powertools": {"headers": {"Content-Type": "a/b"}, "body": ""},
+    "Mangum": {"headers": {"content-type": "a/b"}, "body": "", "isBase64Encoded": False},
+    "lambda_http of Rust": {
+        "statusDescription": "200 OK",
+        "headers": {"content-type": "a/b"},
+        "multiValueHeaders": {"content-type": ["a/b"]},
+        "body": "",
+        "isBase64Encoded": False,
+    },
+    "aws-lambda-go with Headers alone": {
+        "statusDescription": "",
+        "headers": {"Content-Type": "a/b"},
+        "multiValueHeaders": None,
+        "body": "",
+        "isBase64Encoded": False,
+    },
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_helper_libraries_defaults_are_taken_in_single_mode(single: Front, library: str) -> None:
+    (line,) = lines(taken(single, LIBRARIES[library]))
+    assert (line[0].lower(), line[1]) == ("content-type", "a/b")
+
+
+def test_helper_libraries_whose_nulls_are_502(single: Front, multi: Front) -> None:
+    go = LIBRARIES["aws-lambda-go with Headers alone"]
+    assert is_bad_gateway(multi.reply({**OK, **go}))
+    assert is_bad_gateway(single.reply({**OK, **go, "headers": None}))
+    families = {"headers": {}, "multiValueHeaders": {}}
+    for description in ({"statusDescription": None}, {"statusDescription": None, **families}):
+        assert is_bad_gateway(single.reply({**OK, **description, "body": "x"}))
+
+
 def test_undefined_members_vanish_in_json_stringify(node: Front) -> None:
     result = "{statusCode: 200, headers: {a: 'b', c: undefined}, multiValueHeaders: undefined}"
     assert lines(node.post("/-/", body=result)) == [("a", "b")]

@@ -63,6 +63,7 @@ local function trace_value()
 end
 
 -- The trace header to send where the client sent `old` (nil: none).
+-- AWS is silent: several X-Amzn-Trace-Id headers count as one, joined by commas.
 local function traced(old)
   if not old or old == "" then return "Root=" .. trace_value() end
   local fields = ";" .. old
@@ -454,8 +455,8 @@ function envoy_on_request(handle)
   end
 
   -- Rules see the first Host line and the normalised path, targets the path as it came.
-  -- differs from AWS: of several Host lines functions get the first, also with
-  -- `routing.http.preserve_host_header.enabled`.
+  -- differs from AWS: of several Host lines functions get the first, and of an absolute request target (`http://b/`)
+  -- the host instead of Host, also with `routing.http.preserve_host_header.enabled`.
   local first = find(host, ",", 1, true)
   if first then
     host = sub(host, 1, first - 1)
