@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -37,6 +37,8 @@ def running(target: str, options: Sequence[str] = ()) -> Iterator[PrivateServer]
     """Serve the handler `target` on a free port. Raises ClickException with what is in the way."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit)  # the server must not stay behind
     command = [sys.executable, "-P", "-m", "albatross", "run", target, "--json"]
     variables = {
         name: value
@@ -56,6 +58,10 @@ def running(target: str, options: Sequence[str] = ()) -> Iterator[PrivateServer]
         yield PrivateServer(process, _wait(process), port)
     finally:
         _stop(process)
+
+
+def _exit(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _wait(process: subprocess.Popen[str]) -> dict[str, Any]:

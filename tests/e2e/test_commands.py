@@ -2,12 +2,23 @@
 
 import base64
 import json
+import signal
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.command import Place, Server, make_function, place, serving, zipped
+from tests.support.command import (
+    START_S,
+    Place,
+    Server,
+    make_function,
+    place,
+    serving,
+    until,
+    zipped,
+)
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -164,6 +175,15 @@ def test_invoke_runs_a_file_without_a_server(where):
     done = where.call("invoke", "app.handler", "--payload", '{"fails": 1}', "--log")
     assert (done.returncode, json.loads(done.stdout)["errorMessage"]) == (1, "on purpose")
     assert "asked\n" in done.stderr
+    assert where.run_directories() == before
+
+
+def test_invoke_of_a_file_that_is_told_to_end_leaves_no_server(where):
+    before = where.run_directories()
+    process = where.start("invoke", "app.handler", stdout=subprocess.DEVNULL)
+    until(lambda: where.run_directories() != before)
+    process.terminate()
+    assert process.wait(START_S) == 128 + signal.SIGTERM
     assert where.run_directories() == before
 
 
