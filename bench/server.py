@@ -51,11 +51,16 @@ class Server:
         return found | {name: process["pid"] for name, process in noted.items()}
 
     def environments(self) -> list[int]:
-        """Return the processes in which functions run, not those that end what these have left."""
+        """Return the processes in which functions run.
+
+        Not those that end what these have left, nor any that has ended or is only just forked.
+        """
+        host = self.pids()["host"]
+        others = ([], procfs.command(host))
         return [
             pid
-            for pid in procfs.children(self.pids()["host"])
-            if procfs.command(pid)[-1:] != ["kill -9 -1"]
+            for pid in procfs.children(host)
+            if (command := procfs.command(pid)) not in others and command[-1] != "kill -9 -1"
         ]
 
     def pools(self) -> dict[str, dict[str, Any]]:
