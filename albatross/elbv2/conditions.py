@@ -66,9 +66,7 @@ def to_conditions(
     if Leniency.CONDITION_VALUES not in lenient and max(map(_evaluations, conditions)) > most:
         raise ValidationError(f"A condition can only have '{most}' condition values")
     if sum(map(_evaluations, conditions)) > CONDITION_VALUES_MAX:
-        raise ValidationError(
-            f"A rule can only have '{CONDITION_VALUES_MAX}' condition values and regex values"
-        )
+        raise ValidationError(f"A rule can only have '{CONDITION_VALUES_MAX}' condition values")
     if sum(map(_wildcards, conditions)) > CONDITION_WILDCARDS_MAX:
         raise ValidationError(
             f"A rule can only have '{CONDITION_WILDCARDS_MAX}' condition wildcards"

@@ -44,28 +44,6 @@ def test_a_target_group_is_free_again_once_no_rule_forwards_to_it(
     make_listener(make_balancer("second"), 80, forward(group))
 
 
-def test_a_load_balancer_uses_up_to_100_target_groups(
-    elb, refused, make_balancer, make_listener, make_rule, make_group, forward
-):
-    listener = make_listener(make_balancer(), 80, forward(make_group("tg-0")))
-    for number in range(1, 100):
-        make_rule(listener, number, forward(make_group(f"tg-{number}")))
-    last = make_group("tg-100")
-    condition = [{"Field": "path-pattern", "Values": ["/a"]}]
-    assert refused(
-        elb.create_rule,
-        ListenerArn=listener,
-        Priority=100,
-        Conditions=condition,
-        Actions=forward(last),
-    ) == (
-        "TooManyUniqueTargetGroupsPerLoadBalancer",
-        "You have reached the maximum number of unique target groups that you can associate "
-        "with a load balancer of type 'application': [100]",
-    )
-    elb.modify_listener(ListenerArn=listener, DefaultActions=forward(last))  # in place of tg-0
-
-
 @pytest.mark.parametrize("remove", ["rule", "listener"])
 def test_a_target_group_in_use_cannot_be_deleted(
     elb, refused, make_balancer, make_listener, make_rule, make_group, forward, remove

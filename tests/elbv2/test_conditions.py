@@ -85,7 +85,7 @@ def test_what_aws_takes_is_taken(create, conditions):
         ),
         pytest.param(
             [path("/1", "/2", "/3"), host("a.b", "c.d", "e.f")],
-            "A rule can only have '5' condition values and regex values",
+            "A rule can only have '5' condition values",
             id="six values",
         ),
         pytest.param(
@@ -336,12 +336,12 @@ def test_headers_and_queries_may_be_repeated(create):
         ),
         pytest.param(
             [source(*(f"10.{n}.0.0/16" for n in range(6)))],
-            "A rule can only have '5' condition values and regex values",
+            "A rule can only have '5' condition values",
             id="six addresses",
         ),
         pytest.param(
             [header("a", "b"), header("c", "d"), query({"Value": "e"}, {"Value": "f"})],
-            "A rule can only have '5' condition values and regex values",
+            "A rule can only have '5' condition values",
             id="six values of all kinds",
         ),
         pytest.param(

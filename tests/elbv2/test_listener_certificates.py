@@ -44,25 +44,6 @@ def test_the_default_certificate_is_shown_twice_when_it_is_in_the_list_too(
     assert code == "OperationNotPermitted"
 
 
-def test_a_load_balancer_has_up_to_25_certificates_besides_the_default_ones(
-    elb, refused, make_balancer, make_https, make_certificate
-):
-    balancer = make_balancer()
-    listeners = [make_https(balancer, port)["ListenerArn"] for port in (443, 444)]
-    for number in range(25):
-        elb.add_listener_certificates(
-            ListenerArn=listeners[number % 2],
-            Certificates=[{"CertificateArn": make_certificate(f"{number}.example.com")}],
-        )
-    code, message = refused(
-        elb.add_listener_certificates,
-        ListenerArn=listeners[0],
-        Certificates=[{"CertificateArn": make_certificate()}],
-    )
-    assert code == "TooManyCertificates"
-    assert "'25'" in message
-
-
 def test_what_is_not_there_is_refused(
     elb, refused, listener, make_balancer, make_listener, make_certificate
 ):

@@ -94,20 +94,6 @@ def test_a_port_has_one_listener_and_the_same_call_again_succeeds(
     make_listener(make_balancer("other"), 80)
 
 
-def test_a_load_balancer_has_up_to_50_listeners(elb, refused, make_balancer, make_listener):
-    balancer = make_balancer()
-    for port in range(1000, 1050):
-        make_listener(balancer, port)
-    code, _ = refused(
-        elb.create_listener,
-        LoadBalancerArn=balancer,
-        Protocol="HTTP",
-        Port=80,
-        DefaultActions=OK,
-    )
-    assert code == "TooManyListeners"
-
-
 def test_listeners_are_described_by_port_or_by_arn(elb, refused, make_balancer, make_listener):
     balancer = make_balancer()
     arns = [make_listener(balancer, port) for port in (8080, 80, 443)]

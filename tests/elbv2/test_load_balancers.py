@@ -170,13 +170,6 @@ def test_creating_again_with_other_settings_is_refused(elb, refused, make_balanc
     )
 
 
-def test_an_account_has_up_to_50_load_balancers(elb, refused, make_balancer):
-    for number in range(50):
-        make_balancer(f"lb-{number}")
-    code, _ = refused(elb.create_load_balancer, Name="one-more", Subnets=SUBNETS)
-    assert code == "TooManyLoadBalancers"
-
-
 def test_load_balancers_are_found_by_name_and_by_arn(elb, make_balancer):
     arns = {name: make_balancer(name) for name in ("b", "a", "c")}
 

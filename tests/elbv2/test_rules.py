@@ -111,18 +111,6 @@ def test_priorities_go_from_1_to_50000(elb, refused, listener, priority):
     assert f"Value '{priority}' at 'priority' failed to satisfy constraint" in message
 
 
-def test_a_load_balancer_has_up_to_100_rules_over_all_its_listeners(
-    elb, refused, make_balancer, make_listener, make_rule
-):
-    balancer = make_balancer()
-    first, second = make_listener(balancer, 80), make_listener(balancer, 81)
-    for priority in range(1, 51):
-        make_rule(first, priority)
-        make_rule(second, priority)
-    params = {"ListenerArn": first, "Priority": 51, "Conditions": PATH, "Actions": OK}
-    assert refused(elb.create_rule, **params)[0] == "TooManyRules"
-
-
 def test_modifying_changes_what_is_given_only(elb, refused, listener, make_rule):
     rule = make_rule(listener, 1, path="/a")
     (changed,) = elb.modify_rule(RuleArn=rule, Actions=TEAPOT)["Rules"]

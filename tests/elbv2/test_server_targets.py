@@ -158,13 +158,3 @@ def test_an_instance_is_registered_by_its_id(elb, refused):
     zoned = [{"Id": "i-0123", "AvailabilityZone": "us-east-1a"}]
     code, _ = refused(elb.register_targets, TargetGroupArn=group, Targets=zoned)
     assert code == "ValidationError"
-
-
-def test_a_group_takes_1000_targets(elb, refused):
-    group = create(elb)
-    some = [{"Id": "10.0.0.1", "Port": port} for port in range(1, 1001)]
-    register(elb, group, *some)
-    code, _ = refused(elb.register_targets, TargetGroupArn=group, Targets=[{"Id": "10.0.0.2"}])
-    assert code == "TooManyTargets"
-    elb.deregister_targets(TargetGroupArn=group, Targets=some[:1])
-    register(elb, group, {"Id": "10.0.0.2"})

@@ -47,16 +47,6 @@ def test_tags_are_added_replaced_and_removed(elb, tags_of, make_group):
     assert tags_of(one, two) == [{"a": "", "c": "ü x"}, {"a": ""}]
 
 
-def test_a_resource_has_up_to_50_tags(elb, refused, tags_of, make_group):
-    group = make_group(Tags=tag(**{f"k{number}": "" for number in range(50)}))
-    elb.add_tags(ResourceArns=[group], Tags=tag(k7="new"))
-    code, _ = refused(elb.add_tags, ResourceArns=[group], Tags=tag(one_more=""))
-    assert code == "TooManyTags"
-    many = tag(**{f"k{number}": "" for number in range(51)})
-    code, _ = refused(elb.create_target_group, Name="b", TargetType="lambda", Tags=many)
-    assert code == "TooManyTags"
-
-
 @pytest.mark.parametrize(
     ("tags", "code"),
     [

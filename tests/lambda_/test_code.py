@@ -1,6 +1,5 @@
 import base64
 import hashlib
-import re
 
 import pytest
 
@@ -85,14 +84,3 @@ def test_bad_code_is_refused(api, create, refused, code, expected):
     before = create()["CodeSha256"]
     assert refused(api.update_function_code, FunctionName="fn", **code) == expected
     assert api.get_function_configuration(FunctionName="fn")["CodeSha256"] == before
-
-
-def test_an_upload_above_50_mb_is_refused(api, create, refused):
-    create()
-    code, message = refused(
-        api.update_function_code, FunctionName="fn", ZipFile=bytes(50 * 1024 * 1024 + 1)
-    )
-    assert code == "RequestEntityTooLargeException"
-    assert re.fullmatch(
-        "Request must be smaller than 70167211 bytes for the UpdateFunctionCode operation", message
-    )

@@ -23,19 +23,6 @@ def test_a_reservation_is_shown_until_it_is_deleted(api, create, reserved):
     api.delete_function_concurrency(FunctionName="fn")
 
 
-def test_100_invocations_must_stay_unreserved(api, create, refused):
-    create("a")
-    create("b")
-    params = {"FunctionName": "a", "ReservedConcurrentExecutions": 901}
-    assert refused(api.put_function_concurrency, **params) == TOO_MUCH
-    put(api, "a", 600)
-    params = {"FunctionName": "b", "ReservedConcurrentExecutions": 301}
-    assert refused(api.put_function_concurrency, **params) == TOO_MUCH
-    put(api, "b", 300)
-    put(api, "a", 599)
-    put(api, "a", 600)
-
-
 def test_a_reservation_is_for_the_function_not_a_version(api, create, refused):
     create()
     params = {"FunctionName": "fn:$LATEST", "ReservedConcurrentExecutions": 1}

@@ -1,8 +1,4 @@
-import json
-
 import pytest
-
-from albatross.lambda_.configuration import ENVIRONMENT_BYTES_MAX
 
 UNABLE = "Lambda was unable to configure your environment variables because the environment "
 
@@ -189,17 +185,6 @@ def test_bad_settings_are_refused(api, create, refused, params, code, message):
     update = {"FunctionName": "fn", **params}
     assert refused(api.update_function_configuration, **update) == (code, message)
     assert api.get_function_configuration(FunctionName="fn")["RevisionId"] == before
-
-
-def test_the_environment_may_have_4_kb(create, refused):
-    room = ENVIRONMENT_BYTES_MAX - len('{"KEY":""}')
-    create("fits", Environment={"Variables": {"KEY": "x" * room}})
-    variables = {"KEY": "x" * (room + 1)}
-    measured = json.dumps(variables, separators=(",", ":"))
-    assert refused(create, Environment={"Variables": variables}) == (
-        "InvalidParameterValueException",
-        f"{UNABLE}variables you have provided exceeded the 4KB limit. String measured: {measured}",
-    )
 
 
 def test_an_update_for_another_revision_is_refused(api, create, refused):

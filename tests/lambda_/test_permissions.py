@@ -133,23 +133,6 @@ def test_a_policy_for_latest_by_name_is_refused(create, add, refused):
     )
 
 
-def test_a_policy_is_limited_to_20_kb(api, create, add, refused):
-    create()
-    source = "arn:aws:s3:::" + "b" * 9_000
-    add("first", SourceArn=source)
-    add("second", SourceArn=source)
-    size = len(api.get_policy(FunctionName="fn")["Policy"])
-    spare = 20_480 - size - len(json.loads(json.dumps(add("third")["Statement"]))) - 1
-    api.remove_permission(FunctionName="fn", StatementId="third")
-    condition = len(',"Condition":{"ArnLike":{"AWS:SourceArn":""}}')
-    fits = "arn:aws:s3:::" + "b" * (spare - condition - len("arn:aws:s3:::"))
-    code, message = refused(add, sid="third", SourceArn=fits + "b")
-    assert code == "PolicyLengthExceededException"
-    assert message == "The final policy size (20481) is bigger than the limit (20480)."
-    add("third", SourceArn=fits)
-    assert len(api.get_policy(FunctionName="fn")["Policy"]) == 20_480
-
-
 def test_a_statement_can_be_removed(api, create, add, refused):
     create()
     add("a")
