@@ -130,6 +130,7 @@ class LambdaConnection(HttpConnection):
             return real.decode("latin-1")
         return method
 
+    # AWS is silent: an invocation that fails is not tried again.
     def _done(self, invocation: Invocation, outcome: Outcome) -> None:
         if invocation is not self._invocation:
             return  # too late: the client has its 504, or is gone
@@ -238,6 +239,7 @@ class LambdaConnection(HttpConnection):
         # differs from AWS: the idle timeout ends a request with 504 while the function goes on;
         # AWS's guide says that the load balancer waits for the function. The setting
         # `lambda_idle_timeout = "ignore"` does as the guide says.
+        # AWS is silent: the client's connection stays open after that, and while a function runs.
         timeout_s = self._group.idle_timeout_s if self._group else None
         detail = (
             f"the idle timeout of the load balancer, {timeout_s:g} s, has passed; the function "

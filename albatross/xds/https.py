@@ -219,6 +219,7 @@ class Socket:
             self.name, table, tenant.balancer, keep_case=tenant.has_servers
         )
         if tls.has_http2(tenant):
+            # AWS is silent: pieces of a cookie in HTTP/2 are one header, joined by `; `.
             manager.codec_type = manager_pb2.HttpConnectionManager.AUTO
             manager.http2_protocol_options.max_concurrent_streams.value = STREAMS_MAX
             manager.http2_protocol_options.override_stream_error_on_invalid_http_message.value = (

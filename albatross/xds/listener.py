@@ -162,6 +162,7 @@ def connection_manager(
             "max_headers_count": {"value": _HEADERS_MAX},
         },
         http_protocol_options={
+            # AWS is silent: methods that HTTP does not name are forwarded, to functions too.
             "allow_custom_methods": True,
             "accept_http_10": True,
             "default_host_for_http_10": oldest.dns_name,

@@ -43,6 +43,7 @@ def transform_filters() -> tuple[dict[str, object], ...]:
     )
 
 
+# AWS is silent: functions see the URL and the host that transforms have made, as servers do.
 # AWS is silent: transforms of a rule that redirects, or has a fixed response, have no effect.
 def transform(route: Route, transforms: Iterable[Transform]) -> dict[str, str]:
     """Have requests on `route` transformed, and return the first script's parameters."""

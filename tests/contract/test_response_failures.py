@@ -101,17 +101,27 @@ def failures(traffic: Stack, logs: Logs) -> Failures:
     for kind, data in REQUESTS.items():
         found.send(kind, data)
     close_while_the_function_runs(found)
-    before = traffic.function
-    for kind, function in {**unable(traffic), **elsewhere()}.items():
-        traffic.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": before}])
-        traffic.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": function}])
+    registered = traffic.function
+
+    def register(function: str | None) -> None:
+        nonlocal registered
+        targets = {"TargetGroupArn": group, "Targets": [{"Id": registered}]}
+        traffic.elb.deregister_targets(**targets)
+        if function:
+            traffic.elb.register_targets(**{**targets, "Targets": [{"Id": function}]})
+            registered = function
+
+    for kind, function in unable(traffic).items():
+        register(function)
         if kind == "deleted":
             traffic.functions.delete_function(FunctionName=function)
         elif kind == "denied":
             traffic.functions.remove_permission(FunctionName=function, StatementId="elb")
         found.send(kind, request("GET /"))
-        before = function
-    traffic.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": before}])
+    register(f"{FAR}service")
+    for kind in ("200/Handled", "200/Unhandled", *(f"502/{name}" for name in BY_TYPE)):
+        found.send(kind.partition("/")[2], request(f"GET /{kind}"))
+    register(None)
     found.send("no target", request("GET /"))
     until(lambda: logs.of(front).keys() >= set(found.ports.values()))
     found.lines = logs.of(front)
@@ -128,7 +138,7 @@ def close_while_the_function_runs(failures: Failures) -> None:
 
 
 def unable(stack: Stack) -> dict[str, str]:
-    """Return functions that cannot be invoked, cannot start, or do not end."""
+    """Return functions that cannot be invoked, cannot start, do not end, or are not there."""
     functions = {kind: stack.make(HELLO) for kind in ("throttled", "denied", "deleted")}
     stack.functions.put_function_concurrency(
         FunctionName=functions["throttled"], ReservedConcurrentExecutions=0
@@ -138,16 +148,7 @@ def unable(stack: Stack) -> dict[str, str]:
         **functions,
         "endless": stack.make(endless, Timeout=1),
         "init failed": stack.make("import nowhere\n"),
-    }
-
-
-def elsewhere() -> dict[str, str]:
-    """Return functions of a Lambda service that refuses them, and one of a service that is gone."""
-    return {
         "unreachable": f"{FAR}gone",
-        "Handled": f"{FAR}service-200-Handled",
-        "Unhandled": f"{FAR}service-200-Unhandled",
-        **{kind: f"{FAR}service-502-{kind}" for kind in BY_TYPE},
     }
 
 

@@ -1,4 +1,4 @@
-"""A Lambda service that answers each invocation with what the function's name says."""
+"""A Lambda service that answers each invocation as the path in its event says."""
 
 import json
 import threading
@@ -11,14 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 def serving() -> Iterator[str]:
     """Serve, and yield the URL.
 
-    `NAME-429-TooManyRequestsException` is refused with that status and type of error;
-    `NAME-200-Handled` has run and ended in such an error of its own.
+    `/429/TooManyRequestsException` is refused with that status and type of error; at `/200/Handled`
+    the function has run and ended in such an error of its own.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            _, status, word = self.path.split("/")[3].rsplit("-", 2)
+            event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            _, status, word = event["path"].split("/")
             ran = status == "200"
             document = {"errorMessage": "m", "errorType": "T"} if ran else {"Message": "m"}
             body = json.dumps(document).encode()
