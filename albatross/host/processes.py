@@ -84,7 +84,9 @@ class Processes:
         # One thread for as long as the host runs: the kernel ends a process with the thread that
         # started it.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
-        self._finder = ThreadPoolExecutor(4, thread_name_prefix="finder")
+        self._finder = ThreadPoolExecutor(32, thread_name_prefix="finder")
+        # What is looked for ahead may have to be installed, and takes no thread from a start.
+        self._ahead = ThreadPoolExecutor(2, thread_name_prefix="ahead")
 
     async def open(self) -> None:
         """Find out what this machine can do. Raises isolation.Impossible."""
@@ -114,7 +116,8 @@ class Processes:
         self._logs.flush()
         self._starter.shutdown()
         runtime_client.stop()
-        self._finder.shutdown(cancel_futures=True)
+        for executor in (self._ahead, self._finder):
+            executor.shutdown(cancel_futures=True)
         if self._isolation.users is not None:
             self._isolation.users.close()
         shutil.rmtree(self._tmp, ignore_errors=True)
@@ -129,7 +132,7 @@ class Processes:
                 log.warning("%s: %s", function.name, error)
 
         if not function.runtime.startswith("provided"):
-            self._finder.submit(look)
+            self._ahead.submit(look)
 
     def has_room(self) -> bool:
         if self._is_closing:
