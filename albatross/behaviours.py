@@ -170,7 +170,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         "Retention, and a bound on what all logs take": "log_store/test_files.py",
         "A flood of output waits, and keeps nobody else waiting": "host/test_output.py",
         "Metric filters, subscription filters, Logs Insights": LATER,
-        "Invoke: RequestResponse and DryRun": "e2e/test_serve.py",
+        "Invoke: RequestResponse and DryRun": "contract/test_host_invoke.py",
         "Invoke: Event, with retries and destinations": "e2e/test_asynchronous.py",
         "No accepted event is lost when every process is killed": "e2e/test_asynchronous.py",
         "Waits before retries, and the age of events": "asynchronous/test_retry.py",

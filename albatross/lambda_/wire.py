@@ -14,6 +14,8 @@ from albatross.store.packages import Packages
 # What a configuration says of its state. A function is in fact ready when its creation is answered;
 # the first answer says what AWS's says, and whoever waits finds the function active at once.
 _WHY = "The function is being created."  # AWS's words for an update as well
+# differs from AWS: a function is Pending in the answer that makes it and Active from then on, never
+# Inactive or Failed; so no invocation is refused for its state.
 CREATED = {"State": "Pending", "StateReason": _WHY, "StateReasonCode": "Creating"}
 UPDATED = {
     "State": "Active",

@@ -84,6 +84,7 @@ def line(record: Record) -> str:
             # differs from AWS: requests on a resumed TLS session are logged with the certificate,
             # not with session-reused.
             _quoted(record.certificate.partition(CERTIFICATE_END)[0]),
+            # differs from AWS: no matched rule priority is -1: evaluating rules does not fail.
             choice.priority,
             f"{record.started_at}000Z",
             _quoted(choice.actions),

@@ -62,6 +62,7 @@ def traffic(objects: Objects) -> Iterator[Stack]:
         variables = {
             "ALBATROSS_S3_ENDPOINT": objects.url,
             "ALBATROSS_LOG_INTERVAL_S": "1",
+            "ALBATROSS_FUNCTION_URL_PORT": str(free_port()),
             "AWS_ACCESS_KEY_ID": "any",
             "AWS_SECRET_ACCESS_KEY": "any",
         }

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.command import zipped
 from tests.support.invoking import SOURCE, Invoked, invoke, logged, run
+from tests.support.node import NODE
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.timeout(60)
@@ -242,6 +243,34 @@ def test_init_after_a_reset_is_within_the_function_timeout(
     assert re.search(report, late.log)
     told = rf"Z {late.request_id} Task timed out after 3.00 seconds\nEND RequestId: "
     assert re.search(told, late.log)
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not on the PATH")
+def test_node_handler_error_keeps_the_environment_an_exit_resets_it(traffic: Stack) -> None:
+    source = """
+    let calls = 0;
+    exports.handler = async ({ what }) => {
+      calls += 1;
+      if (what === "throw") throw new TypeError("no");
+      if (what === "exit") process.exit(3);
+      return calls;
+    };
+    """
+    code = {"ZipFile": zipped(source, "app.js")}
+    arn = traffic.make("", Runtime="nodejs20.x", Code=code, Timeout=10)
+    assert invoke(traffic, arn, {}).result == 1
+    failure = invoke(traffic, arn, {"what": "throw"}).failure
+    assert (failure["errorType"], failure["errorMessage"]) == ("TypeError", "no")
+    assert failure["trace"][0] == "TypeError: no"
+    assert invoke(traffic, arn, {}).result == 3
+    exited = invoke(traffic, arn, {"what": "exit"})
+    assert exited.failure == {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": f"RequestId: {exited.request_id} "
+        "Error: Runtime exited with error: exit status 3",
+    }
+    again = invoke(traffic, arn, {})
+    assert (again.result, "Init Duration" in again.report) == (1, False)
 
 
 # Between invocations

@@ -130,16 +130,6 @@ def invoke(server):
     return lambda **params: functions.invoke(FunctionName="invoked", **params)
 
 
-def test_invoke_answers_with_the_functions_result(invoke):
-    context = base64.b64encode(json.dumps({"custom": {"a": "b"}}).encode()).decode()
-    answer = invoke(Payload=b'{"k": [1]}', ClientContext=context, LogType="Tail")
-    assert answer["StatusCode"] == 200
-    assert json.load(answer["Payload"]) == {"event": {"k": [1]}, "client": {"a": "b"}}
-    assert answer["ExecutedVersion"] == "$LATEST"
-    assert "FunctionError" not in answer
-    assert b"seen by the log" in base64.b64decode(answer["LogResult"])
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -178,63 +168,6 @@ def test_an_invocation_is_traced_and_the_caller_told_under_which_id(server, give
     seen = json.load(answer["Payload"])
     assert re.fullmatch(f"Root={root};Parent=[0-9a-f]{{16}};Sampled={sampled}", seen)
     assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"] == seen
-
-
-def test_invoke_says_when_the_function_has_failed(invoke):
-    answer = invoke(Payload=b'{"raise": true}')
-    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
-    assert json.load(answer["Payload"])["errorMessage"] == "on purpose"
-    assert "LogResult" not in answer
-
-
-def test_invoke_without_a_payload_hands_over_an_empty_object(invoke):
-    assert json.load(invoke()["Payload"])["event"] == {}
-
-
-def test_a_dry_run_invokes_nothing(invoke):
-    answer = invoke(InvocationType="DryRun")
-    assert answer["StatusCode"] == 204
-    assert answer["Payload"].read() == b""
-
-
-@pytest.mark.parametrize(
-    ("params", "code", "status"),
-    [
-        pytest.param({"Payload": b"{"}, "InvalidRequestContentException", 400, id="not JSON"),
-        pytest.param(
-            {"Payload": b'"' + b"x" * 6 * 1024 * 1024 + b'"'},
-            "RequestTooLargeException",
-            413,
-            id="above 6 MB",
-        ),
-        pytest.param(
-            {"ClientContext": "*"}, "InvalidRequestContentException", 400, id="not Base64"
-        ),
-        pytest.param({"Qualifier": "7"}, "ResourceNotFoundException", 404, id="unknown version"),
-        pytest.param({"InvocationType": "Later"}, "ValidationException", 400, id="unknown type"),
-    ],
-)
-def test_invoke_refuses(invoke, params, code, status):
-    with pytest.raises(ClientError) as caught:
-        invoke(**params)
-    assert caught.value.response["Error"]["Code"] == code
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
-
-
-def test_an_unknown_function_cannot_be_invoked(server):
-    functions = server.client("lambda")
-    with pytest.raises(functions.exceptions.ResourceNotFoundException):
-        functions.invoke(FunctionName="nobody")
-
-
-def test_a_function_out_of_concurrency_is_throttled(server):
-    make_function(server, "none")
-    functions = server.client("lambda")
-    functions.put_function_concurrency(FunctionName="none", ReservedConcurrentExecutions=0)
-    with pytest.raises(functions.exceptions.TooManyRequestsException) as caught:
-        functions.invoke(FunctionName="none")
-    assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
-    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("name", ["control", "host", "proxy"])
