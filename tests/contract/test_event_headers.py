@@ -6,6 +6,7 @@ What load balancers write themselves is in test_event_own_headers.py.
 
 import pytest
 
+from tests.support.deviations import told
 from tests.support.http2 import ask
 from tests.support.stack import OWN, Front, Stack, client_headers, event, request
 from tests.support.tls import TlsClient
@@ -177,10 +178,12 @@ def test_names_that_are_no_token_are_refused_also_with_http_2_where_the_stream_i
 
 
 def test_multi_line_headers_are_one_line_which_is_a_deviation(multi: Front) -> None:
+    assert told("folded over two lines", "without an added colon")
     assert sent(multi, "A: b\r\n c") == {"a": ["b c"]}
 
 
 def test_repeated_lines_that_the_proxy_joins_are_a_deviation(single: Front, multi: Front) -> None:
+    assert told("joined by commas", "in a request, accept,")
     lines = ("Accept: a", "Accept: b")
     assert sent(multi, *lines) == {"accept": ["a,b"]}
     assert event(single.get("/", *lines))["headers"]["accept"] == "a,b"

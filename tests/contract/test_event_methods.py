@@ -7,6 +7,7 @@ requests of a connection, 128 streams and PING in e2e/test_http2_limits.py.
 
 import pytest
 
+from tests.support.deviations import told
 from tests.support.http2 import ask
 from tests.support.rules import method as method_condition
 from tests.support.rules import rule
@@ -141,6 +142,7 @@ def test_pipelining_accepted_on_the_front_connection(single: Front) -> None:
 
 
 def test_query_without_content_type_400_is_a_deviation(single: Front) -> None:
+    assert told("QUERY", "Content-Type", "400")
     seen = event(single.post("/", "Content-Type: text/plain", body="q", method="QUERY"))
     assert (seen["httpMethod"], seen["body"]) == ("QUERY", "q")
     assert single.post("/", body="q", method="QUERY").status == 400

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from tests.support.deviations import told
 from tests.support.http2 import ask
 from tests.support.stack import Front, Stack, event, request
 
@@ -207,6 +208,7 @@ def test_host_other_8080_port_appended_if_missing(other: Front) -> None:
 
 
 def test_host_any_preserve_true_unchanged(single: Front, other: Front) -> None:
+    assert told("absolute request target", "preserve_host_header")
     for front in (single, other):
         front.set(routing__http__preserve_host_header__enabled="true")
         try:
@@ -221,6 +223,7 @@ def test_host_any_preserve_true_unchanged(single: Front, other: Front) -> None:
 def test_host_several_host_lines_functions_get_the_first_which_is_a_deviation(
     single: Front, multi: Front
 ) -> None:
+    assert told("several Host lines", "functions get the first")
     assert event(single.get("/", "Host: b.com", host="a.com"))["headers"]["host"] == "a.com"
     seen = event(multi.get("/", "Host: b.com", host="a.com"))
     assert seen["multiValueHeaders"]["host"] == ["a.com"]
@@ -241,6 +244,7 @@ def test_host_http_1_0_without_host_the_load_balancers_dns_name(
 def test_host_for_lambda_targets_the_value_is_not_lower_cased(
     single: Front, single_h2: Front
 ) -> None:
+    assert told("Host in lower case", "functions do not")
     name = "vokerhtt-ALB-4XF8jCVDRJg4-1316758055.us-west-2.elb.amazonaws.com"
     assert host_of(single, "GET /", name) == name
     assert host_of(single, f"GET http://{name}/", "x") == name

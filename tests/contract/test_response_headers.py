@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.contract.test_response_document import BYTES, OK, is_bad_gateway, lines, taken
+from tests.support.deviations import told
 from tests.support.envoy import Answer
 from tests.support.http2 import ask, reply
 from tests.support.stack import Front, Stack, request
@@ -68,6 +69,7 @@ def test_either_both_the_modes_own_one_is_used_other_ignored(single: Front, mult
 def test_single_names_differing_only_in_case_all_are_sent_as_separate_lines(
     single: Front, single_h2: Front
 ) -> None:
+    assert told("differ in case alone")
     headers = {"Set-Cookie": "a", "set-cookie": "b", "sEt-cookie": "c"}
     for answer in (
         taken(single, {"headers": headers}),
@@ -153,6 +155,7 @@ def test_date_add_if_absent(single: Front, single_h2: Front) -> None:
 def test_connection_stays_open_without_connection_keep_alive_which_is_a_deviation(
     single: Front,
 ) -> None:
+    assert told("no `Connection: keep-alive`")
     with single.connect() as client:
         for _ in range(2):
             client.write(request("POST /-/reply", body='{"statusCode": 200}'))
@@ -204,12 +207,14 @@ def test_a_thousand_response_headers_pass(single: Front) -> None:
 
 
 def test_repeated_headers_that_the_proxy_joins_are_a_deviation(multi: Front) -> None:
+    assert told("joined by commas", "in a response", "vary")
     headers = {"Vary": ["a", "b"], "Cache-Control": ["c", "d"]}
     found = lines(taken(multi, {"multiValueHeaders": headers}))
     assert found == [("Vary", "a,b"), ("Cache-Control", "c,d")]
 
 
 def test_headers_of_the_proxy_are_dropped_which_is_a_deviation(single: Front) -> None:
+    assert told("x-envoy-* and x-albatross-*")
     headers = {
         "X-Envoy-Foo": "1",
         "x-envoy-immediate-health-check-fail": "1",
