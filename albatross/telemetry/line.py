@@ -39,6 +39,7 @@ _NOT_DISPATCHED = frozenset(
         "LambdaWebsocketNotSupported",
     }
 )
+_NO_STATUS = frozenset({"0", "100", ABSENT})  # of a response: none has been sent
 _BAD_COOKIE = "AWSALBTGCookieInvalid"  # of a request that is served all the same
 # What the proxy tells of a request that it has refused -> class and reason.
 _REFUSED_AS = {
@@ -143,7 +144,7 @@ def _has_failed(record: Record) -> bool:
 
 
 def _status(record: Record) -> str:
-    if record.status not in ("0", ABSENT):
+    if record.status not in _NO_STATUS:
         return record.status
     # AWS is silent: a client that closes in the middle of its request is logged with 400, one
     # that closes after it with 460.

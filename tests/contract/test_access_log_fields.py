@@ -302,6 +302,20 @@ def test_9_elb_status_code_status_sent_to_client(lines: Lines) -> None:
     assert lines.column("elb_status_code", *kinds) == expected
 
 
+def test_9_elb_status_code_460_where_the_client_went_after_100_continue(
+    logs: Logs, world: World
+) -> None:
+    data = request("POST /-/sleep/unheard/2", "Expect: 100-continue", body="abc")
+    with world.plain.connect() as client:
+        client.write(data)
+        assert client.read().status == 100
+        until(lambda: logs.stack.noted("unheard"))
+        port = client.local_port
+    found = until(lambda: logs.of(world.plain).get(port))
+    assert (found["elb_status_code"], found["target_status_code"]) == ("460", "-")
+    assert found["target_processing_time"] == found["response_processing_time"] == "-1"
+
+
 def test_10_target_status_code_lambda_success_the_status_code_failure_dash(lines: Lines) -> None:
     kinds = ("function", "created", "failed", "fixed", "redirect", "server", "away", "malformed")
     expected = ["200", "201", "-", "-", "-", "200", "-", "-"]
