@@ -33,9 +33,9 @@ _WEIGHT_FULL = 100  # of a target
 _EQUAL: Mapping[tuple[str, int | None], int] = MappingProxyType({})
 _CONNECT_TIMEOUT_S = 10  # ALB user guide, troubleshooting, HTTP 504
 _KEEP_ALIVE_S = 60  # of a connection to the Lambda host without requests
-# The load balancer's limit of 32 KB on response headers is the Lambda host's to enforce: it knows
-# what the function sent. Envoy must only not be the stricter one.
-_RESPONSE_HEADERS_KB_MAX = 64
+# The load balancer's limits of 32 KB, on response headers and on the status line, are the Lambda
+# host's to enforce: it knows what the function sent. Envoy must only not be the stricter one.
+_RESPONSE_HEADERS_KB_MAX = 96
 _SERVER_HEADERS_KB_MAX = 32  # ALB user guide, troubleshooting, HTTP 502
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
