@@ -15,23 +15,23 @@ class Logs:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.folder: Path = stack.server.place.data / "s3"
+        self._read: dict[Path, list[str]] = {}  # no file changes once it has its name
 
     def files(self) -> list[Path]:
         found = self.folder.rglob("*.log.gz")
         return sorted(path for path in found if not path.name.startswith("."))  # yet to be named
 
     def lines(self) -> list[str]:
-        return [
-            line
-            for path in self.files()
-            for line in gzip.decompress(path.read_bytes()).decode("ascii").splitlines()
-        ]
+        for path in self.files():
+            if path not in self._read:
+                self._read[path] = gzip.decompress(path.read_bytes()).decode("ascii").splitlines()
+        return [line for path in sorted(self._read) for line in self._read[path]]
 
     def of(self, front: Front) -> dict[int, dict[str, str]]:
         """Return the columns of a load balancer's lines, by the port of the client."""
         elb = front.balancer.partition("loadbalancer/")[2]
-        found = map(fields, self.lines())
-        return {int(each["client_port"]): each for each in found if each["elb"] == elb}
+        found = [fields(line) for line in self.lines() if f" {elb} " in line]
+        return {int(each["client_port"]): each for each in found}
 
 
 def turn_on(front: Front) -> None:
