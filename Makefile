@@ -31,7 +31,7 @@ run: $(DONE) ## Serve the AWS API and the load balancers made through it
 
 test: $(DONE) ## Run all tests
 	$(BIN)/python -m pytest -q tests/test_supervisor.py # it forks: in a process without gRPC's threads
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/test_supervisor.py $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/test_supervisor.py $(ARGS)
 
 check: $(DONE) ## Check format, lint, types, imports and sizes
 	$(BIN)/ruff format --check .
