@@ -4,6 +4,7 @@ Source: ALB user guide, "Edit target group attributes".
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -37,15 +38,30 @@ def value_of(answer: Answer, name: str = "AWSALB") -> str:
 Sticky = tuple[Front, str, list[Backend]]
 
 
-@pytest.fixture(scope="module")
-def sticky(traffic: Stack, servers: Backends) -> Sticky:
-    """A load balancer in front of three servers with which clients stay."""
-    three = [servers.start(name) for name in "abc"]
+def make_sticky(
+    traffic: Stack, servers: Backends, *, sends: Sequence[str] = (), **attributes: str
+) -> Sticky:
+    """Return a load balancer, its group with stickiness and `attributes`, servers a, b and c.
+
+    `sends`: header lines of their answers.
+    """
+    three = [servers.start(name, headers=list(sends)) for name in "abc"]
     group = make_group(traffic, *three)
-    set_group(traffic, group, stickiness__enabled="true")
+    set_group(traffic, group, stickiness__enabled="true", **attributes)
     front = traffic.front(forward(group))
     until_healthy(traffic, group)
     return front, group, three
+
+
+def by_application(name: str) -> dict[str, str]:
+    """Return the attributes for sessions by the application's cookie `name`."""
+    return {"stickiness__type": "app_cookie", "stickiness__app_cookie__cookie_name": name}
+
+
+@pytest.fixture(scope="module")
+def sticky(traffic: Stack, servers: Backends) -> Sticky:
+    """A load balancer in front of three servers with which clients stay."""
+    return make_sticky(traffic, servers)
 
 
 def test_awsalb_encrypted_target_reference_keeps_a_client_at_its_target(sticky: Sticky) -> None:
@@ -116,16 +132,7 @@ def test_awsalb_content_does_not_show_the_target(sticky: Sticky) -> None:
 def test_stickiness_lb_cookie_duration_seconds_ends_the_session(
     traffic: Stack, servers: Backends
 ) -> None:
-    three = [servers.start(name) for name in "abc"]
-    group = make_group(traffic, *three)
-    set_group(
-        traffic,
-        group,
-        stickiness__enabled="true",
-        stickiness__lb_cookie__duration_seconds="1",
-    )
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
+    front, *_ = make_sticky(traffic, servers, stickiness__lb_cookie__duration_seconds="1")
     first = front.get()
     line = f"Cookie: AWSALB={value_of(first)}"
     until(lambda: by(front.get("/", line)) != by(first), seconds=5)
@@ -133,11 +140,7 @@ def test_stickiness_lb_cookie_duration_seconds_ends_the_session(
 
 def test_target_that_drains_new_target_new_cookie(traffic: Stack, servers: Backends) -> None:
     """One that dies: test_targets_states.py, where others are awaited meanwhile."""
-    one, two, three = (servers.start(name) for name in "abc")
-    group = make_group(traffic, one, two, three)
-    set_group(traffic, group, stickiness__enabled="true")
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
+    front, group, (one, *_) = make_sticky(traffic, servers)
     line = {
         by(answer): f"Cookie: AWSALB={value_of(answer)}"
         for answer in (front.get() for _ in range(12))
@@ -152,17 +155,7 @@ def test_target_that_drains_new_target_new_cookie(traffic: Stack, servers: Backe
 def test_awsalbapp_generated_only_when_the_target_sets_the_configured_cookie_secure_for_chromium_80(
     traffic: Stack, servers: Backends
 ) -> None:
-    three = [servers.start(name) for name in "abc"]
-    group = make_group(traffic, *three)
-    set_group(
-        traffic,
-        group,
-        stickiness__enabled="true",
-        stickiness__type="app_cookie",
-        stickiness__app_cookie__cookie_name="SESSION",
-    )
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
+    front, _, three = make_sticky(traffic, servers, **by_application("SESSION"))
     assert set_cookies(front.get()) == {}
     for one in three:
         one.headers = ["Set-Cookie: OTHER=1", "Set-Cookie: SESSION=2; Path=/"]
@@ -188,17 +181,8 @@ def test_awsalbapp_generated_only_when_the_target_sets_the_configured_cookie_sec
 def test_app_cookie_clients_return_both_cookies_to_stay(
     traffic: Stack, servers: Backends, name: str
 ) -> None:
-    three = [servers.start(one, headers=[f"Set-Cookie: {name}=1"]) for one in "abc"]
-    group = make_group(traffic, *three)
-    set_group(
-        traffic,
-        group,
-        stickiness__enabled="true",
-        stickiness__type="app_cookie",
-        stickiness__app_cookie__cookie_name=name,
-    )
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
+    sends = [f"Set-Cookie: {name}=1"]
+    front, _, three = make_sticky(traffic, servers, sends=sends, **by_application(name))
     first = front.get()
     for one in three:
         one.headers = []
@@ -214,19 +198,14 @@ def test_app_cookie_clients_return_both_cookies_to_stay(
 
 
 def test_app_cookie_duration_seconds_ends_the_session(traffic: Stack, servers: Backends) -> None:
-    three = [servers.start(name, headers=["Set-Cookie: SESSION=1"]) for name in "abc"]
-    group = make_group(traffic, *three)
-    set_group(
+    front, *_ = make_sticky(
         traffic,
-        group,
-        stickiness__enabled="true",
-        stickiness__type="app_cookie",
-        stickiness__app_cookie__cookie_name="SESSION",
+        servers,
+        sends=["Set-Cookie: SESSION=1"],
+        **by_application("SESSION"),
         stickiness__app_cookie__duration_seconds="1",
         stickiness__lb_cookie__duration_seconds="604800",  # of the other type
     )
-    front = traffic.front(forward(group))
-    until_healthy(traffic, group)
     first = front.get()
     line = f"Cookie: SESSION=1; AWSALBAPP-0={value_of(first, 'AWSALBAPP-0')}"
     until(lambda: by(front.get("/", line)) != by(first), seconds=5)
