@@ -1,7 +1,8 @@
 """Asynchronous invocations, wired: the queue with the store and the Lambda host, and what serves
 dead letters, below /_albatross/.
 
-GET  /_albatross/dead-letters?name=NAME            those of a function, or all: JSON
+GET  /_albatross/dead-letters?name=NAME            those of a function, or all: JSON, a page; more
+                                                   with after=, the member `next`
 POST /_albatross/dead-letters?replay=ID            invoke its function with the event again
 POST /_albatross/dead-letters?delete=ID            forget it; ID may be `all`, also with name=NAME
 """
@@ -22,6 +23,7 @@ import orjson
 from albatross.asynchronous import delivery
 from albatross.asynchronous.dispatcher import Dispatcher
 from albatross.asynchronous.event import Event, Handling, Letter, Result
+from albatross.asynchronous.letters import Chosen
 from albatross.asynchronous.queue import FILE_NAME, EventQueue, QueueFull
 from albatross.aws.http import Request, Response
 from albatross.config import Config
@@ -141,34 +143,30 @@ class AsyncInvocations:
         return await self._store.read(scope, lambda tx: _handling(tx, event.arn))
 
     async def _show(self, request: Request) -> Response:
-        letters = await self._letters(parse_qs(request.query))
-        return _json(200, {"dead_letters": [_shown(letter) for letter in letters]})
+        query = parse_qs(request.query)
+        (after,) = query.get("after", [""])[:1]
+        try:
+            page = await self.queue.letters(_chosen(query), after)
+        except ValueError:
+            return _json(400, {"message": "`after` is not the member `next` of an answer."})
+        shown = [_shown(letter) for letter in page.letters]
+        return _json(200, {"dead_letters": shown, "next": page.next})
 
     async def _handle(self, request: Request) -> Response:
         query = parse_qs(request.query)
-        for action, perform in (("replay", self._dispatcher.replay), ("delete", self._delete)):
+        actions = {"replay": self._dispatcher.replay, "delete": self.queue.delete_letters}
+        for action, perform in actions.items():
             if action in query:
                 (id_,) = query[action][:1]
-                letters = await self._letters(query, None if id_ == "all" else id_)
-                if not letters and id_ != "all":
+                done = await perform(_chosen(query, "" if id_ == "all" else id_))
+                if not done and id_ != "all":
                     return _json(404, {"message": f"There is no dead letter {id_[:64]}."})
-                await perform(letters)
-                return _json(200, {"dead_letters": [letter.id for letter in letters]})
+                return _json(200, {"dead_letters": done})
         return _json(400, {"message": "Say replay=ID or delete=ID, or `all` for ID."})
 
-    async def _letters(
-        self, query: Mapping[str, list[str]], id_: str | None = None
-    ) -> list[Letter]:
-        """Return the dead letters of the function `name` in any account and Region, or all."""
-        (name,) = query.get("name", [""])[:1]
-        return [
-            letter
-            for letter in await self.queue.letters(id_)
-            if name in ("", letter.arn, letter.arn.split(":")[6])
-        ]
 
-    async def _delete(self, letters: list[Letter]) -> None:
-        await self.queue.delete_letters(letter.id for letter in letters)
+def _chosen(query: Mapping[str, list[str]], id_: str = "") -> Chosen:
+    return Chosen(id=id_, function=query.get("name", [""])[0])
 
 
 def _handling(tx: Transaction, function_arn: str) -> Handling | None:
