@@ -13,7 +13,6 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -54,7 +53,6 @@ class AsyncInvocations:
     """
 
     def __init__(self, config: Config, store: Store, host: HostClient) -> None:
-        self._config = config
         self._store = store
         self._host = host
         bytes_max = config.async_queue_mb * 1024 * 1024
@@ -69,6 +67,7 @@ class AsyncInvocations:
         concurrency = max(1, min(config.async_concurrency, config.environments_max // 2))
         # Of their own: a destination that does not answer keeps a thread for a minute.
         self._senders = ThreadPoolExecutor(concurrency, "sender")
+        self._sender = delivery.Sender(config.destinations_endpoint, concurrency)
         self._dispatcher = Dispatcher(
             self.queue,
             invoke=self._invoke,
@@ -135,8 +134,8 @@ class AsyncInvocations:
         )
 
     async def _deliver(self, message: delivery.Message) -> None:
-        send = partial(delivery.send, self._config.destinations_endpoint, message)
-        await asyncio.get_running_loop().run_in_executor(self._senders, send)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._senders, self._sender.send, message)
 
     async def _handling(self, event: Event) -> Handling | None:
         scope = arn.scope_of(event.arn)
