@@ -28,6 +28,13 @@ class Entry:
     is_certain: bool = True
 
 
+def is_quick(entry: Entry) -> bool:
+    """Tell whether Envoy compares one text, of the path, to know whether `entry` matches."""
+    match = entry.route.match
+    is_literal = match.WhichOneof("path_specifier") in ("path", "prefix")
+    return is_literal and not match.headers and not match.filter_state
+
+
 def may_match(entry: Entry, start: str) -> bool:
     """Tell whether `entry` may match a path with this start, of which it names some start.
 

@@ -19,11 +19,12 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.xds import names
 from albatross.xds.apart import apart, complete
-from albatross.xds.entry import A_QUERY, Entry, covers, hosts, may_match, needs, starts
+from albatross.xds.entry import A_QUERY, Entry, covers, hosts, is_quick, may_match, needs, starts
 from albatross.xds.memo import Memo
 from albatross.xds.packing import extension
 
 ROUTES_MIN = 24  # a shorter list costs less than a look into an index
+QUICK = 5  # routes that are quickly tried cost as much as another one
 GROWTH_MAX = 20  # most routes in all lists of an index, for each route of the plain list
 GAIN_MIN = 2  # an index pays where its lists are, on average, by so much shorter
 APART_MIN = 8  # shorter lists than that cost less than a look at rules that are apart
@@ -63,14 +64,19 @@ def virtual_hosts(
 
 def virtual_host(host: str, entries: Sequence[Entry], memo: Memo) -> VirtualHost:
     """Return the virtual host that has `entries` for `host` alone. `memo`: as above."""
-    found = _best([{ANY_HOST: _by_path(entries, memo.inside(host))}], entries)
-    result = _virtual_host(host, host.lower(), found[ANY_HOST], memo)
+    lists: Lists = {ANYWHERE: entries}
+    if not _is_short(entries):
+        found = _best([{ANY_HOST: _by_path(entries, memo.inside(host))}], entries)
+        lists = found[ANY_HOST]
+    result = _virtual_host(host, host.lower(), lists, memo)
     memo.forget_unused()
     return result
 
 
 def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -> Plan:
     """Return the lists to make of `entries`: one for all, or those of an index that pays."""
+    if _is_short(entries):
+        return {ANY_HOST: {ANYWHERE: entries}}
     plans: list[Plan] = [{ANY_HOST: _by_path(entries, memo.inside("all"))}]
     by_host = _by_host(entries, taken)
     if len(by_host) > 1:
@@ -93,6 +99,12 @@ def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -
     if _mean_length(best) * GAIN_MIN >= _mean_length(found):
         return found
     return best | {f"*{names.ALL_RULES}": {ANYWHERE: entries}}
+
+
+def _is_short(entries: Sequence[Entry]) -> bool:
+    """Tell whether to try all of them costs less than a look into an index."""
+    quick = sum(map(is_quick, entries)) if len(entries) >= ROUTES_MIN else 0
+    return len(entries) - quick + quick / QUICK < ROUTES_MIN
 
 
 def _with_few(
@@ -123,8 +135,6 @@ def _mean_length(found: Plan) -> float:
 def _best(plans: Iterable[Plan], entries: Sequence[Entry]) -> Plan:
     """Return the plan with the shortest lists, if one pays and none is too large."""
     best: Plan = {ANY_HOST: {ANYWHERE: entries}}
-    if len(entries) < ROUTES_MIN:
-        return best
     length = len(entries) / GAIN_MIN
     for candidate in plans:
         lengths = [len(chosen) for lists in candidate.values() for chosen in lists.values()]
