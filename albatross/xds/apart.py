@@ -23,7 +23,7 @@ from envoy.config.route.v3.route_components_pb2 import Route
 from albatross.model.request_record import NO_CHOICE
 from albatross.model.rule import HostHeader
 from albatross.xds import names, patterns, weights
-from albatross.xds.entry import Entry, hosts, starts
+from albatross.xds.entry import Entry
 
 STARTS_MAX = 8  # of paths, in one name
 _ALL_PATHS = "/"
@@ -52,7 +52,7 @@ def apart(entries: Sequence[Entry]) -> Apart | None:
     chosen, others = list[tuple[int, Entry]](), dict[Entry, int]()
     before = _Starts()
     for number, entry in enumerate(entries):
-        named = hosts(entry)
+        named = entry.hosts
         conditions = [one for one in entry.conditions if isinstance(one, HostHeader)]
         if weights.is_taken(entry.route):
             chosen.append((number, entry))
@@ -67,7 +67,7 @@ def apart(entries: Sequence[Entry]) -> Apart | None:
                 return None
             wild.append((expression, number, before.noted_on(entry)))
         else:
-            for start in starts(entry):
+            for start in entry.starts:
                 before.add(start)
         if named is None:
             others[_renamed(entry, names.other_route(entry.route.name))] = number

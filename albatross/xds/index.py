@@ -19,7 +19,7 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.xds import names
 from albatross.xds.apart import apart, complete
-from albatross.xds.entry import A_QUERY, Entry, covers, hosts, is_quick, may_match, needs, starts
+from albatross.xds.entry import A_QUERY, Entry
 from albatross.xds.memo import Memo
 from albatross.xds.packing import extension
 
@@ -103,7 +103,7 @@ def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -
 
 def _is_short(entries: Sequence[Entry]) -> bool:
     """Tell whether to try all of them costs less than a look into an index."""
-    quick = sum(map(is_quick, entries)) if len(entries) >= ROUTES_MIN else 0
+    quick = sum(entry.is_quick for entry in entries)
     return len(entries) - quick + quick / QUICK < ROUTES_MIN
 
 
@@ -151,7 +151,7 @@ def _by_host(entries: Sequence[Entry], taken: Collection[str]) -> dict[str, Sequ
     elsewhere: list[int] = []
     bound: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
-        named = hosts(entry)
+        named = entry.hosts
         if named is None:
             elsewhere.append(number)
         else:
@@ -171,7 +171,7 @@ def _by_path(entries: Sequence[Entry], memo: Memo) -> Lists:
     """
     starting: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
-        for start in starts(entry):
+        for start in entry.starts:
             starting[start].append(number)
     everywhere = starting.setdefault(ANYWHERE, [])
     if len(starting) * len(everywhere) > GROWTH_MAX * len(entries):
@@ -191,9 +191,9 @@ def _below(entries: Iterable[Entry], start: str) -> Sequence[Entry]:
     """Return the `entries` that may match paths with this start, up to one that surely does."""
     found = []
     for entry in entries:
-        if may_match(entry, start):
+        if entry.may_match(start):
             found.append(entry)
-            if entry.is_certain and all(covers(one, start) for one in entry.conditions):
+            if entry.matches_below(start):
                 break
     return found
 
@@ -201,11 +201,10 @@ def _below(entries: Iterable[Entry], start: str) -> Sequence[Entry]:
 def _virtual_host(name: str, host: str, lists: Lists, memo: Memo) -> VirtualHost:
     result = VirtualHost(name=name, domains=[host])
     if len(lists) == 1:
-        found = _choice(lists[ANYWHERE])
-        if found.HasField("matcher"):
-            result.matcher.CopyFrom(found.matcher)
-        else:
+        if _need(lists[ANYWHERE]) is None:
             result.routes.extend(entry.route for entry in lists[ANYWHERE])
+        else:
+            result.matcher.CopyFrom(_choice(lists[ANYWHERE]).matcher)
         return result
     result.matcher.matcher_tree.CopyFrom(_PATH_INPUT)
     for start, entries in lists.items():
@@ -224,17 +223,21 @@ def _choice(
 
     `looks`: how many may be taken at a request. `known`: what it is known to have.
     """
-    if not looks or len(entries) < NEEDING_MIN:
+    need = _need(entries, known) if looks else None
+    if need is None:
         return _list(entries)
-    counts = Counter(need for entry in entries for need in needs(entry) - {known})
-    need = max(sorted(counts), key=lambda one: counts[one], default="")
-    if counts[need] < NEEDING_MIN:
-        return _list(entries)
-    others = [entry for entry in entries if need not in needs(entry)]
+    others = [entry for entry in entries if need not in entry.needs]
     matcher = Matcher(on_no_match=_choice(others, looks=looks - 1))
     found = _choice(entries, looks=looks - 1, known=need)
     matcher.matcher_list.matchers.add(predicate=_has(need), on_match=found)
     return Matcher.OnMatch(matcher=matcher)
+
+
+def _need(entries: Sequence[Entry], known: str | None = None) -> str | None:
+    """Return what most of `entries` need, beside what is `known`; None: too few need the same."""
+    counts = Counter(need for entry in entries for need in entry.needs if need != known)
+    need = max(sorted(counts), key=lambda one: counts[one], default="")
+    return need if counts[need] >= NEEDING_MIN else None
 
 
 def _has(need: str) -> Matcher.MatcherList.Predicate:

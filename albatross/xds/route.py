@@ -56,11 +56,8 @@ def to_route_table(
     else to the oldest. `certified`: the names of certificates by their listener's ARN. `memo` is
     of this table.
     """
-    settings = _Settings(
-        lambda_idle_timeout=lambda_idle_timeout,
-        bare_host=any(
-            memo.call((tenant.listener.arn, "bare"), _sees_bare_host, tenant) for tenant in tenants
-        ),
+    settings = memo.call(
+        "settings", _Settings, lambda_idle_timeout, any(map(_sees_bare_host, tenants))
     )
     lists = {}
     for tenant in tenants:

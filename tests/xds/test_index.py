@@ -22,7 +22,7 @@ from albatross.model.rule import (
     WeightedTargetGroup,
 )
 from albatross.xds import conditions, index, names
-from albatross.xds.entry import Entry, needs
+from albatross.xds.entry import Entry
 from albatross.xds.index import ANY_HOST, ANYWHERE, Plan
 from albatross.xds.memo import Memo
 from tests.support.envoy import TARGET_GROUP, Balancer, Proxy
@@ -425,7 +425,7 @@ def test_rules_that_need_a_header_are_tried_where_there_is_one(proxy: Proxy) -> 
     ],
 )
 def test_what_rules_need(conditions: tuple[Condition, ...], needed: set[str]) -> None:
-    assert needs(Entry(Route(), conditions)) == needed
+    assert Entry(Route(), conditions).needs == needed
 
 
 def test_no_request_is_looked_at_more_than_twice() -> None:
