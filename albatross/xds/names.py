@@ -1,6 +1,7 @@
 """The names by which Envoy's resources and our internal headers go. No other module makes one."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlencode
 
 from albatross.model.listener import Listener
@@ -94,8 +95,13 @@ def route(choice: Choice, parameters: Mapping[str, str], *, bare_host: bool = Fa
     words: those of `choice`, the script's `parameters` in URL encoding, starts of paths for which
     other rules may come first, and its kind.
     """
-    texts = urlencode(parameters, quote_via=quote) or ABSENT
+    texts = _encoded(tuple(parameters.items()))
     return f"{choice.text()} {texts} {ABSENT} {_BARE_HOST if bare_host else _PLAIN}"
+
+
+@lru_cache(maxsize=1000)  # rules differ little in these
+def _encoded(parameters: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(parameters, quote_via=quote) or ABSENT
 
 
 def apart_route(name: str, starts: Iterable[str]) -> str:
