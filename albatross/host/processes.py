@@ -440,12 +440,17 @@ def variables(
     function = environment.function
     _, _, _, region, account, *_ = function.arn.split(":")
     provided = function.runtime.startswith("provided")
-    libraries, shown = "/lib64:/usr/lib64:/var/runtime", opt or layers.OPT
+    libraries = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
+    shown = opt or layers.OPT
     unreserved = {
         "LANG": "en_US.UTF-8",
         "PATH": f"/usr/local/bin:/usr/bin/:/bin:{shown}/bin",
         "LD_LIBRARY_PATH": f"{libraries}:{task_root}:{task_root}/lib:{shown}/lib",
         "TZ": ":UTC",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        # differs from AWS: no X-Ray daemon listens where AWS_XRAY_DAEMON_ADDRESS says, so what is
+        # traced is lost.
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
     }
     reserved = {
         "_HANDLER": function.handler,

@@ -7,12 +7,11 @@ invocations say so.
 """
 
 import errno
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from albatross.host import interpreters, mounts, runtime_client
+from albatross.host import interpreters, layers, mounts, runtime_client
 from albatross.host.runtime_client import NotInstalled
 from albatross.model.function import Directory, Function
 
@@ -74,8 +73,9 @@ def find(
 def not_started(error: Exception) -> str:
     """Say why a process could not be started, in Lambda's words where it has some."""
     if isinstance(error, OSError) and error.errno in _FORK_ERRORS and error.filename:
-        name = Path(error.filename).name
-        return f"fork/exec /var/task/{name}: {_FORK_ERRORS[error.errno]}"
+        path = Path(error.filename)
+        seen = path if path.parent == layers.OPT else Path("/var/task", path.name)
+        return f"fork/exec {seen}: {_FORK_ERRORS[error.errno]}"
     return str(error)
 
 
@@ -145,7 +145,7 @@ def _provided(task_root: Path, opt: Path | None) -> Runtime:
         if root is None:
             continue
         bootstrap = root / "bootstrap"
-        if bootstrap.is_file() and os.access(bootstrap, os.X_OK):
+        if bootstrap.is_file():
             return Runtime((str(bootstrap),))
     raise Unavailable("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
 

@@ -156,10 +156,18 @@ def test_unreserved_lang_path_ld_library_path_pythonpath_tz(traffic: Stack, seen
         assert found["LANG"] == "en_US.UTF-8"
         assert found["PATH"] == "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
         assert found["LD_LIBRARY_PATH"] == (
-            "/lib64:/usr/lib64:/var/runtime:/var/task:/var/task/lib:/opt/lib"
+            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
+            ":/var/task:/var/task/lib:/opt/lib"
         )
     assert seen["PYTHONPATH"] == "/var/runtime"
     assert custom["TZ"] == ":UTC"
+
+
+def test_unreserved_x_ray_sdks_log_and_know_an_address(traffic: Stack, seen: Any) -> None:
+    custom = run(traffic, make_custom(traffic), "result = dict(os.environ)").result
+    for found in (seen, custom):
+        assert found["AWS_XRAY_CONTEXT_MISSING"] == "LOG_ERROR"
+        assert re.fullmatch(r"[0-9.]+:\d+", found["AWS_XRAY_DAEMON_ADDRESS"])
 
 
 def test_unreserved_may_be_set(seen: dict[str, str]) -> None:
@@ -169,6 +177,7 @@ def test_unreserved_may_be_set(seen: dict[str, str]) -> None:
 def test_nothing_of_the_servers_environment_is_seen(seen: dict[str, str]) -> None:
     known = {"MINE", "My_2", "TZ", "LANG", "LC_CTYPE", "PATH", "LD_LIBRARY_PATH", "PYTHONPATH"}
     known |= {*RESERVED, "_HANDLER", "_X_AMZN_TRACE_ID", "HOME", "TMPDIR"}
+    known |= {"AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS"}
     assert seen.keys() <= known
 
 
