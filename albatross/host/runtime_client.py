@@ -1,9 +1,9 @@
 """AWS's runtime client for Python, and boto3, for interpreters other than our own.
 
 Over the channel (host/channel.py) the client needs nothing compiled: then what is installed beside
-us serves any Python that its packages allow, at once and without a network. One compiled part, the
-encoder of results, is fetched afterwards and used by environments that start later. Else all of it
-is installed by the interpreter's pip, once for all servers of a user.
+us, copied and byte-compiled, serves any Python that its packages allow, without a network. One
+compiled part, the encoder of results, is fetched afterwards and used by environments that start
+later. Else all of it is installed by the interpreter's pip, once for all servers of a user.
 """
 
 import fcntl
@@ -24,8 +24,10 @@ from albatross.host.interpreters import Interpreter
 log = logging.getLogger(__name__)
 
 _CLIENT = "awslambdaric"
-_COPIED = (_CLIENT, "simplejson", "snapshot-restore-py")  # byte-compiled for the interpreter
-_LINKED = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
+_SHARED = (
+    *(_CLIENT, "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "jmespath"),
+    *("python-dateutil", "six", "urllib3"),
+)
 _ENCODER = "simplejson"
 _INSTALL_S = 180
 _running: set[subprocess.Popen[str]] = set()
@@ -53,7 +55,7 @@ def packages(interpreter: Interpreter, cache: Path, *, compiled: bool) -> Path:
     With `compiled`, its module that speaks HTTP is there, too. Raises NotInstalled. May take long.
     """
     name = f"python{'.'.join(map(str, interpreter.version))}"
-    shared = not compiled and all(_allows(each, interpreter) for each in (*_COPIED, *_LINKED))
+    shared = not compiled and all(_allows(each, interpreter) for each in _SHARED)
     target = (
         cache / f"{name}-{_CLIENT}-{_metadata().version(_CLIENT)}{_shared_mark() if shared else ''}"
     )
@@ -90,9 +92,8 @@ def _alone(target: Path) -> Iterator[None]:
 
 def _shared_mark() -> str:
     """Return a mark of what is installed beside us, and of where: links lead there."""
-    facts = [
-        f"{each.locate_file('')} {each.version}" for each in map(_metadata().distribution, _LINKED)
-    ]
+    found = map(_metadata().distribution, _SHARED)
+    facts = [f"{each.locate_file('')} {each.version}" for each in found]
     return "-" + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
@@ -108,21 +109,26 @@ def _allows(package: str, interpreter: Interpreter) -> bool:
 
 
 def _share(interpreter: Interpreter, target: Path) -> None:
-    """Make `target` of copies of, and links to, what is installed beside us."""
+    """Make `target` of what is installed beside us, with byte code: functions may not write."""
     partial = _fresh(target)
-    for package in (*_COPIED, *_LINKED):
+    for package in _SHARED:
         for top in _tops(package):
-            if package in _LINKED:
-                (partial / top.name).symlink_to(top)
-            elif top.is_dir():
-                without = shutil.ignore_patterns("*.so", "__pycache__")
-                shutil.copytree(top, partial / top.name, ignore=without)
-            else:
-                shutil.copyfile(top, partial / top.name)
-    command = [interpreter.path, "-m", "compileall", "-q", "-j1"]
-    copied = [str(path) for path in partial.iterdir() if not path.is_symlink()]
-    _run([*command, *copied])
+            _copy(top, partial / top.name)
+    _run([interpreter.path, "-m", "compileall", "-q", "-j1", str(partial)])
     _finish(partial, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy code, and link to data, of which boto3 has 28 MB."""
+    if source.is_dir() and any(source.rglob("*.py")):
+        target.mkdir()
+        for each in source.iterdir():
+            if each.name != "__pycache__" and each.suffix != ".so":
+                _copy(each, target / each.name)
+    elif source.suffix == ".py":
+        shutil.copy2(source, target)
+    else:
+        target.symlink_to(source)
 
 
 def _tops(package: str) -> set[Path]:

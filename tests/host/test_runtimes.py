@@ -1,5 +1,6 @@
 """What runs functions of each runtime, and what is said where nothing does."""
 
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -71,7 +72,7 @@ def test_a_bootstrap_must_be_executable(host: RunningHost) -> None:
     (host.directory / "data" / "code" / package.digest / "bootstrap").chmod(0o644)
     host.deploy("other", "", runtime="provided.al2023", file="any")
     host.put(replace(host.functions["other"], code=package))
-    assert b"valid bootstrap(s)" in host.invoke("other").payload
+    assert b"fork/exec /var/task/bootstrap: permission denied" in host.invoke("other").payload
 
 
 SOURCE = """
@@ -121,9 +122,12 @@ def test_the_client_that_is_installed_beside_us_serves_another_python(
         check=False,
     )
     assert str(packages) in done.stdout, done.stderr
-    assert list(packages.glob("awslambdaric/__pycache__/*.pyc"))
+    sources = list(packages.rglob("*.py"))
+    assert packages / "boto3" / "session.py" in sources
+    assert all(Path(importlib.util.cache_from_source(str(path))).exists() for path in sources)
     assert not list(packages.glob("*/*.so"))
-    assert all(path.stat().st_mode & 0o044 for path in packages.rglob("*.py"))
+    assert all(path.stat().st_mode & 0o044 for path in packages.rglob("*.py*"))
+    assert (packages / "botocore" / "data").is_symlink()
 
 
 def test_it_is_made_once_by_whoever_comes_first(
