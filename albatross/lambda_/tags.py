@@ -41,7 +41,11 @@ def list_tags(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(tags: Mapping[str, str]) -> Mapping[str, str]:
-    """Return `tags`. Raises InvalidParameterValueException if they are too many for a function."""
+    """Return `tags`. Raises InvalidParameterValueException if AWS keeps the key, or too many."""
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise InvalidParameterValueException(
+            "aws: prefixed tag key names are not allowed for external use."
+        )
     if len(tags) > TAGS_MAX:
         raise InvalidParameterValueException("Number of tags exceeds resource tag limit.")
     return tags

@@ -20,14 +20,13 @@ from dataclasses import dataclass, replace
 
 from envoy.config.route.v3.route_components_pb2 import Route
 
-from albatross.model.request_record import NO_CHOICE
 from albatross.model.rule import HostHeader
 from albatross.xds import names, patterns, weights
-from albatross.xds.entry import Entry
+from albatross.xds.entry import Entry, hosts, starts
 
 STARTS_MAX = 8  # of paths, in one name
 _ALL_PATHS = "/"
-_IN_NAME = re.compile(r"/[!-+\--~]*")  # visible, and no comma
+_IN_NAME = re.compile(r"/[^ ,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def apart(entries: Sequence[Entry]) -> Apart | None:
     chosen, others = list[tuple[int, Entry]](), dict[Entry, int]()
     before = _Starts()
     for number, entry in enumerate(entries):
-        named = entry.hosts
+        named = hosts(entry)
         conditions = [one for one in entry.conditions if isinstance(one, HostHeader)]
         if weights.is_taken(entry.route):
             chosen.append((number, entry))
@@ -67,7 +66,7 @@ def apart(entries: Sequence[Entry]) -> Apart | None:
                 return None
             wild.append((expression, number, before.noted_on(entry)))
         else:
-            for start in entry.starts:
+            for start in starts(entry):
                 before.add(start)
         if named is None:
             others[_renamed(entry, names.other_route(entry.route.name))] = number
@@ -115,7 +114,7 @@ def _renamed(entry: Entry, name: str) -> Entry:
 
 _LEADING_APART = Entry(
     Route(
-        name=names.apart_route(names.route(NO_CHOICE, {}), [_ALL_PATHS]),
+        name=names.apart_route(names.route("apart", None, "0"), [_ALL_PATHS]),
         match={"prefix": ""},
         direct_response={"status": 500},  # if the script failed
     ),

@@ -85,6 +85,16 @@ def test_layers_are_listed_by_name_with_their_newest_version_that_is_compatible(
     assert listed(CompatibleRuntime="python3.9") == []
 
 
+def test_a_layer_is_compatible_with_runtimes_that_there_are(api, publish, refused):
+    code, message = refused(publish, CompatibleRuntimes=["python3.12", "python9"])
+    assert code == "ValidationException"
+    assert "'[python3.12, python9]' at 'compatibleRuntimes'" in message
+    assert "Member must satisfy enum value set: [nodejs, " in message
+    code, message = refused(api.list_layers, CompatibleRuntime="python9")
+    assert code == "ValidationException"
+    assert "'python9' at 'compatibleRuntime'" in message
+
+
 def test_versions_are_listed_from_the_newest_a_page_at_a_time(api, publish):
     for _ in range(11):
         publish()

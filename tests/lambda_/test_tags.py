@@ -24,6 +24,16 @@ def test_a_function_has_50_tags_at_most(api, create, refused):
     )
 
 
+@pytest.mark.parametrize("key", ["aws:cloudformation:stack-name", "AWS:x"])
+def test_keys_of_aws_are_refused(api, create, refused, key):
+    expected = (
+        "InvalidParameterValueException",
+        "aws: prefixed tag key names are not allowed for external use.",
+    )
+    assert refused(create, FunctionName="other", Tags={key: ""}) == expected
+    assert refused(api.tag_resource, Resource=create()["FunctionArn"], Tags={key: ""}) == expected
+
+
 @pytest.mark.parametrize("operation", ["list_tags", "tag_resource", "untag_resource"])
 @pytest.mark.parametrize("qualifier", ["$LATEST", "1", "prod"])
 def test_versions_and_aliases_have_no_tags(api, create, refused, operation, qualifier):
