@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from albatross import own_paths
-from albatross.store import archive
+from albatross.store import archive, durable
 from albatross.store.archive import Manifest, UnusableArchive
 
 PIECE_BYTES = 8 * 1024 * 1024
@@ -45,7 +45,7 @@ def fetch(endpoint: str, path: Path, progress: Progress) -> Manifest:
                 os.fsync(file.fileno())
             manifest = archive.check(Path(work), _ANY_SCHEMA)
             os.replace(work, path)
-            _sync(path.parent)
+            durable.sync(path.parent)
         except UnusableArchive as error:
             raise BackupError(f"the backup did not arrive as it was sent: {error}") from error
         finally:
@@ -86,11 +86,3 @@ def _post(endpoint: str, name: str, body: bytes, timeout_s: float) -> dict[str, 
     except urllib.error.HTTPError as error:
         raise BackupError(error.read().decode(errors="replace").strip()) from error
     return document
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

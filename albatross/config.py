@@ -49,6 +49,7 @@ class RunSpec:
     as_json: bool = False
     debug_port: int | None = None
     forwarded_port: int | None = None  # the listener's, where `port` only stands in for it
+    ends_with_input: bool = False  # the server is another command's, at the other end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

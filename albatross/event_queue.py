@@ -1,7 +1,8 @@
 """Asynchronous invocations, wired: the queue with the store and the Lambda host, and what serves
 dead letters, below /_albatross/.
 
-GET  /_albatross/dead-letters?name=NAME            those of a function, or all: JSON
+GET  /_albatross/dead-letters?name=NAME            those of a function, or all: JSON, a page; more
+                                                   with after=, the member `next`
 POST /_albatross/dead-letters?replay=ID            invoke its function with the event again
 POST /_albatross/dead-letters?delete=ID            forget it; ID may be `all`, also with name=NAME
 """
@@ -12,7 +13,6 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,6 +22,7 @@ import orjson
 from albatross.asynchronous import delivery
 from albatross.asynchronous.dispatcher import Dispatcher
 from albatross.asynchronous.event import Event, Handling, Letter, Result
+from albatross.asynchronous.letters import Chosen
 from albatross.asynchronous.queue import FILE_NAME, EventQueue, QueueFull
 from albatross.aws.http import Request, Response
 from albatross.config import Config
@@ -52,7 +53,6 @@ class AsyncInvocations:
     """
 
     def __init__(self, config: Config, store: Store, host: HostClient) -> None:
-        self._config = config
         self._store = store
         self._host = host
         bytes_max = config.async_queue_mb * 1024 * 1024
@@ -67,6 +67,7 @@ class AsyncInvocations:
         concurrency = max(1, min(config.async_concurrency, config.environments_max // 2))
         # Of their own: a destination that does not answer keeps a thread for a minute.
         self._senders = ThreadPoolExecutor(concurrency, "sender")
+        self._sender = delivery.Sender(config.destinations_endpoint, concurrency)
         self._dispatcher = Dispatcher(
             self.queue,
             invoke=self._invoke,
@@ -133,42 +134,38 @@ class AsyncInvocations:
         )
 
     async def _deliver(self, message: delivery.Message) -> None:
-        send = partial(delivery.send, self._config.destinations_endpoint, message)
-        await asyncio.get_running_loop().run_in_executor(self._senders, send)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._senders, self._sender.send, message)
 
     async def _handling(self, event: Event) -> Handling | None:
         scope = arn.scope_of(event.arn)
         return await self._store.read(scope, lambda tx: _handling(tx, event.arn))
 
     async def _show(self, request: Request) -> Response:
-        letters = await self._letters(parse_qs(request.query))
-        return _json(200, {"dead_letters": [_shown(letter) for letter in letters]})
+        query = parse_qs(request.query)
+        (after,) = query.get("after", [""])[:1]
+        try:
+            page = await self.queue.letters(_chosen(query), after)
+        except ValueError:
+            return _json(400, {"message": "`after` is not the member `next` of an answer."})
+        shown = [_shown(letter) for letter in page.letters]
+        return _json(200, {"dead_letters": shown, "next": page.next})
 
     async def _handle(self, request: Request) -> Response:
         query = parse_qs(request.query)
-        for action, perform in (("replay", self._dispatcher.replay), ("delete", self._delete)):
+        actions = {"replay": self._dispatcher.replay, "delete": self.queue.delete_letters}
+        for action, perform in actions.items():
             if action in query:
                 (id_,) = query[action][:1]
-                letters = await self._letters(query, None if id_ == "all" else id_)
-                if not letters and id_ != "all":
+                done = await perform(_chosen(query, "" if id_ == "all" else id_))
+                if not done and id_ != "all":
                     return _json(404, {"message": f"There is no dead letter {id_[:64]}."})
-                await perform(letters)
-                return _json(200, {"dead_letters": [letter.id for letter in letters]})
+                return _json(200, {"dead_letters": done})
         return _json(400, {"message": "Say replay=ID or delete=ID, or `all` for ID."})
 
-    async def _letters(
-        self, query: Mapping[str, list[str]], id_: str | None = None
-    ) -> list[Letter]:
-        """Return the dead letters of the function `name` in any account and Region, or all."""
-        (name,) = query.get("name", [""])[:1]
-        return [
-            letter
-            for letter in await self.queue.letters(id_)
-            if name in ("", letter.arn, letter.arn.split(":")[6])
-        ]
 
-    async def _delete(self, letters: list[Letter]) -> None:
-        await self.queue.delete_letters(letter.id for letter in letters)
+def _chosen(query: Mapping[str, list[str]], id_: str = "") -> Chosen:
+    return Chosen(id=id_, function=query.get("name", [""])[0])
 
 
 def _handling(tx: Transaction, function_arn: str) -> Handling | None:

@@ -60,7 +60,10 @@ class Life:
 
 
 class Supervisor:
-    """Keeps `programs` running until told to stop; then the first may take `grace_s` to drain."""
+    """Keeps `programs` running until told to stop; then the first may take `grace_s` to drain.
+
+    The end of what can be read from the descriptor `input_` tells it to stop, as signals do.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Supervisor:
         grace_s: float,
         note: Callable[[dict[str, dict[str, int]]], None],
         clock: Callable[[], float] = time.monotonic,
+        input_: int | None = None,
     ) -> None:
         self.programs = programs
         self.lives = {program.name: Life() for program in programs}
@@ -76,6 +80,7 @@ class Supervisor:
         self._grace_s = grace_s
         self._note = note
         self._clock = clock
+        self._input = input_
         self._stop_by_s: float | None = None
         self._signals: list[int] = []
         self._lifeline = os.pipe()  # nothing is written: it closes when this process ends
@@ -91,8 +96,12 @@ class Supervisor:
             self.converge()
             if self.stopping and not any(life.pid for life in self.lives.values()):
                 return int(self.failed)
-            select.select([wake], [], [], self._pause_s())
+            watched = [wake] if self._input is None else [wake, self._input]
+            ready = select.select(watched, [], [], self._pause_s())[0]
             self._drain_pipe(wake)
+            if self._input in ready and not os.read(self._input, 4096):
+                self._input = None
+                self.stop()
 
     def converge(self) -> None:
         """Run one turn. Synchronous, so tests step it with a clock of their own."""
@@ -345,6 +354,9 @@ def main() -> int:
         programs(run_dir, config, descriptors[0], [each.fileno() for each in host_sockets]),
         grace_s=config.grace_s,
         note=lambda lives: _write(os.path.join(run_dir, PROCESSES_FILE), json.dumps(lives)),
+        input_=sys.stdin.fileno()
+        if config.run is not None and config.run.ends_with_input
+        else None,
     )
     try:
         return supervisor.run()

@@ -16,7 +16,7 @@ def test_destinations_that_do_not_answer_keep_no_thread_from_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = threading.Event()
-    monkeypatch.setattr(event_queue.delivery, "send", lambda *_: answered.wait())
+    monkeypatch.setattr(event_queue.delivery.Sender, "send", lambda *_: answered.wait())
 
     async def run() -> None:
         nobody: Any = None

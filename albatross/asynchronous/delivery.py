@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import orjson
 
-from albatross import aws_session
 from albatross.asynchronous.event import Event, Result
 from albatross.asynchronous.record import qualified
+from albatross.aws_session import SharedClients
 
 _CONNECT_S, _READ_S = 5, 10
 _SHOWN_CHARACTERS = 256  # of an answer that is not AWS's
@@ -67,43 +67,63 @@ class Message:
         return self.service == "lambda"
 
 
-def send(endpoint: str, message: Message) -> None:
-    """Send `message` to its destination at the AWS API `endpoint`. Blocks: call it in a thread.
+class Sender:
+    """Sends messages to the AWS API at `endpoint`, from as many threads as there are `threads`.
 
-    Credentials are those of the server's environment. Raises Undeliverable.
+    Credentials are those of the server's environment.
     """
-    if not endpoint:
-        raise Undeliverable(
-            f"{message.destination} is in no AWS that this server knows: set "
-            "destinations_endpoint in albatross.toml, or ALBATROSS_DESTINATIONS_ENDPOINT"
-        )
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
-    config = Config(
-        connect_timeout=_CONNECT_S,
-        read_timeout=_READ_S,
-        retries={"total_max_attempts": 3},
-        s3={"addressing_style": "path"},
-    )
-    region = message.destination.split(":")[3] or message.function_arn.split(":")[3]
-    try:
-        session = aws_session.new()
-        if session.get_credentials() is None:  # enough for stand-ins for AWS
-            session.set_credentials(message.function_arn.split(":")[4], "none")
-        client: Any = session.create_client(
-            message.service, endpoint_url=endpoint, region_name=region, config=config
+    def __init__(self, endpoint: str, threads: int) -> None:
+        self._endpoint = endpoint
+        self._clients = SharedClients(
+            endpoint,
+            connect_timeout=_CONNECT_S,
+            read_timeout=_READ_S,
+            max_pool_connections=threads,
+            retries={"total_max_attempts": 3},
+            s3={"addressing_style": "path"},
         )
-        _SENDERS[message.service](client, message)
-    except Undeliverable:
-        raise
-    except (BotoCoreError, ClientError, ValueError, OSError) as error:
-        raise Undeliverable(f"{message.destination} at {endpoint}: {error}") from error
-    except Exception as error:  # of whatever botocore makes of an answer that is not AWS's
-        shown = repr(error)[:_SHOWN_CHARACTERS]
-        raise Undeliverable(
-            f"{message.destination} at {endpoint}: no answer of AWS: {shown}"
-        ) from error
+
+    def send(self, message: Message) -> None:
+        """Send `message` to its destination. Blocks: call it in a thread. Raises Undeliverable."""
+        if not self._endpoint:
+            raise Undeliverable(
+                f"{message.destination} is in no AWS that this server knows: set "
+                "destinations_endpoint in albatross.toml, or ALBATROSS_DESTINATIONS_ENDPOINT"
+            )
+        try:
+            self._send(message)
+        except Undeliverable as error:
+            raise Undeliverable(f"{message.destination} at {self._endpoint}: {error}") from error
+
+    def _send(self, message: Message) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._perform(message)
+        except Undeliverable:
+            raise
+        except (BotoCoreError, ClientError, ValueError, OSError) as error:
+            raise Undeliverable(str(error)) from error
+        except Exception as error:  # of whatever botocore makes of an answer that is not AWS's
+            shown = repr(error)[:_SHOWN_CHARACTERS]
+            raise Undeliverable(f"no answer of AWS: {shown}") from error
+
+    def _perform(self, message: Message) -> None:
+        from botocore.exceptions import ClientError
+
+        region, account = message.function_arn.split(":")[3:5]
+        region = message.destination.split(":")[3] or region
+        perform = _SENDERS[message.service]
+        client, is_new = self._clients.get(message.service, region, account)
+        try:
+            perform(client, message)
+        except ClientError:
+            if is_new:
+                raise
+            self._clients.forget(client)  # its credentials may have been renewed outside
+            client, _ = self._clients.get(message.service, region, account)
+            perform(client, message)
 
 
 def _to_queue(client: Any, message: Message) -> None:
@@ -136,7 +156,7 @@ def _to_bus(client: Any, message: Message) -> None:
         ]
     )
     if answer["FailedEntryCount"]:
-        raise Undeliverable(f"{message.destination}: {answer['Entries'][0].get('ErrorMessage')}")
+        raise Undeliverable(str(answer["Entries"][0].get("ErrorMessage")))
 
 
 def _to_bucket(client: Any, message: Message) -> None:

@@ -15,7 +15,8 @@ from uuid import uuid4
 from albatross.asynchronous import retry
 from albatross.asynchronous.delivery import Message, Undeliverable
 from albatross.asynchronous.event import Condition, Event, Handling, Letter, Result
-from albatross.asynchronous.queue import EventQueue
+from albatross.asynchronous.letters import Chosen
+from albatross.asynchronous.queue import Entry, EventQueue
 from albatross.asynchronous.record import record
 
 RECORD_BYTES_MAX = 1024 * 1024  # of a function's event; queues and topics take no more either
@@ -23,8 +24,6 @@ _AGAIN_S = 5.0  # after a fault of ours or of the disk
 _SHARE = 2  # one function has at most 1/2 of what may run at one time
 
 log = logging.getLogger(__name__)
-
-Entry = tuple[float, str, str]  # due, id, ARN
 
 
 class Dispatcher:
@@ -76,18 +75,13 @@ class Dispatcher:
                         await self._wake.wait()
                 self._wake.clear()
 
-    async def replay(self, letters: list[Letter]) -> None:
-        """Invoke the functions of dead letters with their events once more."""
-        now_s = self._clock()
-        events = [
-            Event(
-                id=letter.id, arn=letter.arn, payload=letter.payload, accepted_s=now_s, due_s=now_s
-            )
-            for letter in letters
-        ]
-        await self._queue.replay(letters, events)
-        for event in events:
-            self._schedule(event)
+    async def replay(self, chosen: Chosen) -> list[str]:
+        """Invoke the functions of dead letters with their events once more. Return the ids."""
+        entries = await self._queue.replay(chosen, self._clock())
+        for entry in entries:
+            heappush(self._due, entry)
+        self._wake.set()
+        return [id_ for _, id_, _ in entries]
 
     # Within
 
@@ -190,7 +184,7 @@ class Dispatcher:
                 "the event %s for %s (%s) is a dead letter, see `albatross dead-letters`: %s",
                 *(letter.id, letter.arn, letter.condition, letter.reason),
             )
-        await self._queue.finish(event, follow=follow, letters=letters)
+        await self._queue.finish(event, follow=follow, dead=letters)
         for one in follow:
             self._schedule(one)
 

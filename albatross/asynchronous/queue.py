@@ -12,13 +12,15 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from albatross.asynchronous import letters
 from albatross.asynchronous.event import Event, Letter
+from albatross.asynchronous.letters import ALL, Chosen, Page
 
 T = TypeVar("T")
 
+Entry = tuple[float, str, str]  # when an event is due, its id, and the ARN that it is for
+
 FILE_NAME = "events.db"
-LETTERS_MAX = 10_000  # the oldest go
-LETTERS_BYTES_MAX = 256 * 1024 * 1024
 _OVERHEAD_BYTES = 1024  # of an event beside its payload
 
 _SCHEMA = """
@@ -27,16 +29,9 @@ create table if not exists events (
     accepted_s real not null, due_s real not null, failures integer not null,
     throttles integer not null
 );
-create table if not exists letters (
-    id text primary key, arn text not null, at_s real not null, condition text not null,
-    destination text, reason text not null, payload blob not null, record blob not null
-);
-create index if not exists letters_by_time on letters (at_s);
 """
 _EVENT_COLUMNS = ", ".join(one.name for one in fields(Event))
-_LETTER_COLUMNS = ", ".join(one.name for one in fields(Letter))
 _EVENT_MARKS = ", ".join("?" * len(fields(Event)))
-_LETTER_MARKS = ", ".join("?" * len(fields(Letter)))
 
 
 class QueueFull(Exception):
@@ -62,7 +57,7 @@ class EventQueue:
         path.chmod(0o600)  # payloads may hold secrets
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA + letters.SCHEMA)
         return connection
 
     async def put(self, event: Event) -> None:
@@ -80,8 +75,7 @@ class EventQueue:
     async def get(self, id_: str) -> Event | None:
         return await self._do(lambda connection: _event(connection, id_))
 
-    async def pending(self) -> list[tuple[float, str, str]]:
-        """Return when each event is due, its id, and the ARN that it is for."""
+    async def pending(self) -> list[Entry]:
         return await self._do(
             lambda connection: connection.execute("select due_s, id, arn from events").fetchall()
         )
@@ -98,19 +92,19 @@ class EventQueue:
         await self._do(update)
 
     async def finish(
-        self, event: Event, *, follow: Iterable[Event] = (), letters: Iterable[Letter] = ()
+        self, event: Event, *, follow: Iterable[Event] = (), dead: Iterable[Letter] = ()
     ) -> None:
         """Forget `event`; in the same transaction keep what follows from it.
 
         Nothing follows from one that is forgotten already.
         """
-        following, kept = list(follow), list(letters)
+        following, kept = list(follow), list(dead)
 
         def finish(connection: sqlite3.Connection) -> bool:
             deleted = connection.execute("delete from events where id = ?", (event.id,))
             if deleted.rowcount:
                 _insert(connection, following)
-                _keep(connection, kept)
+                letters.keep(connection, kept)
             return bool(deleted.rowcount)
 
         if await self._do(finish):
@@ -127,33 +121,20 @@ class EventQueue:
         await self._do(clear)
         self._bytes = 0
 
-    async def letters(self, id_: str | None = None) -> list[Letter]:
-        """Return the dead letters, the oldest first, or the one with that id."""
+    async def letters(self, chosen: Chosen = ALL, after: str = "") -> Page:
+        """Return dead letters, the oldest first, `after` those of a page. Raises ValueError."""
+        place = letters.place(after)
+        return await self._do(lambda connection: letters.page(connection, chosen, place))
 
-        def select(connection: sqlite3.Connection) -> list[Letter]:
-            rows = connection.execute(
-                f"select {_LETTER_COLUMNS} from letters where ? is null or id = ? "
-                "order by at_s, rowid",
-                (id_, id_),
-            )
-            return [Letter(**dict(zip(_LETTER_NAMES, row, strict=True))) for row in rows]
+    async def delete_letters(self, chosen: Chosen) -> list[str]:
+        """Forget dead letters. Return the ids."""
+        return await self._do(lambda connection: letters.delete(connection, chosen))
 
-        return await self._do(select)
-
-    async def delete_letters(self, ids: Iterable[str]) -> None:
-        listed = [(id_,) for id_ in ids]
-        await self._do(lambda c: c.executemany("delete from letters where id = ?", listed).close())
-
-    async def replay(self, letters: Iterable[Letter], events: Iterable[Event]) -> None:
-        """Put `events` in place of dead letters."""
-        gone, new = [(letter.id,) for letter in letters], list(events)
-
-        def swap(connection: sqlite3.Connection) -> None:
-            connection.executemany("delete from letters where id = ?", gone)
-            _insert(connection, new)
-
-        await self._do(swap)
-        self._bytes += sum(len(one.payload) + _OVERHEAD_BYTES for one in new)
+    async def replay(self, chosen: Chosen, now_s: float) -> list[Entry]:
+        """Put events, due at once, in place of dead letters."""
+        found = await self._do(lambda connection: letters.replay(connection, chosen, now_s))
+        self._bytes += sum(size + _OVERHEAD_BYTES for _, _, size in found)
+        return [(now_s, id_, arn) for id_, arn, _ in found]
 
     async def close(self) -> None:
         if self._committing is not None:
@@ -199,7 +180,6 @@ class EventQueue:
         return results
 
 
-_LETTER_NAMES = [one.name for one in fields(Letter)]
 _EVENT_NAMES = [one.name for one in fields(Event)]
 
 
@@ -220,21 +200,3 @@ def _event(connection: sqlite3.Connection, id_: str) -> Event | None:
     rows = connection.execute(f"select {_EVENT_COLUMNS} from events where id = ?", (id_,))
     row = rows.fetchone()
     return Event(**dict(zip(_EVENT_NAMES, row, strict=True))) if row else None
-
-
-def _keep(connection: sqlite3.Connection, letters: list[Letter]) -> None:
-    """Keep more dead letters; the oldest make room."""
-    if not letters:
-        return
-    connection.executemany(
-        f"insert or replace into letters ({_LETTER_COLUMNS}) values ({_LETTER_MARKS})",
-        [astuple(letter) for letter in letters],
-    )
-    connection.execute(
-        "delete from letters where rowid in (select rowid from (select rowid, "
-        "row_number() over newest as place, "
-        "sum(length(payload) + length(record)) over newest as bytes "
-        "from letters window newest as (order by at_s desc, rowid desc)) "
-        "where place > ? or bytes > ?)",
-        (LETTERS_MAX, LETTERS_BYTES_MAX),
-    )

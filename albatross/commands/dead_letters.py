@@ -1,6 +1,7 @@
 """`albatross dead-letters`: events of asynchronous invocations that reached nobody."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -42,14 +43,24 @@ def dead_letters(
         done = _call(endpoint, {**query, action: str(id_)}, body=b"")["dead_letters"]
         click.echo(f"{'replayed' if replay else 'deleted'}: {len(done)}")
         return
-    found = _call(endpoint, query)["dead_letters"]
+    found = _all(endpoint, query)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(list(found), indent=2))
         return
+    has_any = False
     for letter in found:
+        has_any = True
         click.echo(_line(letter))
-    if not found:
+    if not has_any:
         click.echo("There are no dead letters.", err=True)
+
+
+def _all(endpoint: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+    after = None
+    while after != "":
+        page = _call(endpoint, query | ({"after": after} if after else {}))
+        yield from page["dead_letters"]
+        after = page["next"]
 
 
 def _line(letter: dict[str, Any]) -> str:

@@ -39,7 +39,16 @@ def running(target: str, options: Sequence[str] = ()) -> Iterator[PrivateServer]
         port = free.getsockname()[1]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)  # the server must not stay behind
-    command = [sys.executable, "-P", "-m", "albatross", "run", target, "--json"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "albatross",
+        "run",
+        target,
+        "--json",
+        "--ends-with-input",
+    ]
     variables = {
         name: value
         for name, value in os.environ.items()
@@ -48,7 +57,7 @@ def running(target: str, options: Sequence[str] = ()) -> Iterator[PrivateServer]
     process = subprocess.Popen(
         [*command, "--port", str(port), *options],
         env=variables,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # nothing is written: it closes when this process ends
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # the terminal's Ctrl-C is for this command

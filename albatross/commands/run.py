@@ -65,6 +65,7 @@ DEBUG_PORTS = {"python": 5678, "nodejs": 9229}  # the ports that their debuggers
 @click.option(
     "--debug-headers", is_flag=True, help="Tell clients in response headers why a request failed."
 )
+@click.option("--ends-with-input", is_flag=True, hidden=True)
 def run(target: str, **options: Any) -> None:
     """Serve one handler behind a load balancer, and reload it when its code changes.
 

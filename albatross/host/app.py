@@ -189,22 +189,10 @@ class LambdaConnection(HttpConnection):
                     response.headers.append((name, explain.header_value(text)))
 
     def _tell(self, response: Response, invocation: Invocation | None) -> None:
-        group = self._group
-        name = group.function_arn.split(":")[6] if group and group.function_arn else None
-        self._host.hub.publish(
-            {
-                "type": "request",
-                "id": invocation.id if invocation else None,
-                "function": name,
-                "version": invocation.version if invocation else None,
-                "method": self._method,
-                "path": self.target.decode("latin-1"),
-                "status": response.status,
-                "duration_ms": round((time.monotonic() - self._started_s) * 1000, 2),
-                "cold": invocation.cold if invocation else False,
-                "error_reason": response.code,
-                "detail": response.detail,
-            },
+        self._host.hub.request(
+            *(self._method, self.target, response, invocation),
+            function_arn=self._group.function_arn if self._group else None,
+            started_s=self._started_s,
             event=self._event,
             response=_shown(response),
         )

@@ -11,6 +11,13 @@ from typing import cast
 
 import httptools
 
+# AWS's runtime clients put up to 1 MB of a failed function's trace into one header. Beyond that we
+# do as the server of AWS's runtime interface emulator: Go's `DefaultMaxHeaderBytes` and its slop.
+HEAD_BYTES_MAX = 1024 * 1024 + 4096
+LINGER_S = 5.0  # for a peer that is refused, to read why
+
+_REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 500: "-"}
+
 log = logging.getLogger(__name__)
 
 
@@ -27,6 +34,8 @@ class HttpConnection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._body_bytes = 0
         self._refused = False
+        self._has_ended = False  # whatever still comes is dropped
+        self.head_bytes = 0  # since the last bytes of a body: of a head, of trailers
         self.is_within = False  # a request has begun and is not complete
         self._parser = httptools.HttpRequestParser(self)
 
@@ -65,10 +74,11 @@ class HttpConnection(asyncio.Protocol):
         return None
 
     def send(self, data: bytes) -> None:
-        if self.transport is not None:
+        if self.transport is not None and not self._has_ended:
             self.transport.write(data)
 
     def close(self) -> None:
+        self._has_ended = True
         if self.transport is not None:
             self.transport.close()
 
@@ -78,24 +88,36 @@ class HttpConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused and not self.outlives_too_large:
+        if self._has_ended:
             return
+        self.head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.close()  # the proxy refuses upgrades for functions: none comes from it
         except httptools.HttpParserCallbackError:
             log.exception("a request cannot be handled")
-            self.send(b"HTTP/1.1 500 -\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            self.close()
+            self._reject(500, "a fault of ours")
         except httptools.HttpParserError as error:
-            log.info("closing a connection that does not speak HTTP/1.1: %s", error)
-            self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            self.close()
+            self._reject(400, f"no HTTP/1.1: {error}")
+        if self.head_bytes > HEAD_BYTES_MAX:
+            self._reject(431, f"a head of more than {HEAD_BYTES_MAX} bytes")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self.lost()
+
+    def _reject(self, status: int, why: str) -> None:
+        """Answer, and close the connection once the peer can have read that."""
+        if self.transport is None or self._has_ended:
+            return
+        log.info("refusing a request with %d: %s", status, why)
+        head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
+        self.send(f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        self._has_ended, self.is_within = True, False
+        # Closed at once, what the peer still sends would take the answer away from it.
+        self.transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_S, self.transport.abort)
 
     # httptools
 
@@ -114,6 +136,7 @@ class HttpConnection(asyncio.Protocol):
         self.headers.append((name, value))
 
     def on_body(self, chunk: bytes) -> None:
+        self.head_bytes = 0
         self._body_bytes += len(chunk)
         if self._body_bytes <= self.body_bytes_max:
             self._chunks.append(chunk)
@@ -126,5 +149,6 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self.is_within = False
+        self.head_bytes = 0
         if not self._refused:
             self.received()

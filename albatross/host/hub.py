@@ -7,9 +7,13 @@
 {"type": "lost"}      log events are missing before this: the watcher read slower than they came
 """
 
+import time
 from typing import Protocol
 
 import orjson
+
+from albatross.host.invocation import Invocation
+from albatross.host.response import Response
 
 
 class Watcher(Protocol):
@@ -42,6 +46,36 @@ class Hub:
         is_log = record["type"] == "log"
         for watcher in list(self._watchers):
             watcher.watch(long if watcher.verbose else short, may_be_lost=is_log)
+
+    def request(
+        self,
+        method: str,
+        target: bytes,
+        response: Response,
+        invocation: Invocation | None,
+        /,
+        *,
+        function_arn: str | None,
+        started_s: float,
+        **verbose: object,
+    ) -> None:
+        """Publish how a request has been answered."""
+        self.publish(
+            {
+                "type": "request",
+                "id": invocation.id if invocation else None,
+                "function": function_arn.split(":")[6] if function_arn else None,
+                "version": invocation.version if invocation else None,
+                "method": method,
+                "path": target.decode("latin-1"),
+                "status": response.status,
+                "duration_ms": round((time.monotonic() - started_s) * 1000, 2),
+                "cold": invocation.cold if invocation else False,
+                "error_reason": response.code,
+                "detail": response.detail,
+            },
+            **verbose,
+        )
 
     def _count(self) -> None:
         self.wanted = bool(self._watchers)

@@ -77,6 +77,7 @@ class RuntimeConnection(extension_api.ExtensionConnection):
 
     def on_body(self, chunk: bytes) -> None:
         if self._streamed is not None:
+            self.head_bytes = 0
             self._environment.stream(self._streamed, chunk)
         else:
             super().on_body(chunk)

@@ -276,20 +276,10 @@ class UrlConnection(HttpConnection):
             self._tell(response, invocation)
 
     def _tell(self, response: Response, invocation: Invocation | None) -> None:
-        self._host.hub.publish(
-            {
-                "type": "request",
-                "id": invocation.id if invocation else None,
-                "function": self._url.function_arn.split(":")[6] if self._url else None,
-                "version": invocation.version if invocation else None,
-                "method": self.method,
-                "path": self.target.decode("latin-1"),
-                "status": response.status,
-                "duration_ms": round((time.monotonic() - self._started_s) * 1000, 2),
-                "cold": invocation.cold if invocation else False,
-                "error_reason": response.error_reason,
-                "detail": response.detail,
-            },
+        self._host.hub.request(
+            *(self.method, self.target, response, invocation),
+            function_arn=self._url.function_arn if self._url else None,
+            started_s=self._started_s,
             event=orjson.Fragment(invocation.event) if invocation else {},
             response={"statusCode": response.status, "headers": response.headers},
         )

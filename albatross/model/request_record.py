@@ -28,7 +28,7 @@ class Entrance(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The rule that was chosen, in the words of the access log."""
+    """The rule that was chosen, in the words of the access log. No field has a space."""
 
     load_balancer: str  # ARN
     protocol: str
@@ -40,12 +40,20 @@ class Choice(NamedTuple):
     def text(self) -> str:
         return " ".join(self)
 
+    @classmethod
+    def of(cls, text: str) -> "Choice | None":
+        """Return what `text` begins with; None where nothing was chosen."""
+        return None if text.startswith(ABSENT) else cls._make(text.split(" ")[: len(cls._fields)])
+
+
+NO_CHOICE = Choice(ABSENT, ABSENT, ABSENT, "0", ABSENT, ABSENT)
+
 
 class Record(NamedTuple):
     """One request. What the proxy does not know is ABSENT. Times are microseconds as text."""
 
     entrance: str
-    choice: str
+    choice: str  # the text of a Choice, and what may come after it
     logged_at: str  # ISO 8601, microseconds, Z
     started_at: str  # ISO 8601, milliseconds, without a zone
     client: str  # address:port

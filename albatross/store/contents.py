@@ -6,11 +6,11 @@
 A file appears whole and is durable before the commit that refers to it, and never changes.
 """
 
-import os
-import tempfile
 from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path
+
+from albatross.store import durable
 
 _JOINED = ".all"
 
@@ -26,7 +26,7 @@ class Contents:
         """Keep `content` and return its SHA-256. The same content again changes nothing."""
         digest = sha256(content).hexdigest()
         if not self.path(digest).exists():
-            self._write(self.path(digest), content)
+            durable.replace(self.path(digest), content)
         return digest
 
     def path(self, digest: str) -> Path:
@@ -41,7 +41,7 @@ class Contents:
         name = sha256(" ".join(digests).encode()).hexdigest()
         path = self._directory / f"{name}{_JOINED}"
         if not path.exists():
-            self._write(path, b"".join(self.path(digest).read_bytes() for digest in digests))
+            durable.replace(path, b"".join(self.path(digest).read_bytes() for digest in digests))
         return path
 
     def collect(self, in_use: Collection[str]) -> None:
@@ -49,20 +49,3 @@ class Contents:
         for path in self._directory.iterdir():
             if path.name not in in_use:
                 path.unlink(missing_ok=True)
-
-    def _write(self, path: Path, content: bytes) -> None:
-        descriptor, work = tempfile.mkstemp(dir=self._directory)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(work, path)
-        except BaseException:
-            Path(work).unlink(missing_ok=True)
-            raise
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

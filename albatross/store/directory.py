@@ -7,10 +7,10 @@ other than its own.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from albatross.store import durable
 from albatross.store.engine import UnusableData
 
 VERSION = 1  # of packages/, code/, certificates/, ca/, trust/ and the like
@@ -38,15 +38,10 @@ def bind(directory: Path, store_id: str) -> None:
             f"directory), or choose another directory with --data-dir. Without {FILE} there, the "
             "directory goes over to this database, and what it keeps for the other is removed"
         )
-    text = json.dumps({"version": VERSION, "store_id": store_id}) + "\n"
+    text = json.dumps({"version": VERSION, "store_id": store_id}).encode() + b"\n"
     path = directory / FILE
-    if not path.exists() or path.read_text() != text:
-        work = directory / f"{FILE}.new"
-        with work.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        work.replace(path)
+    if not path.exists() or path.read_bytes() != text:
+        durable.replace(path, text)
 
 
 def _read(directory: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ The directories have mode 0700, the files 0600. A file appears whole and is dura
 commit that refers to it.
 """
 
-import os
 import re
 import secrets
 import shutil
@@ -18,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from albatross.model.certificate import PrivateBytes
+from albatross.store import durable
 
 _STAGED = "restored-"  # and an id: a directory of keys on their way to their places
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -40,10 +40,7 @@ class Keys:
     def add(self, pem: bytes) -> str:
         """Keep a key and return its id. Each call makes a new one, also for the same key."""
         key_id = secrets.token_hex(16)
-        work = self._keys / f"{key_id}.new"
-        _write(work, pem)
-        work.rename(self._path(key_id))
-        _sync(self._keys)
+        durable.replace(self._path(key_id), pem)
         return key_id
 
     def put(self, key_id: str, pem: bytes) -> bool:
@@ -56,11 +53,7 @@ class Keys:
             if path.read_bytes() != pem:
                 raise ValueError(f"there is another private key {key_id}")
             return False
-        work = self._keys / f"{key_id}.new"
-        work.unlink(missing_ok=True)
-        _write(work, pem)
-        work.rename(path)
-        _sync(self._keys)
+        durable.replace(path, pem)
         return True
 
     def read(self, key_id: str) -> PrivateBytes:
@@ -74,7 +67,7 @@ class Keys:
     def collect(self, in_use: Collection[str]) -> None:
         """Delete every key that is not `in_use`: what a crash left between file and commit."""
         for path in self._keys.iterdir():
-            if path.suffix == ".new" or path.stem not in in_use:
+            if path.stem not in in_use:
                 path.unlink(missing_ok=True)
 
     def root(self, make: Callable[[], tuple[bytes, bytes]]) -> tuple[PrivateBytes, bytes]:
@@ -92,10 +85,7 @@ class Keys:
         """Return the key of stickiness cookies, made at first. Raises OSError."""
         path = self._home / "cookie.key"
         if not path.exists():
-            work = self._home / f"cookie.{secrets.token_hex(8)}.new"
-            _write(work, secrets.token_bytes(32))
-            work.rename(path)
-            _sync(self._home)
+            durable.replace(path, secrets.token_bytes(32))
         return PrivateBytes(path.read_bytes())
 
     def stage(self, restore_id: str, files: Mapping[str, bytes]) -> None:
@@ -107,10 +97,10 @@ class Keys:
         folder.mkdir(mode=0o700)
         for name, content in files.items():
             (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
-            _write(folder / name, content)
+            durable.write(folder / name, content)
         for path in (folder / "ca", folder, self._home):
             if path.is_dir():
-                _sync(path)
+                durable.sync(path)
 
     def settle(self, restore_id: str) -> None:
         """Let what was staged under that id take effect, and forget what else was staged.
@@ -125,17 +115,17 @@ class Keys:
                     if self.root_directory.exists():
                         self.root_directory.rename(folder / f"old-{secrets.token_hex(4)}")
                     (folder / "ca").rename(self.root_directory)
-                _sync(self._home)
+                durable.sync(self._home)
             shutil.rmtree(folder, ignore_errors=True)
 
     def _keep_root(self, key: bytes, certificate: bytes) -> None:
         work = Path(tempfile.mkdtemp(prefix="ca-", dir=self._home))  # mode 0700
         try:
-            _write(work / "root.key", key)
-            _write(work / "root.pem", certificate)
-            _sync(work)
+            durable.write(work / "root.key", key)
+            durable.write(work / "root.pem", certificate)
+            durable.sync(work)
             work.rename(self.root_directory)
-            _sync(self._home)
+            durable.sync(self._home)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
@@ -143,21 +133,3 @@ class Keys:
     def _path(self, key_id: str) -> Path:
         assert _ID.fullmatch(key_id), "no id of a key"
         return self._keys / f"{key_id}.key"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a new file of mode 0600 and flush it to disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Make the names in `directory` durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

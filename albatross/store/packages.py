@@ -28,6 +28,7 @@ from typing import IO
 
 from albatross.model.errors import InvalidParameterValueException
 from albatross.model.function import Package
+from albatross.store import durable
 
 UNZIPPED_BYTES_MAX = 250 * 1024 * 1024
 ENTRIES_MAX = 100_000  # AWS is silent: a package may hold 100,000 files and directories.
@@ -81,14 +82,14 @@ class Packages:
         package = Package(sha256=base64.b64encode(digest).decode(), size=len(archive))
         target = self.archive(package)
         if target.exists():
-            _sync(self._archives)  # another thread may have renamed it a moment ago
+            durable.sync(self._archives)  # another thread may have renamed it a moment ago
             self.directory(package)
             return package
         with self._scratch() as scratch:
             _unpack(BytesIO(archive), scratch / "code")
-            _write_durably(scratch / "archive", archive)
+            durable.write(scratch / "archive", archive)
             os.replace(scratch / "archive", target)
-            _sync(self._archives)
+            durable.sync(self._archives)
             self._publish(scratch / "code", self._code / package.digest)
         return package
 
@@ -185,22 +186,6 @@ class Packages:
         except OSError:
             if not target.is_dir():
                 raise
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Make the names in `directory` durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unpack(archive: IO[bytes], directory: Path) -> None:

@@ -103,6 +103,5 @@ class AccessLog:
 
 
 def _load_balancer(record: Record) -> str:
-    if record.choice != "-":
-        return Choice(*record.choice.split(" ")).load_balancer
-    return Entrance(*record.entrance.split(" ")).load_balancer
+    choice = Choice.of(record.choice) or Entrance(*record.entrance.split(" "))
+    return choice.load_balancer

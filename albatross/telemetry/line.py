@@ -117,11 +117,11 @@ def _choice(record: Record, entrance: Entrance) -> Choice:
     Then it is that of the load balancer for the request's host, if there was one, else the
     oldest's.
     """
-    if record.choice == ABSENT:
+    choice = Choice.of(record.choice)
+    if choice is None:
         return Choice(
             entrance.load_balancer, entrance.protocol, entrance.port, ABSENT, ABSENT, ABSENT
         )
-    choice = Choice(*record.choice.split(" "))
     is_refused = record.details == _SCRIPT and record.status in _REFUSED_UNSEEN
     if record.method == ABSENT or (is_refused and record.error == ABSENT):
         return choice._replace(priority=ABSENT, actions=ABSENT, target_group=ABSENT)

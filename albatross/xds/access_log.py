@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
-from envoy.config.route.v3.route_components_pb2 import Route
 from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
 from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import (
     Config as HeaderToMetadata,
@@ -61,10 +60,10 @@ def to_runtime(logged: Iterable[str]) -> Runtime:
     return runtime
 
 
-def note_choice(route: Route, tenant: Tenant, rule: Rule, action: Action) -> None:
-    """Put on `route`, which does `action`, what the access log says of `rule`."""
+def choice(tenant: Tenant, rule: Rule, action: Action) -> Choice:
+    """Return what the access log says of `rule`, in a route that does `action`."""
     target_groups = action.target_group_arns if isinstance(action, Forward) else ()
-    choice = Choice(
+    return Choice(
         load_balancer=tenant.balancer.arn,
         protocol=tenant.listener.protocol.lower(),
         port=str(tenant.listener.port),
@@ -72,7 +71,6 @@ def note_choice(route: Route, tenant: Tenant, rule: Rule, action: Action) -> Non
         actions=_actions(rule),
         target_group=target_groups[0] if len(target_groups) == 1 else ABSENT,
     )
-    route.metadata.filter_metadata[names.METADATA][names.CHOICE] = choice.text()
 
 
 def _actions(rule: Rule) -> str:
@@ -117,7 +115,7 @@ def _operators(entrance: Entrance) -> Record:
     """Return what Envoy puts in place of each field of a record."""
     record = Record(
         entrance=entrance.text(),
-        choice=f"%METADATA(ROUTE:{names.METADATA}:{names.CHOICE})%",
+        choice="%ROUTE_NAME%",
         logged_at=f"%EMIT_TIME({_DAY}.%6fZ)%",
         started_at=f"%START_TIME({_DAY}.%3f)%",
         client="%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",

@@ -31,7 +31,7 @@ BACKSTOP_MS = 250
 _SILENCE_S_MAX = 960
 # The Lambda host's socket takes connections even while the host is replaced. Where it takes none,
 # because very many wait, nothing has been sent to it, and the request waits for about two seconds.
-_UNTIL_REPLACED = RetryPolicy(
+UNTIL_REPLACED = RetryPolicy(
     retry_on="connect-failure",
     num_retries={"value": 20},
     retry_back_off={
@@ -78,7 +78,7 @@ def _invoke(route: Route, target_group_arn: str, idle_timeout_s: int | None) -> 
     # The host alone may tell an error reason: another target's header of this name is its own.
     route.typed_per_filter_config[names.ERROR_FILTER].CopyFrom(packed(error_reasons()))
     route.route.timeout.FromSeconds(0)  # none on the whole answer
-    route.route.retry_policy.CopyFrom(_UNTIL_REPLACED)
+    route.route.retry_policy.CopyFrom(UNTIL_REPLACED)
     if idle_timeout_s is None:
         route.route.idle_timeout.FromSeconds(_SILENCE_S_MAX)
     else:

@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 
 from envoy.config.route.v3.route_components_pb2 import Route
 
+from albatross.model.request_record import NO_CHOICE
 from albatross.model.rule import HostHeader
 from albatross.xds import names, patterns, weights
-from albatross.xds.entry import Entry, hosts, starts
+from albatross.xds.entry import Entry
 
 STARTS_MAX = 8  # of paths, in one name
 _ALL_PATHS = "/"
-_IN_NAME = re.compile(r"/[^ ,]*")
+_IN_NAME = re.compile(r"/[!-+\--~]*")  # visible, and no comma
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def apart(entries: Sequence[Entry]) -> Apart | None:
     chosen, others = list[tuple[int, Entry]](), dict[Entry, int]()
     before = _Starts()
     for number, entry in enumerate(entries):
-        named = hosts(entry)
+        named = entry.hosts
         conditions = [one for one in entry.conditions if isinstance(one, HostHeader)]
         if weights.is_taken(entry.route):
             chosen.append((number, entry))
@@ -66,7 +67,7 @@ def apart(entries: Sequence[Entry]) -> Apart | None:
                 return None
             wild.append((expression, number, before.noted_on(entry)))
         else:
-            for start in starts(entry):
+            for start in entry.starts:
                 before.add(start)
         if named is None:
             others[_renamed(entry, names.other_route(entry.route.name))] = number
@@ -114,7 +115,7 @@ def _renamed(entry: Entry, name: str) -> Entry:
 
 _LEADING_APART = Entry(
     Route(
-        name=names.apart_route(names.route("apart", None, "0"), [_ALL_PATHS]),
+        name=names.apart_route(names.route(NO_CHOICE, {}), [_ALL_PATHS]),
         match={"prefix": ""},
         direct_response={"status": 500},  # if the script failed
     ),

@@ -6,7 +6,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener
-from envoy.config.route.v3.route_components_pb2 import RetryPolicy, Route, VirtualHost
+from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -18,7 +18,7 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutat
 from google.protobuf.struct_pb2 import Struct
 
 from albatross.xds import names
-from albatross.xds.actions import OVERWRITE, header
+from albatross.xds.actions import OVERWRITE, UNTIL_REPLACED, header
 from albatross.xds.cluster import lambda_cluster, lambda_endpoints
 from albatross.xds.listener import socket_listener
 from albatross.xds.packing import extension
@@ -29,15 +29,6 @@ _CLIENT_ADDRESS = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 _SILENCE = {"seconds": 960}
 _KEEP_ALIVE = {"seconds": 60}
 _READ_HEADERS_KB_MAX = 96
-# Where the Lambda host's socket takes no connection, nothing was sent to it.
-_UNTIL_REPLACED = RetryPolicy(
-    retry_on="connect-failure",
-    num_retries={"value": 20},
-    retry_back_off={
-        "base_interval": {"nanos": 25_000_000},
-        "max_interval": {"nanos": 200_000_000},
-    },
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +98,7 @@ def _routes(socket: UrlSocket) -> RouteConfiguration:
             "cluster": names.FUNCTION_URL_CLUSTER,
             "timeout": {},
             "idle_timeout": _SILENCE,
-            "retry_policy": _UNTIL_REPLACED,
+            "retry_policy": UNTIL_REPLACED,
         },
         request_headers_to_add=[
             header(_CLIENT_HEADER, _CLIENT_ADDRESS, OVERWRITE),

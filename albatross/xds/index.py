@@ -19,11 +19,12 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 
 from albatross.xds import names
 from albatross.xds.apart import apart, complete
-from albatross.xds.entry import A_QUERY, Entry, covers, hosts, may_match, needs, starts
+from albatross.xds.entry import A_QUERY, Entry
 from albatross.xds.memo import Memo
 from albatross.xds.packing import extension
 
 ROUTES_MIN = 24  # a shorter list costs less than a look into an index
+QUICK = 5  # routes that are quickly tried cost as much as another one
 GROWTH_MAX = 20  # most routes in all lists of an index, for each route of the plain list
 GAIN_MIN = 2  # an index pays where its lists are, on average, by so much shorter
 APART_MIN = 8  # shorter lists than that cost less than a look at rules that are apart
@@ -63,14 +64,19 @@ def virtual_hosts(
 
 def virtual_host(host: str, entries: Sequence[Entry], memo: Memo) -> VirtualHost:
     """Return the virtual host that has `entries` for `host` alone. `memo`: as above."""
-    found = _best([{ANY_HOST: _by_path(entries, memo.inside(host))}], entries)
-    result = _virtual_host(host, host.lower(), found[ANY_HOST], memo)
+    lists: Lists = {ANYWHERE: entries}
+    if not _is_short(entries):
+        found = _best([{ANY_HOST: _by_path(entries, memo.inside(host))}], entries)
+        lists = found[ANY_HOST]
+    result = _virtual_host(host, host.lower(), lists, memo)
     memo.forget_unused()
     return result
 
 
 def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -> Plan:
     """Return the lists to make of `entries`: one for all, or those of an index that pays."""
+    if _is_short(entries):
+        return {ANY_HOST: {ANYWHERE: entries}}
     plans: list[Plan] = [{ANY_HOST: _by_path(entries, memo.inside("all"))}]
     by_host = _by_host(entries, taken)
     if len(by_host) > 1:
@@ -93,6 +99,12 @@ def plan(entries: Sequence[Entry], memo: Memo, *, taken: Collection[str] = ()) -
     if _mean_length(best) * GAIN_MIN >= _mean_length(found):
         return found
     return best | {f"*{names.ALL_RULES}": {ANYWHERE: entries}}
+
+
+def _is_short(entries: Sequence[Entry]) -> bool:
+    """Tell whether to try all of them costs less than a look into an index."""
+    quick = sum(entry.is_quick for entry in entries)
+    return len(entries) - quick + quick / QUICK < ROUTES_MIN
 
 
 def _with_few(
@@ -123,8 +135,6 @@ def _mean_length(found: Plan) -> float:
 def _best(plans: Iterable[Plan], entries: Sequence[Entry]) -> Plan:
     """Return the plan with the shortest lists, if one pays and none is too large."""
     best: Plan = {ANY_HOST: {ANYWHERE: entries}}
-    if len(entries) < ROUTES_MIN:
-        return best
     length = len(entries) / GAIN_MIN
     for candidate in plans:
         lengths = [len(chosen) for lists in candidate.values() for chosen in lists.values()]
@@ -141,7 +151,7 @@ def _by_host(entries: Sequence[Entry], taken: Collection[str]) -> dict[str, Sequ
     elsewhere: list[int] = []
     bound: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
-        named = hosts(entry)
+        named = entry.hosts
         if named is None:
             elsewhere.append(number)
         else:
@@ -161,7 +171,7 @@ def _by_path(entries: Sequence[Entry], memo: Memo) -> Lists:
     """
     starting: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
-        for start in starts(entry):
+        for start in entry.starts:
             starting[start].append(number)
     everywhere = starting.setdefault(ANYWHERE, [])
     if len(starting) * len(everywhere) > GROWTH_MAX * len(entries):
@@ -181,9 +191,9 @@ def _below(entries: Iterable[Entry], start: str) -> Sequence[Entry]:
     """Return the `entries` that may match paths with this start, up to one that surely does."""
     found = []
     for entry in entries:
-        if may_match(entry, start):
+        if entry.may_match(start):
             found.append(entry)
-            if entry.is_certain and all(covers(one, start) for one in entry.conditions):
+            if entry.matches_below(start):
                 break
     return found
 
@@ -191,11 +201,10 @@ def _below(entries: Iterable[Entry], start: str) -> Sequence[Entry]:
 def _virtual_host(name: str, host: str, lists: Lists, memo: Memo) -> VirtualHost:
     result = VirtualHost(name=name, domains=[host])
     if len(lists) == 1:
-        found = _choice(lists[ANYWHERE])
-        if found.HasField("matcher"):
-            result.matcher.CopyFrom(found.matcher)
-        else:
+        if _need(lists[ANYWHERE]) is None:
             result.routes.extend(entry.route for entry in lists[ANYWHERE])
+        else:
+            result.matcher.CopyFrom(_choice(lists[ANYWHERE]).matcher)
         return result
     result.matcher.matcher_tree.CopyFrom(_PATH_INPUT)
     for start, entries in lists.items():
@@ -214,17 +223,21 @@ def _choice(
 
     `looks`: how many may be taken at a request. `known`: what it is known to have.
     """
-    if not looks or len(entries) < NEEDING_MIN:
+    need = _need(entries, known) if looks else None
+    if need is None:
         return _list(entries)
-    counts = Counter(need for entry in entries for need in needs(entry) - {known})
-    need = max(sorted(counts), key=lambda one: counts[one], default="")
-    if counts[need] < NEEDING_MIN:
-        return _list(entries)
-    others = [entry for entry in entries if need not in needs(entry)]
+    others = [entry for entry in entries if need not in entry.needs]
     matcher = Matcher(on_no_match=_choice(others, looks=looks - 1))
     found = _choice(entries, looks=looks - 1, known=need)
     matcher.matcher_list.matchers.add(predicate=_has(need), on_match=found)
     return Matcher.OnMatch(matcher=matcher)
+
+
+def _need(entries: Sequence[Entry], known: str | None = None) -> str | None:
+    """Return what most of `entries` need, beside what is `known`; None: too few need the same."""
+    counts = Counter(need for entry in entries for need in entry.needs if need != known)
+    need = max(sorted(counts), key=lambda one: counts[one], default="")
+    return need if counts[need] >= NEEDING_MIN else None
 
 
 def _has(need: str) -> Matcher.MatcherList.Predicate:

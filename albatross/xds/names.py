@@ -1,9 +1,11 @@
 """The names by which Envoy's resources and our internal headers go. No other module makes one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from urllib.parse import quote, urlencode
 
 from albatross.model.listener import Listener
-from albatross.model.request_record import ABSENT
+from albatross.model.request_record import ABSENT, Choice
 
 LAMBDA_CLUSTER = "lambda"
 FUNCTION_URL_CLUSTER = "function-urls"
@@ -39,8 +41,7 @@ ENVOYS_OWN_HEADERS = (
 )
 # The last character of routes' names: where rules see Host without its port; where rules that name
 # a host are apart from others, which may come first; the same, but of those others; else.
-_BARE_HOST_END, _APART_END, _OTHERS_END, _END = "*", "+", "=", "-"
-_LAST_PRIORITY = 1_000_000  # the default rule's
+_BARE_HOST, _APART, _OTHERS, _PLAIN = "*", "+", "=", "-"
 NO_HOST = "-"  # no host that a rule names
 ALL_RULES = ","  # behind a host: its rules and those for no host, in one list
 CLIENT_ADDRESS_STATE = "albatross.client-address"
@@ -55,9 +56,8 @@ TRANSFORM_FILTER = "transform"
 PLAIN_CHAIN = ABSENT  # the filter chain of connections without TLS
 RUNTIME = "switches"  # Envoy's runtime, as far as we set it
 
-# What is noted for the access log: of a route by CHOICE, of a request by the others.
+# What is noted of a request for the access log.
 METADATA = "albatross"
-CHOICE = "choice"
 ERROR = "error"
 ORIGINAL_HOST, ORIGINAL_PATH = "original-host", "original-path"  # before a rule's transforms
 TRANSFORM_STATUS = "transform-status"
@@ -88,20 +88,31 @@ def cluster(target_group_arn: str) -> str:
     return target_group_arn
 
 
-def route(rule_arn: str, priority: int | None, digest: str, *, bare_host: bool = False) -> str:
-    """Return the name of a rule's route, by which the script knows its parameters.
+def route(choice: Choice, parameters: Mapping[str, str], *, bare_host: bool = False) -> str:
+    """Return the name of a rule's route: all that the access log and the script know of it.
 
-    `digest`: of the parameters, in 16 hexadecimal digits.
+    Envoy takes its time for each field of each route; a name costs nothing. It is one line of
+    words: those of `choice`, the script's `parameters` in URL encoding, starts of paths for which
+    other rules may come first, and its kind.
     """
-    end = _BARE_HOST_END if bare_host else _END
-    return f"{rule_arn} {priority or _LAST_PRIORITY} {digest:>016}{end}"
+    texts = _encoded(tuple(parameters.items()))
+    return f"{choice.text()} {texts} {ABSENT} {_BARE_HOST if bare_host else _PLAIN}"
+
+
+@lru_cache(maxsize=1000)  # rules differ little in these
+def _encoded(parameters: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(parameters, quote_via=quote) or ABSENT
 
 
 def apart_route(name: str, starts: Iterable[str]) -> str:
     """Return the name of a host's route, before which others may come for paths with `starts`."""
-    return f"{','.join(starts) or '-'} {name[:-1]}{_APART_END}"
+    return f"{_without_end(name)} {','.join(starts) or ABSENT} {_APART}"
 
 
 def other_route(name: str) -> str:
     """Return the name of a route that is apart from those of hosts."""
-    return f"{name[:-1]}{_OTHERS_END}"
+    return f"{_without_end(name)} {ABSENT} {_OTHERS}"
+
+
+def _without_end(name: str) -> str:
+    return name.rsplit(" ", maxsplit=2)[0]

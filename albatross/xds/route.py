@@ -1,10 +1,8 @@
 """Rules -> a route table. All that changes often is here: a new table drains no connection."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from types import MappingProxyType
 
 from envoy.config.route.v3.route_components_pb2 import (
@@ -18,7 +16,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from albatross.model import attributes
 from albatross.model.rule import Action, Forward, Rule
 from albatross.xds import client_certificates, conditions, index, names, target_group, weights
-from albatross.xds.access_log import note_choice
+from albatross.xds.access_log import choice
 from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
 from albatross.xds.entry import Entry
 from albatross.xds.memo import Memo
@@ -58,11 +56,8 @@ def to_route_table(
     else to the oldest. `certified`: the names of certificates by their listener's ARN. `memo` is
     of this table.
     """
-    settings = _Settings(
-        lambda_idle_timeout=lambda_idle_timeout,
-        bare_host=any(
-            memo.call((tenant.listener.arn, "bare"), _sees_bare_host, tenant) for tenant in tenants
-        ),
+    settings = memo.call(
+        "settings", _Settings, lambda_idle_timeout, any(map(_sees_bare_host, tenants))
     )
     lists = {}
     for tenant in tenants:
@@ -169,20 +164,21 @@ def to_routes(tenant: Tenant, memo: Memo, settings: _Settings) -> list[Entry]:
 
 def _to_routes_of(rule: Rule, tenant: Tenant, settings: _Settings) -> list[Entry]:
     """Return the route of `rule`; where a target group is to be chosen, one a group before that."""
-    entries = []
-    action, parameters = rule.action, dict[str, object]()
+    entries, choices = [], []
+    action = rule.action
     if isinstance(action, Forward) and weights.is_choice(action):
-        choices = []
         for group in action.target_groups:
             to_group = Forward.to(group.arn)
-            route, for_script = _to_route(rule, to_group, tenant, settings)
+            route, parameters = _to_route(rule, to_group, tenant, settings)
+            route.name = names.route(choice(tenant, rule, to_group), {})
             taken = weights.take(route, rule, group, tenant.groups.cookie_key)
-            choices.append(for_script | taken)
+            choices.append(parameters | taken)
             entries.append(Entry(route, (), is_certain=False))  # the script has looked at them
-        parameters = {"groups": choices}
-    route, for_script = _to_route(rule, action, tenant, settings)
-    _hand_to_script(route, rule, {**for_script, **parameters}, settings)
-    weights.prepare(route, [entry.route for entry in entries])
+    route, parameters = _to_route(rule, action, tenant, settings)
+    if choices:
+        parameters |= weights.prepare(route, [entry.route for entry in entries], choices)
+    named = choice(tenant, rule, action)
+    route.name = names.route(named, parameters, bare_host=settings.bare_host)
     return [*entries, Entry(route, rule.conditions)]
 
 
@@ -191,7 +187,7 @@ def _to_route(
 ) -> tuple[Route, dict[str, str]]:
     """Return a route of `rule` that does `action`, and what the script must know of it."""
     parameters = _parameters(tenant)
-    route = Route(name=rule.arn, match=conditions.to_match(rule.conditions))
+    route = Route(match=conditions.to_match(rule.conditions))
     parameters |= perform(
         route,
         action,
@@ -200,12 +196,11 @@ def _to_route(
         lambda_idle_timeout=settings.lambda_idle_timeout,
     )
     if route.HasField("route"):
-        _add_forwarded_headers(route, parameters)
+        _add_forwarded_headers(route, tenant.listener.port, parameters)
         if tenant.listener.protocol == "HTTPS":  # the only clients with gRPC
             target_group.answer_grpc(route)
         client_certificates.add_connection_headers(route, tenant)
         parameters |= transform(route, rule.transforms)
-    note_choice(route, tenant, rule, action)
     set_response_headers(route, tenant.listener)
     return route, parameters
 
@@ -237,15 +232,13 @@ def _for_hosts_named(tenant: Tenant, entries: list[Entry]) -> list[Entry]:
 
 
 def _parameters(tenant: Tenant) -> dict[str, str]:
-    """Return what the script must know of the load balancer and the listener."""
+    """Return what the script must know of the load balancer and the listener, beside the choice."""
     balancer, port = tenant.balancer, tenant.listener.port
     if attributes.get(balancer, "routing.http.preserve_host_header.enabled") == "true":
         host = "preserve"
     else:
         host = "strip" if port in _DEFAULT_PORTS else "append"
     return {
-        "protocol": tenant.listener.protocol.lower(),
-        "port": str(port),
         "host": host,
         "xff": attributes.get(balancer, "routing.http.xff_header_processing.mode"),
         "xff_port": attributes.get(balancer, "routing.http.xff_client_port.enabled"),
@@ -255,30 +248,10 @@ def _parameters(tenant: Tenant) -> dict[str, str]:
     }
 
 
-def _add_forwarded_headers(route: Route, parameters: Mapping[str, str]) -> None:
+def _add_forwarded_headers(route: Route, port: int, parameters: Mapping[str, str]) -> None:
     """Add what needs no script. The port is the listener's, wherever it really listens."""
-    route.request_headers_to_add.add(**header("x-forwarded-port", parameters["port"], OVERWRITE))
+    route.request_headers_to_add.add(**header("x-forwarded-port", str(port), OVERWRITE))
     if parameters["xff"] == "append" and parameters["xff_port"] != "true":
         # Where the client sent one, the script has already appended to it.
         forwarded_for = header("x-forwarded-for", _CLIENT_ADDRESS, ADD_IF_ABSENT)
         route.request_headers_to_add.add(**forwarded_for)
-
-
-def _hand_to_script(
-    route: Route, rule: Rule, parameters: Mapping[str, object], settings: _Settings
-) -> None:
-    """Put `parameters` on `route`. The script reads each set once: then it goes by the name.
-
-    What is text is one string, as Envoy takes its time for each field of each route.
-    """
-    digest = sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
-    route.name = names.route(rule.arn, rule.priority, digest, bare_host=settings.bare_host)
-    texts = {name: value for name, value in parameters.items() if isinstance(value, str)}
-    metadata = {name: value for name, value in parameters.items() if name not in texts}
-    metadata["texts"] = "".join(map(_netstring, (part for item in texts.items() for part in item)))
-    route.metadata.filter_metadata[names.LUA_FILTER].update(metadata)
-
-
-def _netstring(text: str) -> str:
-    """Return `text` after its length in bytes, so that it may hold anything."""
-    return f"{len(text.encode())}:{text}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
@@ -31,14 +32,14 @@ class Door:
     hosts: tuple[HostHeader, ...] = ()  # the conditions of its rules on the host, each once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tenant:
     balancer: LoadBalancer
     listener: Listener
     rules: tuple[Rule, ...]  # in the order in which they are tried
     groups: Groups  # to which the rules forward
 
-    @property
+    @cached_property
     def hosts(self) -> tuple[HostHeader, ...]:
         """The conditions of the rules on the host, each once."""
         conditions = (condition for rule in self.rules for condition in rule.conditions)

@@ -92,9 +92,10 @@ def translate(
         trust_files,
         next_end(certificates.values(), now),
     )
+    name = names.LAMBDA_CLUSTER
     resources = Resources(
-        clusters={names.LAMBDA_CLUSTER: lambda_cluster()},
-        endpoints={names.LAMBDA_CLUSTER: lambda_endpoints(lambda_socket)},
+        clusters={name: memo.call((name, "cluster"), lambda_cluster)},
+        endpoints={name: memo.call((name, "endpoints"), lambda_endpoints, lambda_socket)},
     )
     sockets = memo.call(
         "sockets",

@@ -7,7 +7,9 @@ the rule, for requests without a choice, leads nowhere.
 Source: ALB user guide, "Action types for listener rules", sticky sessions and weighted groups.
 """
 
+import json
 from collections.abc import Iterable
+from hashlib import sha256
 from hmac import digest
 
 from envoy.config.route.v3.route_components_pb2 import Route
@@ -68,12 +70,16 @@ def is_taken(route: Route) -> bool:
     return any(header.name == names.GROUP_HEADER for header in route.match.headers)
 
 
-def prepare(route: Route, taken: Iterable[Route]) -> None:
-    """Turn off on the route without a choice what one of those after it turns off.
+def prepare(route: Route, taken: Iterable[Route], choices: list[dict[str, str]]) -> dict[str, str]:
+    """Hand `choices`, the parameters of the routes `taken`, to the script on the one without a
+    choice, and turn off there what one of those turns off: Envoy goes by it first.
 
-    Envoy goes by the route that it has chosen first.
+    Returns the parameter by which the script knows them: it reads them once.
     """
+    groups = route.metadata.filter_metadata[names.LUA_FILTER].get_or_create_list("groups")
+    groups.extend(choices)
     for other in taken:
         if names.BODY_LIMIT_FILTER in other.typed_per_filter_config:
             off = other.typed_per_filter_config[names.BODY_LIMIT_FILTER]
             route.typed_per_filter_config[names.BODY_LIMIT_FILTER].CopyFrom(off)
+    return {"groups": sha256(json.dumps(choices).encode()).hexdigest()[:16]}

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -11,7 +12,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from albatross.asynchronous.delivery import Message, Undeliverable, send
+from albatross import aws_session
+from albatross.asynchronous.delivery import Message, Sender, Undeliverable
 from albatross.asynchronous.event import Event, Result
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -32,6 +34,10 @@ def endpoint() -> Iterator[str]:
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+def send(endpoint: str, message: Message) -> None:
+    Sender(endpoint, threads=2).send(message)
 
 
 def client(service: str, endpoint: str) -> Any:
@@ -157,3 +163,59 @@ def test_a_profile_that_is_not_there_is_said(endpoint, monkeypatch):
     message = Message.record(EVENT, f"arn:aws:sqs:{REGION}:{ACCOUNT}:any", b"{}", is_success=True)
     with pytest.raises(Undeliverable, match="nobodys"):
         send(endpoint, message)
+
+
+def test_messages_share_a_session_of_botocore(endpoint, monkeypatch):
+    made = []
+    new = aws_session.new
+    monkeypatch.setattr(aws_session, "new", lambda: made.append(new()) or made[-1])
+    client("sqs", endpoint).create_queue(QueueName="shared")
+    to = f"arn:aws:sqs:{REGION}:{ACCOUNT}:shared"
+    message = Message.record(EVENT, to, b"{}", is_success=True)
+    sender = Sender(endpoint, threads=8)
+    with ThreadPoolExecutor(8) as threads:
+        for sent in [threads.submit(sender.send, message) for _ in range(40)]:
+            sent.result()
+    url = client("sqs", endpoint).get_queue_url(QueueName="shared")["QueueUrl"]
+    found = client("sqs", endpoint).get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+    assert found["Attributes"]["ApproximateNumberOfMessages"] == "40"
+    assert len(made) == 1
+
+
+class Strict(BaseHTTPRequestHandler):
+    """Takes messages to topics from those with one key."""
+
+    key = "old"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        is_known = f"Credential={self.key}/" in self.headers["Authorization"]
+        body = b"<PublishResponse><PublishResult/></PublishResponse>" if is_known else REFUSAL
+        self.send_response(200 if is_known else 403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+REFUSAL = b"<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>"
+
+
+def test_credentials_that_are_renewed_in_their_file_are_used_at_once(tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    lines = "[default]\naws_access_key_id = {}\naws_secret_access_key = x\n"
+    to = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"
+    message = Message.record(EVENT, to, b"{}", is_success=True)
+    with HTTPServer(("127.0.0.1", 0), Strict) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        sender = Sender(f"http://127.0.0.1:{server.server_port}", threads=1)
+        file.write_text(lines.format("old"))
+        sender.send(message)
+        monkeypatch.setattr(Strict, "key", "new")
+        with pytest.raises(Undeliverable, match="ExpiredToken"):
+            sender.send(message)
+        file.write_text(lines.format("new"))
+        sender.send(message)
+        server.shutdown()

@@ -11,6 +11,7 @@ import pytest
 from albatross.asynchronous.delivery import Message, Undeliverable
 from albatross.asynchronous.dispatcher import Dispatcher
 from albatross.asynchronous.event import Event, Handling, Result
+from albatross.asynchronous.letters import Chosen
 from albatross.asynchronous.queue import EventQueue
 
 PREFIX = "arn:aws:lambda:us-east-1:123456789012:function:"
@@ -83,7 +84,7 @@ def test_every_event_is_worked_on_once_and_successes_leave_nothing_behind(tmp_pa
         await asyncio.gather(*(world.dispatcher.accept(make(str(n))) for n in range(50)))
         await world.until_empty()
         assert Counter(event.id for event in world.calls) == Counter(map(str, range(50)))
-        assert await world.queue.letters() == []
+        assert await world.queue.letters() == ([], "")
 
     in_world(tmp_path, test)
 
@@ -126,11 +127,11 @@ def test_a_function_that_fails_is_tried_three_times_under_one_request_id(tmp_pat
         await world.dispatcher.accept(make("a"))
         await world.until_empty()
         assert [event.id for event in world.calls] == ["a", "a", "a"]
-        (letter,) = await world.queue.letters()
+        (letter,) = (await world.queue.letters()).letters
         assert (letter.id, letter.condition, letter.destination) == ("a", "RetriesExhausted", None)
         assert json.loads(letter.record)["requestContext"]["approximateInvokeCount"] == 3
         world.calls.clear()
-        await world.dispatcher.replay([letter])
+        assert await world.dispatcher.replay(Chosen(id="a")) == ["a"]
         await world.until_empty()
         assert [event.id for event in world.calls] == ["a", "a", "a"]
 
@@ -186,11 +187,11 @@ def test_a_failure_goes_to_its_destination_and_to_the_dead_letter_queue(tmp_path
             "ErrorCode": ("Number", "200"),
             "ErrorMessage": ("String", "no"),
         }
-        assert await world.queue.letters() == []
+        assert await world.queue.letters() == ([], "")
         world.is_deliverable = False
         await world.dispatcher.accept(make("b"))
         await world.until_empty()
-        (letter,) = await world.queue.letters()
+        (letter,) = (await world.queue.letters()).letters
         assert (letter.id, letter.destination) == ("b", "arn:aws:s3:::bucket")
 
     in_world(tmp_path, test)
@@ -210,7 +211,7 @@ def test_what_may_not_run_becomes_a_dead_letter_without_an_attempt(tmp_path, han
         await world.dispatcher.accept(make("a"))
         await world.until_empty()
         assert world.calls == []
-        (letter,) = await world.queue.letters()
+        (letter,) = (await world.queue.letters()).letters
         assert letter.condition == condition
 
     in_world(tmp_path, test)

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from albatross.asynchronous import queue as queues
+from albatross.asynchronous import letters as dead_letters
 from albatross.asynchronous.event import Event, Letter
+from albatross.asynchronous.letters import Chosen
 from albatross.asynchronous.queue import EventQueue, QueueFull
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
@@ -21,10 +22,10 @@ def make(id_: str, payload: bytes = b"{}") -> Event:
     return Event(id=id_, arn=ARN, payload=payload, accepted_s=1.0, due_s=2.0, client_context="{}")
 
 
-def letter(id_: str, at_s: float = 1.0, payload: bytes = b"{}") -> Letter:
+def letter(id_: str, at_s: float = 1.0, payload: bytes = b"{}", arn: str = ARN) -> Letter:
     return Letter(
         id=id_,
-        arn=ARN,
+        arn=arn,
         at_s=at_s,
         condition="RetriesExhausted",
         destination=None,
@@ -41,7 +42,7 @@ def test_events_survive_until_they_are_finished_and_so_does_what_has_happened_to
         event = await queue.get("3")
         assert event == make("3")
         await queue.postpone(Event(**{**_fields(event), "due_s": 9.0, "failures": 1}))
-        await queue.finish(make("4"), follow=[make("follower")], letters=[letter("4")])
+        await queue.finish(make("4"), follow=[make("follower")], dead=[letter("4")])
         await queue.close()
 
     async def second() -> None:
@@ -53,7 +54,7 @@ def test_events_survive_until_they_are_finished_and_so_does_what_has_happened_to
         assert again is not None
         assert again.failures == 1
         assert await queue.get("4") is None
-        assert await queue.letters() == [letter("4")]
+        assert (await queue.letters()).letters == [letter("4")]
         await queue.close()
 
     asyncio.run(first())
@@ -114,23 +115,74 @@ def test_the_queue_is_bounded_and_has_room_again_when_events_are_finished(tmp_pa
 
 
 def test_dead_letters_are_bounded_and_the_oldest_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(queues, "LETTERS_MAX", 3)
-    monkeypatch.setattr(queues, "LETTERS_BYTES_MAX", 1_000)
+    monkeypatch.setattr(dead_letters, "LETTERS_MAX", 3)
+    monkeypatch.setattr(dead_letters, "LETTERS_BYTES_MAX", 1_000)
 
     async def main() -> None:
         queue = EventQueue(tmp_path, bytes_max=MIB)
         for n in range(6):
             await queue.put(make(str(n)))
         for n in range(5):
-            await queue.finish(make(str(n)), letters=[letter(str(n), at_s=float(n))])
-        assert [one.id for one in await queue.letters()] == ["2", "3", "4"]
-        await queue.finish(make("5"), letters=[letter("5", 5.0, b"x" * 993)])
-        assert [one.id for one in await queue.letters()] == ["4", "5"]
-        await queue.delete_letters(["4"])
-        assert [one.id for one in await queue.letters("5")] == ["5"]
-        await queue.replay(await queue.letters(), [make("5")])
-        assert await queue.letters() == []
-        assert await queue.get("5") == make("5")
+            await queue.finish(make(str(n)), dead=[letter(str(n), at_s=float(n))])
+        assert [one.id for one in (await queue.letters()).letters] == ["2", "3", "4"]
+        await queue.finish(make("5"), dead=[letter("5", 5.0, b"x" * 993)])
+        assert [one.id for one in (await queue.letters()).letters] == ["4", "5"]
+        assert await queue.delete_letters(Chosen(id="4")) == ["4"]
+        assert await queue.replay(Chosen(), 7.0) == [(7.0, "5", ARN)]
+        assert await queue.letters() == ([], "")
+        again = await queue.get("5")
+        assert again is not None
+        assert (again.arn, again.payload, again.due_s) == (ARN, b"x" * 993, 7.0)
+        await queue.close()
+
+    asyncio.run(main())
+
+
+def test_dead_letters_are_listed_in_pages_that_lose_none_when_others_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(dead_letters, "PAGE_LETTERS_MAX", 2)
+    monkeypatch.setattr(dead_letters, "PAGE_BYTES_MAX", 1_000)
+
+    async def main() -> None:
+        queue = EventQueue(tmp_path, bytes_max=MIB)
+        await queue.put(make("0"))
+        large = letter("4", 2.0, b"x" * 1_000)
+        kept = [*(letter(str(n)) for n in range(4)), large, letter("5", 3.0)]
+        await queue.finish(make("0"), dead=kept)
+        first = await queue.letters()
+        assert [one.id for one in first.letters] == ["0", "1"]
+        await queue.delete_letters(Chosen(id="1"))
+        second = await queue.letters(after=first.next)
+        assert [one.id for one in second.letters] == ["2", "3"]
+        third = await queue.letters(after=second.next)
+        assert third.letters == [large]
+        assert await queue.letters(after=third.next) == ([letter("5", 3.0)], "")
+        for bad in ("x", "1", "1.0,x", f"1.0,{1 << 63}"):
+            with pytest.raises(ValueError, match=r"invalid|convert|number"):
+                await queue.letters(after=bad)
+        await queue.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        pytest.param("", ["a", "b", "c", "d"], id="all"),
+        pytest.param("f", ["a", "b"], id="a name, with all qualifiers"),
+        pytest.param(f"{ARN}:live", ["b"], id="an ARN"),
+        pytest.param("ff_", ["d"], id="a name with what is a pattern elsewhere"),
+        pytest.param("function", [], id="no name"),
+    ],
+)
+def test_dead_letters_are_found_by_function(tmp_path, function, expected):
+    async def main() -> None:
+        queue = EventQueue(tmp_path, bytes_max=MIB)
+        await queue.put(make("0"))
+        arns = {"a": ARN, "b": f"{ARN}:live", "c": f"{ARN}ff", "d": f"{ARN}f_"}
+        await queue.finish(make("0"), dead=[letter(id_, arn=arn) for id_, arn in arns.items()])
+        found = await queue.letters(Chosen(function=function))
+        assert [one.id for one in found.letters] == expected
+        assert await queue.delete_letters(Chosen(function=function)) == expected
         await queue.close()
 
     asyncio.run(main())
@@ -142,9 +194,9 @@ def test_nothing_is_left_of_what_is_cleared_and_nothing_follows_from_it(tmp_path
         big = make("big", b"x" * 8_000)
         await queue.put(big)
         await queue.clear()
-        await queue.finish(big, follow=[make("follower")], letters=[letter("big")])
+        await queue.finish(big, follow=[make("follower")], dead=[letter("big")])
         assert await queue.pending() == []
-        assert await queue.letters() == []
+        assert await queue.letters() == ([], "")
         await queue.put(big)
         await queue.close()
 

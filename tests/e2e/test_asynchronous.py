@@ -1,5 +1,6 @@
 """Asynchronous invocations through the real server: boto3, the aws command, crashes."""
 
+import asyncio
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +21,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from albatross.asynchronous.event import Event, Letter
+from albatross.asynchronous.letters import PAGE_LETTERS_MAX
+from albatross.asynchronous.queue import EventQueue
 from tests.support.command import (
     Place,
     Server,
@@ -365,6 +370,39 @@ def test_a_reset_forgets_events_and_dead_letters():
         assert dead_letters(server) == []
         with sqlite3.connect(where.data / "events.db") as queue:
             assert queue.execute("select count(*) from events").fetchone() == (0,)
+
+
+def test_dead_letters_of_more_than_a_page_are_all_listed():
+    with place() as where:
+        where.data.mkdir(parents=True, exist_ok=True)
+        asyncio.run(keep_letters(where.data, PAGE_LETTERS_MAX + 1))
+        with serving(where) as server:
+            expected = [str(n) for n in range(PAGE_LETTERS_MAX + 1)]
+            assert [letter["id"] for letter in dead_letters(server)] == expected
+            with pytest.raises(urllib.error.HTTPError, match="400"):
+                urllib.request.urlopen(f"{server.url}/_albatross/dead-letters?after=x", timeout=10)
+
+
+async def keep_letters(directory: Path, count: int) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    queue = EventQueue(directory, bytes_max=2**20)
+    event = Event(id="e", arn=arn, payload=b"{}", accepted_s=1.0, due_s=1.0)
+    await queue.put(event)
+    letters = [
+        Letter(
+            id=str(n),
+            arn=arn,
+            at_s=float(n),
+            condition="RetriesExhausted",
+            destination=None,
+            reason="why",
+            payload=b"{}",
+            record=b"{}",
+        )
+        for n in range(count)
+    ]
+    await queue.finish(event, dead=letters)
+    await queue.close()
 
 
 def test_requests_come_before_events_where_environments_are_scarce():

@@ -187,6 +187,15 @@ def test_invoke_of_a_file_that_is_told_to_end_leaves_no_server(where):
     assert where.run_directories() == before
 
 
+def test_the_server_of_a_command_that_is_killed_ends(where):
+    before = where.run_directories()
+    process = where.start("invoke", "app.handler", stdout=subprocess.DEVNULL)
+    until(lambda: where.run_directories() != before)
+    process.kill()
+    process.wait(START_S)
+    until(lambda: where.run_directories() == before, seconds=START_S)
+
+
 def test_invoke_without_a_server_says_so(where):
     done = where.call("invoke", "orders", "--endpoint", "http://127.0.0.1:9")
     assert done.returncode == 1

@@ -224,7 +224,8 @@ from pathlib import Path
 from albatross.store import packages
 
 directory, step, archive = sys.argv[1:]
-owner, name = (os, "replace") if step == "os.replace" else (packages, step)
+place, _, name = step.partition(".")
+owner = {"os": os, "durable": packages.durable, "packages": packages}[place]
 original = getattr(owner, name)
 
 def die(*args):
@@ -236,7 +237,10 @@ packages.Packages(Path(directory)).add(Path(archive).read_bytes())
 """
 
 
-@pytest.mark.parametrize("step", ["_unpack_file", "_write_durably", "os.replace", "_sync"])
+STEPS = ["packages._unpack_file", "durable.write", "os.replace", "durable.sync"]
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_a_crash_while_adding_leaves_nothing_half_done(tmp_path, step):
     directory, good = tmp_path / "data", tmp_path / "good.zip"
     good.write_bytes(GOOD)
@@ -244,7 +248,7 @@ def test_a_crash_while_adding_leaves_nothing_half_done(tmp_path, step):
     crashed = subprocess.run([sys.executable, "-c", CRASHING, directory, step, good], check=False)
     assert crashed.returncode == 9
     whole = f"{hashlib.sha256(GOOD).hexdigest()}.zip"
-    assert visible(directory) == ({whole} if step in ("os.replace", "_sync") else set())
+    assert visible(directory) == ({whole} if step in STEPS[2:] else set())
     package = packages.add(GOOD)
     assert (packages.directory(package) / "lib" / "tool").is_file()
 

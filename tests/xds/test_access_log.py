@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from albatross.model.request_record import SEPARATOR, Record
+from albatross.model.request_record import SEPARATOR, Choice, Record
 from albatross.model.rule import (
     Action,
     FixedResponse,
@@ -46,7 +46,7 @@ def notes_of(resources: Resources) -> list[str]:
     """What is noted of the choice of each route."""
     table = resources.routes[SOCKET]
     return [
-        MessageToDict(route.metadata.filter_metadata[names.METADATA])[names.CHOICE]
+        " ".join(Choice.of(route.name) or ())
         for route in table.virtual_hosts[0].routes  # type: ignore[attr-defined]
     ]
 

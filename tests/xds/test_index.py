@@ -8,6 +8,7 @@ import pytest
 from envoy.config.route.v3.route_components_pb2 import Route
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
+from albatross.model.request_record import NO_CHOICE, Choice
 from albatross.model.rule import (
     Condition,
     FixedResponse,
@@ -20,8 +21,8 @@ from albatross.model.rule import (
     QueryString,
     WeightedTargetGroup,
 )
-from albatross.xds import index, names
-from albatross.xds.entry import Entry, needs
+from albatross.xds import conditions, index, names
+from albatross.xds.entry import Entry
 from albatross.xds.index import ANY_HOST, ANYWHERE, Plan
 from albatross.xds.memo import Memo
 from tests.support.envoy import TARGET_GROUP, Balancer, Proxy
@@ -31,6 +32,7 @@ PATHS = [
     *("/", "/*", "/a", "/a*", "/a/*", "/a/b/*", "/a/b", "/ab/*", "*/b/*", "/a/?/c", "*", "/a/b*c"),
     *(f"/svc{n}/*" for n in range(12)),
 ]
+LAST = 1_000_000  # the default rule's priority
 ASKED_HOSTS = ["a.com", "B.com", "c.b.com", "x.com", "d-e_f.com", "other", "a.com:80", "b.com:"]
 ASKED_PATHS = ["/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/a/bxc", "/ab/x", "/abc", "/svc1/x"]
 ASKED_PATHS += ["/svc10/x", "/svc1", "/x/b/y", "/a/x/c", "/z", "/a?b=/a/b/", "/svc11/?x"]
@@ -81,7 +83,8 @@ def first(entries: Iterable[Entry], host: str, path: str) -> str:
 
 def order(name: str) -> int:
     """Return the priority in a route's name."""
-    return int(name.split(" ")[-2])
+    choice = Choice(*name.split(" ")[: len(Choice._fields)])
+    return int(choice.priority) or LAST
 
 
 def chosen(plan: Plan, host: str, path: str) -> str:
@@ -95,19 +98,21 @@ def looked_up(plan: Plan, host: str, path: str) -> int:
     """Find a route as Envoy and the script do, and return its priority."""
     name = chosen(plan, host, path)
     if name.endswith("+"):
-        starts = name.split(" ")[0].split(",")
+        starts = name.split(" ")[-2].split(",")
         if any(path.startswith(start) for start in starts):
             return min(order(name), order(chosen(plan, names.NO_HOST, path)))
-        assert " apart " not in name  # the one that stands for others
+        assert Choice.of(name)  # else it is the one that stands for others
     return order(name)
 
 
 def entries_of(rules: Iterable[tuple[Condition, ...]]) -> list[Entry]:
     """Return routes for `rules` and a default rule, with the names that the product gives them."""
-    entries = [
-        Entry(Route(name=names.route("rule", n, "0")), one) for n, one in enumerate(rules, 1)
-    ]
-    return [*entries, Entry(Route(name=names.route("rule", None, "0")), ())]
+    entries = [Entry(Route(name=name_of(n)), one) for n, one in enumerate(rules, 1)]
+    return [*entries, Entry(Route(name=name_of(0)), ())]
+
+
+def name_of(priority: int) -> str:
+    return names.route(NO_CHOICE._replace(load_balancer="lb", priority=str(priority)), {})
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -287,7 +292,7 @@ def test_nothing_is_looked_for_where_a_list_of_a_host_has_all(
     assert f"*{names.ALL_RULES}" in plan
     name = chosen(plan, host, path)
     assert name.endswith("+")
-    assert name.startswith("- ") == is_complete
+    assert (name.split(" ")[-2] == "-") == is_complete
     assert looked_up(plan, host, path) == order(first(entries, host, path))
 
 
@@ -302,6 +307,17 @@ def test_a_mixture_grows_by_no_more_than_its_rules() -> None:
 def test_a_short_list_stays_as_it_is() -> None:
     entries = entries_of([(PathPattern(values=(f"/{n}/*",)),) for n in range(5)])
     assert index.plan(entries, Memo()) == {ANY_HOST: {ANYWHERE: entries}}
+
+
+def test_literal_paths_are_tried_in_turn_up_to_a_longer_list() -> None:
+    def has_index(count: int, *others: Condition) -> bool:
+        rules = [(PathPattern(values=(f"/{n}/*",)), *others) for n in range(count)]
+        entries = [Entry(Route(match=conditions.to_match(rule)), rule) for rule in rules]
+        return index.virtual_host("a.com", entries, Memo()).HasField("matcher")
+
+    few, many = index.ROUTES_MIN, index.QUICK * index.ROUTES_MIN
+    assert [has_index(few), has_index(many)] == [False, True]
+    assert has_index(few, HttpRequestMethod(values=("PUT",)))
 
 
 def test_an_index_that_would_grow_too_large_is_not_made() -> None:
@@ -409,7 +425,7 @@ def test_rules_that_need_a_header_are_tried_where_there_is_one(proxy: Proxy) -> 
     ],
 )
 def test_what_rules_need(conditions: tuple[Condition, ...], needed: set[str]) -> None:
-    assert needs(Entry(Route(), conditions)) == needed
+    assert Entry(Route(), conditions).needs == needed
 
 
 def test_no_request_is_looked_at_more_than_twice() -> None:

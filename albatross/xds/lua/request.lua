@@ -5,7 +5,8 @@
 -- request passed on as it is, so nothing that protects a function is decided here alone.
 -- Sources: ALB user guide, "X-Forwarded headers", "Request tracing", "Edit attributes", "Troubleshoot".
 
-local byte, find, format, gsub, match, sub = string.byte, string.find, string.format, string.gsub, string.match, string.sub
+local byte, char, find, format, gmatch, gsub, match, sub =
+  string.byte, string.char, string.find, string.format, string.gmatch, string.gsub, string.match, string.sub
 local random, time = math.random, os.time
 
 -- AWS is silent: a request target of more than 16,384 bytes is answered 414, one whose request line has more, 400.
@@ -35,7 +36,7 @@ local COLON = byte(":")
 -- How names of routes end (albatross/xds/names.py): where rules see Host without its port; where rules that name a host
 -- are apart from others, which may come first; the same, but of those others.
 local BARE_HOST, APART, APART_OTHERS = byte("*"), byte("+"), byte("=")
-local ID_LENGTH = 17 -- of a name's end, which stands for the route's parameters
+local LAST_PRIORITY = math.huge -- the default rule's
 local NO_HOST = "-"
 local ALL_RULES = "," -- behind a host: its rules and those for no host, in one list
 local INTERNAL = "x-albatross-"
@@ -82,9 +83,11 @@ local function has_port(host)
   return find(host, ":%d+$") ~= nil and (byte(host) ~= 91 or find(host, "%]:%d+$") ~= nil)
 end
 
+local function character(hex) return char(tonumber(hex, 16)) end
+
 local function unescape_unreserved(hex)
-  local character = string.char(tonumber(hex, 16))
-  if find(character, "^[%w%-._~]$") then return character end
+  local found = character(hex)
+  if find(found, "^[%w%-._~]$") then return found end
   return "%" .. hex:upper()
 end
 
@@ -113,42 +116,38 @@ end
 
 local configurations, configurations_count = {}, 0
 
--- Names and values in turn, each after its length in bytes (albatross/xds/route.py), as a table.
-local function unpacked(text)
-  local found, from, name = {}, 1, nil
-  while from <= #text do
-    local _, colon, length = find(text, "^(%d+):", from)
-    from = colon + length + 1
-    local part = sub(text, colon + 1, from - 1)
-    if name then found[name], name = part, nil else name = part end
-  end
-  return found
+-- What the name of a route says (albatross/xds/names.py): the parameters by name, and by number the starts of
+-- paths for which other rules may come first.
+local function parsed(name)
+  local protocol, port, priority, texts, starts = match(name, "^%S+ (%S+) (%S+) (%S+) %S+ %S+ (%S+) (%S+)")
+  local known = { protocol = protocol, port = port, priority = priority == "0" and LAST_PRIORITY or tonumber(priority) }
+  for key, value in gmatch(texts, "([^=&]+)=([^&]*)") do known[key] = gsub(value, "%%(%x%x)", character) end
+  for start in gmatch(starts, "/[^,]*") do known[#known + 1] = start end
+  return known
 end
 
--- The target groups to choose from, which have parameters of their own.
-local function choices(groups)
-  if not groups then return nil end
+-- The target groups to choose from, which have parameters of their own beside those of the rule, `of`.
+local function choices(groups, of)
   local known = { total = 0, by_token = {} }
   for _, group in ipairs(groups) do
     known.total = known.total + tonumber(group.weight)
     group.upto, group.mask = known.total, tonumber(group.mask, 16)
+    group.protocol, group.port = of.protocol, of.port
     known.by_token[group.token] = group
     known[#known + 1] = group
   end
   return known
 end
 
--- The parameters of the chosen route, whose name is `name`, as a table. The name tells which they are: Envoy
--- copies all of a route's metadata for each request that asks. `context`: where they are, else the handle's own.
+-- The parameters of the chosen route, whose name is `name`, as a table. `context`: where target groups to choose from
+-- are, else the handle's own; Envoy copies all of a route's metadata for each request that asks.
 local function configuration(handle, name, context)
-  local id = sub(name, -ID_LENGTH)
-  local known = configurations[id]
+  local known = configurations[name]
   if known then return known end
   if configurations_count >= CONFIGURATIONS_MAX then configurations, configurations_count = {}, 0 end
-  context = context or handle:metadata()
-  known = unpacked(context:get("texts") or "")
-  known.groups = choices(context:get("groups"))
-  configurations[id] = known
+  known = parsed(name)
+  if known.groups then known.groups = choices((context or handle:metadata()):get("groups"), known) end
+  configurations[name] = known
   configurations_count = configurations_count + 1
   return known
 end
@@ -219,48 +218,30 @@ local function sticky_cookies(handle, group)
   note(handle, "sticky-cors-cookie", "AWSALBTGCORS" .. rest .. "; SameSite=None; Secure")
 end
 
--- Has Envoy choose the route for `host`, or what stands for others. Returns its parameters, and its name. This works
--- once in a request, as Envoy keeps the metadata that it has once given.
+-- Has Envoy choose the route for `host`, or what stands for others. Returns its parameters. This works once in a
+-- request, as Envoy keeps the metadata that it has once given.
 local function choose_for(handle, headers, info, host, sent)
   headers:replace(":authority", host)
   handle:clearRouteCache()
   local context = handle:metadata() -- Envoy chooses
   local name = info:routeName()
   headers:replace(":authority", sent)
-  return configuration(handle, name, context), name
-end
-
-local bounds, bounds_count = {}, 0
-
--- What the name of a host's route says: its rule's priority, and starts of paths for which others may come first.
-local function bound(name)
-  local known = bounds[name]
-  if known then return known end
-  if bounds_count >= CONFIGURATIONS_MAX then bounds, bounds_count = {}, 0 end
-  local starts, priority = match(name, "^(%S+) .* (%d+) %x+.$")
-  known = { priority = tonumber(priority) }
-  for start in starts:gmatch("[^,]+") do known[#known + 1] = start end
-  bounds[name], bounds_count = known, bounds_count + 1
-  return known
-end
-
-local function priority(name)
-  return tonumber(match(name, " (%d+) %x+.$"))
+  return configuration(handle, name, context)
 end
 
 -- The parameters of the chosen route of a host, whose name is `name`, or of one for no host in particular, which is
 -- looked for where it may come first (albatross/xds/apart.py), and chosen where it does.
 local function own_or_other(handle, headers, info, name, path, sent)
-  local own, may_come_first = bound(name), false
+  local own = configurations[name] or configuration(handle, name, handle:route():metadata())
+  local may_come_first = false
   for _, start in ipairs(own) do
     if sub(path, 1, #start) == start then may_come_first = true end
   end
-  if not may_come_first then return configuration(handle, name) end
-  local to = configurations[sub(name, -ID_LENGTH)] or configuration(handle, name, handle:route():metadata())
-  local other, other_name = choose_for(handle, headers, info, NO_HOST, sent)
-  if priority(other_name) <= own.priority then return other end
+  if not may_come_first then return own end
+  local other = choose_for(handle, headers, info, NO_HOST, sent)
+  if other.priority <= own.priority then return other end
   handle:clearRouteCache() -- the next filter chooses the host's route again
-  return to
+  return own
 end
 
 -- Chooses the route as rules see the request, and the target group where the rule has several. Returns what is to
