@@ -6,7 +6,7 @@ from typing import Any
 
 from albatross.log_store.files import LogFiles, OpenGroup
 from albatross.log_store.group import Group
-from albatross.logs import lookup
+from albatross.logs import lookup, tags
 from albatross.model.arn import Scope
 from albatross.model.errors import (
     InvalidParameterException,
@@ -23,7 +23,7 @@ _LIMIT = 50  # of a page where the call names none
 
 
 def create_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> dict[str, Any]:
-    """CreateLogGroup. Raises ResourceAlreadyExistsException, NotImplementedHere."""
+    """CreateLogGroup. Raises ResourceAlreadyExistsException, NotImplementedHere, as tags.merged."""
     if params.get("kmsKeyId"):
         raise NotImplementedHere(
             "kmsKeyId is not implemented in this version of Albatross; docs/coverage.md says what "
@@ -34,7 +34,7 @@ def create_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -
         created_ms=files.now_ms(),
         group_class=params.get("logGroupClass", "STANDARD"),
         is_protected=params.get("deletionProtectionEnabled", False),
-        tags=params.get("tags", {}),
+        tags=tags.merged({}, params.get("tags", {})),
     )
     if not files.create(scope, new):
         raise ResourceAlreadyExistsException("The specified log group already exists")

@@ -47,6 +47,19 @@ def list_tags_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]
     return {"tags": dict(lookup.by_name(files, scope, params["logGroupName"]).group.tags)}
 
 
+def merged(present: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags `present` with those of `new`.
+
+    Raises InvalidParameterException for a reserved key, TooManyTagsException.
+    """
+    if any(key.lower().startswith("aws:") for key in new):
+        raise InvalidParameterException("Tag keys that begin with aws: are reserved.")
+    tags = {**present, **new}
+    if len(tags) > TAGS_MAX:
+        raise TooManyTagsException(f"A log group has at most {TAGS_MAX} tags.")
+    return tags
+
+
 def _by_arn(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> OpenGroup:
     arn = params["resourceArn"]
     if not arn.startswith("arn:aws:logs:"):
@@ -57,12 +70,7 @@ def _by_arn(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> OpenGro
 
 
 def _tag(files: LogFiles, found: OpenGroup, tags: Mapping[str, str]) -> dict[str, Any]:
-    if any(key.lower().startswith("aws:") for key in tags):
-        raise InvalidParameterException("Tag keys that begin with aws: are reserved.")
-    merged = {**found.group.tags, **tags}
-    if len(merged) > TAGS_MAX:
-        raise TooManyTagsException(f"A log group has at most {TAGS_MAX} tags.")
-    files.change(found, tags=merged)
+    files.change(found, tags=merged(found.group.tags, tags))
     return {}
 
 

@@ -286,6 +286,17 @@ def test_tags_are_the_same_by_name_and_by_arn(api, account, refused) -> None:
     assert refused(api.tag_resource, resourceArn=arn, tags=many)[0] == "TooManyTagsException"
 
 
+def test_keys_of_tags_that_begin_with_aws_are_reserved(api, account, refused) -> None:
+    expected = ("InvalidParameterException", "Tag keys that begin with aws: are reserved.")
+    reserved = {"a": "1", "Aws:x": "2"}
+    assert refused(api.create_log_group, logGroupName=GROUP, tags=reserved) == expected
+    api.create_log_group(logGroupName=GROUP)
+    assert refused(api.tag_log_group, logGroupName=GROUP, tags=reserved) == expected
+    arn = f"arn:aws:logs:us-east-1:{account}:log-group:{GROUP}"
+    assert refused(api.tag_resource, resourceArn=arn, tags=reserved) == expected
+    assert api.list_tags_for_resource(resourceArn=arn)["tags"] == {}
+
+
 def test_a_live_tail_shows_what_comes_and_matches(api, put, account) -> None:
     put("s", "before x")
     arn = f"arn:aws:logs:us-east-1:{account}:log-group:{GROUP}"
