@@ -1,8 +1,9 @@
 """The Query protocol: forms in, XML out. Source: botocore's models and serialisers."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -82,7 +83,7 @@ def _structure(shape: StructureShape, node: _Node, path: str) -> dict[str, Any]:
     _require_no_value(shape, node, path)
     parsed = {}
     for name, member in shape.members.items():
-        sent_as = member.serialization.get("name", name)
+        sent_as = _name(member, name)
         if sent_as in node.members:
             parsed[name] = _value(member, node.members[sent_as], _join(path, sent_as))
     return parsed
@@ -91,7 +92,7 @@ def _structure(shape: StructureShape, node: _Node, path: str) -> dict[str, Any]:
 def _list(shape: ListShape, node: _Node, path: str) -> list[Any]:
     """Items are `NAME.member.1`, `NAME.member.2` ...; an empty list is an empty `NAME`."""
     _require_no_value(shape, node, path)
-    item_name = shape.member.serialization.get("name", "member")
+    item_name = _name(shape.member, "member")
     items = node.members.get(item_name, _Node())
     where = _join(path, item_name)
     return [
@@ -102,8 +103,8 @@ def _list(shape: ListShape, node: _Node, path: str) -> list[Any]:
 def _map(shape: MapShape, node: _Node, path: str) -> dict[str, Any]:
     """Entries are `NAME.entry.1.key` with `NAME.entry.1.value`."""
     _require_no_value(shape, node, path)
-    key_name = shape.key.serialization.get("name", "key")
-    value_name = shape.value.serialization.get("name", "value")
+    key_name = _name(shape.key, "key")
+    value_name = _name(shape.value, "value")
     where = _join(path, "entry")
     parsed = {}
     for number, entry in _numbered(node.members.get("entry", _Node()), where):
@@ -136,13 +137,15 @@ def _join(path: str, name: str) -> str:
 def serialize(operation: OperationModel, result: dict[str, Any], request_id: str) -> bytes:
     """Return the XML document of an answer."""
     namespace = operation.service_model.metadata["xmlNamespace"]
-    parts = [f'<{operation.name}Response xmlns="{namespace}">']
-    if operation.output_shape is not None:
-        wrapper = operation.output_shape.serialization.get("resultWrapper")
-        _write(parts, operation.output_shape, wrapper or f"{operation.name}Result", result)
-    parts.append(f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>")
-    parts.append(f"</{operation.name}Response>")
-    return "".join(parts).encode()
+    shape, content = operation.output_shape, ""
+    if shape is not None:
+        wrapper = shape.serialization.get("resultWrapper", f"{operation.name}Result")
+        content = _writer(shape, wrapper)(result)
+    return (
+        f'<{operation.name}Response xmlns="{namespace}">{content}'
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+        f"</{operation.name}Response>"
+    ).encode()
 
 
 def serialize_error(namespace: str, code: str, message: str, status: int, request_id: str) -> bytes:
@@ -155,36 +158,51 @@ def serialize_error(namespace: str, code: str, message: str, status: int, reques
     ).encode()
 
 
-def _write(parts: list[str], shape: Shape, tag: str, value: Any) -> None:
-    parts.append(f"<{tag}>")
+@cache
+def _writer(shape: Shape, tag: str) -> Callable[[Any], str]:
+    """Return what writes a value of `shape` as an element. Made once: models are slow to ask."""
+    begin, end = f"<{tag}>", f"</{tag}>"
     match shape:
         case StructureShape():
-            assert value.keys() <= shape.members.keys(), (shape.name, value.keys())
-            for name, member in shape.members.items():
-                if value.get(name) is not None:
-                    _write(parts, member, member.serialization.get("name", name), value[name])
+            return _structure_writer(shape, begin, end)
         case ListShape():
             assert not shape.serialization.get("flattened"), "no API of ours has flattened lists"
-            for item in value:
-                _write(parts, shape.member, shape.member.serialization.get("name", "member"), item)
+            item = _writer(shape.member, _name(shape.member, "member"))
+            return lambda value: f"{begin}{''.join(map(item, value))}{end}"
         case MapShape():
-            for key, item in value.items():
-                parts.append("<entry>")
-                _write(parts, shape.key, shape.key.serialization.get("name", "key"), key)
-                _write(parts, shape.value, shape.value.serialization.get("name", "value"), item)
-                parts.append("</entry>")
-        case _:
-            parts.append(_text(shape, value))
-    parts.append(f"</{tag}>")
-
-
-def _text(shape: Shape, value: Any) -> str:
+            return _map_writer(shape, begin, end)
     match shape.type_name:
         case "boolean":
-            return "true" if value else "false"
+            return lambda value: f"{begin}{'true' if value else 'false'}{end}"
         case "timestamp":
-            return iso8601(value)
+            return lambda value: f"{begin}{iso8601(value)}{end}"
         case "blob":
-            return base64.b64encode(value).decode()
-        case _:
-            return xml_text(str(value))
+            return lambda value: f"{begin}{base64.b64encode(value).decode()}{end}"
+    return lambda value: f"{begin}{xml_text(str(value))}{end}"
+
+
+def _structure_writer(shape: StructureShape, begin: str, end: str) -> Callable[[Any], str]:
+    members = {name: _writer(member, _name(member, name)) for name, member in shape.members.items()}
+
+    def write(value: Mapping[str, Any]) -> str:
+        written = [members[name](item) for name, item in value.items() if item is not None]
+        return f"{begin}{''.join(written)}{end}"
+
+    return write
+
+
+def _map_writer(shape: MapShape, begin: str, end: str) -> Callable[[Any], str]:
+    key = _writer(shape.key, _name(shape.key, "key"))
+    item = _writer(shape.value, _name(shape.value, "value"))
+
+    def write(value: Mapping[Any, Any]) -> str:
+        entries = (f"<entry>{key(name)}{item(each)}</entry>" for name, each in value.items())
+        return f"{begin}{''.join(entries)}{end}"
+
+    return write
+
+
+def _name(shape: Shape, default: str) -> str:
+    """Return by which name a member, or what a list or map consists of, is sent."""
+    name: str = shape.serialization.get("name", default)
+    return name

@@ -11,8 +11,11 @@ from botocore.model import Shape
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _INTEGER_BITS = {"integer": 31, "long": 63}
-# XML 1.0 has no way to write these, nor surrogates.
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# What XML reserves, and what XML 1.0 has no way to write: the latter is U+FFFD.
+_NOT_TEXT = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
+# Nearly all text is of these bytes alone: to see that takes a tenth of the time.
+_PLAIN = bytes(byte for byte in range(128) if not _NOT_TEXT.match(chr(byte)))
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 
 
 def from_text(shape: Shape, text: str) -> Any:
@@ -51,9 +54,9 @@ def iso8601(value: datetime) -> str:
 
 def xml_text(text: str) -> str:
     """Return `text` with what XML reserves escaped, and what XML cannot hold replaced by U+FFFD."""
-    text = _NOT_XML.sub("\ufffd", text)
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace('"', "&quot;").replace("\r", "&#13;")
+    if text.isascii() and not text.encode().translate(None, _PLAIN):
+        return text
+    return _NOT_TEXT.sub(lambda found: _ESCAPES.get(found[0], "\ufffd"), text)
 
 
 def in_range(type_name: str, value: int) -> bool:
