@@ -1,5 +1,5 @@
 """The control plane's process as the server starts it: imports without looks for garbage, of which
-they make none; that takes a tenth less time. `main.py` looks for it once everything runs.
+they make none; that takes a tenth less time. `serving.py` looks for it once everything runs.
 
 `python -m albatross.control_plane --run-dir DIR --config FILE --api-socket FD`
 """

@@ -1,181 +1,50 @@
-"""The control plane's process: runs its parts until it is told to stop."""
+"""The control plane's process, from its arguments to its exit status.
+
+The stream that programs the proxy comes first: the proxy starts once that listens, and does so
+while the rest is imported.
+"""
 
 import argparse
-import asyncio
-import contextlib
-import gc
 import logging
-import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
-from albatross import api, hosts_file, ports, run
 from albatross import config as configuration
 from albatross import log as log_format
-from albatross.aws.app import App
-from albatross.aws.connection import Connection
-from albatross.config import EXIT_CANNOT_BOOT, Config
-from albatross.host.client import HostClient
-from albatross.model.errors import AwsError
-from albatross.parts import api_url, assemble
-from albatross.publish import Publisher
-from albatross.store.engine import UnusableData
-from albatross.store.store import Store
-from albatross.telemetry.access_log import AccessLog
-from albatross.xds import admin
-
-COLLECT_S = 60.0  # how often to look for packages out of use
-START_S = 30.0  # longer than any start takes
-DRAIN_SAID_S = 0.5  # a drain that takes longer is told of
-LOOPBACK = "127.0.0.1"  # where debuggers listen
-DEBUGGER_LOOK_S = 0.1  # how often to look whether one does
-READY_LOOK_S = 0.01  # how often to look whether everything has started
-
-log = logging.getLogger("albatross")
+from albatross.config import Config
+from albatross.host.failure_log import FailureLog
+from albatross.terminal import Terminal
+from albatross.xds import refusals
+from albatross.xds.bootstrap import XDS_SOCKET
+from albatross.xds.server import XdsServer
 
 
-class Api(uvicorn.Server):
-    """uvicorn without its signal handlers: what a signal means is decided here."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def serve(config: Config, run_dir: Path, api_socket: socket.socket) -> None:
-    """Serve until SIGTERM, then drain. Raises UnusableData, OSError where it cannot start."""
-    parts = await assemble(config, run_dir)
-    server = _server(api.app(parts))
-    stopped = _on_signal()
-    async with asyncio.TaskGroup() as group:
-        background = [
-            *(group.create_task(one.run()) for one in (parts.publisher, parts.access_log)),
-            *(group.create_task(one.run()) for one in (parts.health, parts.balance)),
-            *(group.create_task(one.run()) for one in (parts.draining, parts.events)),
-            group.create_task(parts.log_groups.run()),
-            group.create_task(_collect(parts.store)),
-            group.create_task(_announce(config, parts.publisher, parts.terminal)),
-        ]
-        if parts.terminal is not None:
-            background.append(group.create_task(_show(parts.host, parts.terminal)))
-        serving = group.create_task(server.serve(sockets=[api_socket]))
-        await stopped.wait()
-        await _drain(run_dir, config.grace_s, parts.terminal)
-        server.should_exit = True
-        await serving
-        for task in background:
-            task.cancel()
-    await _complete(parts.access_log, run_dir)
-    _forget_names(config)
-    await parts.events.queue.close()
-    parts.log_groups.close()
-    await parts.xds.stop(0)
-    await parts.store.close()
-
-
-def _server(app: App) -> Api:
-    return Api(
-        uvicorn.Config(
-            app,
-            http=Connection,
-            ws="none",
-            loop="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-    )
-
-
-def _forget_names(config: Config) -> None:
-    if config.hosts_file:
-        with contextlib.suppress(OSError):
-            hosts_file.update(config.hosts_file, [])
-
-
-async def _collect(store: Store) -> None:
-    """Remove packages that have gone out of use, for ever."""
-    while True:
-        await asyncio.sleep(COLLECT_S)
-        try:
-            await store.collect_packages()
-        except (AwsError, OSError) as error:
-            log.warning("packages out of use cannot be removed: %s", error)
-
-
-async def _complete(access_log: AccessLog, run_dir: Path) -> None:
-    """Have the log say all that was requested until now. The proxy answers no more requests."""
-    with contextlib.suppress(OSError):
-        await admin.flush_logs(run_dir)
-    await access_log.close()
-
-
-async def _announce(config: Config, publisher: Publisher, terminal: run.Terminal | None) -> None:
-    """Say once that everything runs."""
-    asyncio.get_running_loop().call_later(START_S, gc.enable)  # should it never be ready
-    # Three processes: there is no one event to wait for.
-    while await publisher.missing():  # noqa: ASYNC110
-        await asyncio.sleep(READY_LOOK_S)
-    # What is there now stays: to look at it again and again is in vain. Even once is: the start
-    # leaves no garbage, and with many rules a look stops the API for a tenth of a second.
-    gc.freeze()
-    gc.enable()
-    url = api_url(config)
-    if terminal is None:
-        log.info("ready: AWS API on %s, data in %s", url, config.data_dir)
-    else:
-        (place,) = publisher.places.values()
-        terminal.announce(f"http://{place.address}:{place.port}", url)
-        await _announce_debugger(config, terminal)
-
-
-async def _announce_debugger(config: Config, terminal: run.Terminal) -> None:
-    """Say once that the debugger listens. It is not asked: it takes that for an editor's visit."""
-    loop = asyncio.get_running_loop()
-    give_up_s = loop.time() + START_S
-    for port in config.debug.values():
-        # Nobody tells when a debugger begins to listen.
-        while ports.has_listener(LOOPBACK, port) is False and loop.time() < give_up_s:  # noqa: ASYNC110
-            await asyncio.sleep(DEBUGGER_LOOK_S)
-        if ports.has_listener(LOOPBACK, port) is not False:
-            terminal.debugger(port)
-
-
-async def _show(host: HostClient, terminal: run.Terminal) -> None:
-    """Show what happens in the host and in each that replaces it."""
-    while True:
-        with contextlib.suppress(OSError):
-            await terminal.show(host)
-        await asyncio.sleep(READY_LOOK_S)
-
-
-async def _drain(run_dir: Path, grace_s: float, terminal: run.Terminal | None) -> None:
-    """Let the proxy refuse connections and finish requests, for at most `grace_s`."""
-    said = None
-    if terminal is not None:
-        loop = asyncio.get_running_loop()
-        said = loop.call_later(DRAIN_SAID_S, terminal.stopping, grace_s)
+async def _serve(config: Config, run_dir: Path, api_socket: socket.socket) -> int:
+    """Serve until SIGTERM and return the exit status."""
+    terminal = Terminal(config.run) if config.run is not None else None
+    xds = XdsServer(str(run_dir / XDS_SOCKET), refusals.handler(_told_of(terminal)))
+    await xds.start()
     try:
-        if not await admin.drain(run_dir, grace_s):
-            log.warning("requests were still in flight after %g s", grace_s)
-    except (OSError, admin.AdminError) as error:
-        log.info("the proxy cannot be drained: %s", error)
-    if said is not None:
-        said.cancel()
+        from albatross import serving  # only now: it is most of what there is
+
+        return await serving.run(config, run_dir, api_socket, xds, terminal)
+    finally:
+        await xds.stop(0)  # it must not outlive the event loop
 
 
-def _on_signal() -> asyncio.Event:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
+def _told_of(terminal: Terminal | None) -> Callable[[refusals.Refusal], None]:
+    """Return who is told of each answer of the proxy's own: the terminal, else the log."""
+    if terminal is not None:
+        return terminal.refused
+    failures = FailureLog()
+
+    def tell(one: refusals.Refusal) -> None:
+        failures.tell(one.method, one.path, one.status, one.code, one.detail)
+
+    return tell
 
 
 def main() -> int:
@@ -184,14 +53,8 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--api-socket", type=int, required=True, metavar="FD")
     arguments = parser.parse_args()
-    gc.disable()  # until everything runs: with many resources it takes a tenth of the time
     config = configuration.from_json(arguments.config.read_text())
     log_format.configure(config.log_level)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     api_socket = socket.socket(fileno=arguments.api_socket)
-    try:
-        uvloop.run(serve(config, arguments.run_dir, api_socket))
-    except (UnusableData, OSError) as error:
-        log.error("%s", error)
-        return EXIT_CANNOT_BOOT
-    return 0
+    return uvloop.run(_serve(config, arguments.run_dir, api_socket))

@@ -17,7 +17,6 @@ from albatross.event_queue import AsyncInvocations
 from albatross.health.anomalies import Counts
 from albatross.health.checker import Health
 from albatross.host.client import HostClient
-from albatross.host.failure_log import FailureLog
 from albatross.model import remote
 from albatross.model.arn import Scope
 from albatross.publish import Publisher
@@ -31,8 +30,7 @@ from albatross.store.store import Store
 from albatross.telemetry.access_log import AccessLog
 from albatross.telemetry.raw_log import REQUEST_LOG, RawLog
 from albatross.telemetry.spool import Spool
-from albatross.xds import admin, names, refusals
-from albatross.xds.bootstrap import XDS_SOCKET
+from albatross.xds import admin, names
 from albatross.xds.server import XdsServer
 
 HOST_AWAY_S = 10.0  # so long Invoke waits for a Lambda host that is replaced
@@ -43,11 +41,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Each part there once. `terminal` is that of `albatross run`."""
+    """Each part there once."""
 
     config: Config
     run_dir: Path
-    terminal: run.Terminal | None
     xds: XdsServer
     host: HostClient
     health: Health
@@ -64,21 +61,8 @@ class Parts:
     log_groups: logs.Logs
 
 
-async def assemble(config: Config, run_dir: Path) -> Parts:
+async def assemble(config: Config, run_dir: Path, xds: XdsServer) -> Parts:
     """Return the parts, ready to run. Raises UnusableData, OSError where that cannot be."""
-    terminal = run.Terminal(config.run) if config.run is not None else None
-    xds = XdsServer(str(run_dir / XDS_SOCKET), refusals.handler(_told_of(terminal)))
-    await xds.start()  # first, because the proxy is started when it listens
-    try:
-        return await _assemble(config, run_dir, terminal, xds)
-    except BaseException:
-        await xds.stop(0)  # it must not outlive the event loop
-        raise
-
-
-async def _assemble(
-    config: Config, run_dir: Path, terminal: run.Terminal | None, xds: XdsServer
-) -> Parts:
     control, data_dir = str(run_dir / "control.sock"), Path(config.data_dir)
     host = HostClient(control, away_s=HOST_AWAY_S)
     directory.require_known(data_dir)
@@ -112,7 +96,6 @@ async def _assemble(
     return Parts(
         config=config,
         run_dir=run_dir,
-        terminal=terminal,
         xds=xds,
         host=host,
         health=health,
@@ -133,18 +116,6 @@ async def _assemble(
 def api_url(config: Config) -> str:
     """Return where the API is, as the server itself names it."""
     return f"http://{names.socket(config.bind, config.port)}"
-
-
-def _told_of(terminal: run.Terminal | None) -> Callable[[refusals.Refusal], None]:
-    """Return who is told of each answer of the proxy's own: the terminal, else the log."""
-    if terminal is not None:
-        return terminal.refused
-    failures = FailureLog()
-
-    def tell(one: refusals.Refusal) -> None:
-        failures.tell(one.method, one.path, one.status, one.code, one.detail)
-
-    return tell
 
 
 def _elsewhere(config: Config) -> remote.RemoteFunctions:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from albatross import run
+from albatross import terminal
 from albatross.config import RunSpec
-from albatross.run import Terminal
 from albatross.run_view import View
+from albatross.terminal import Terminal
 from albatross.xds.refusals import Refusal
 
 SPEC = RunSpec(directory="/code", handler="app.handler", runtime="python3.11", port=8080)
@@ -215,7 +215,7 @@ def test_events_are_written_until_the_host_ends():
 
 
 def test_what_a_slow_request_prints_is_shown_before_it_ends(monkeypatch):
-    monkeypatch.setattr(run, "HOLD_S", 0.0)
+    monkeypatch.setattr(terminal, "HOLD_S", 0.0)
     out = io.StringIO()
 
     async def main() -> None:
