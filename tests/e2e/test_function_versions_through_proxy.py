@@ -3,19 +3,16 @@
 import asyncio
 import base64
 import json
-import os
-import signal
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from albatross.host.client import HostClient
-from tests.support.command import make_function, place, serving, until, zipped
+from tests.support.command import until, zipped
 from tests.support.stack import Front, Stack, forward
 
 SOURCE = """
@@ -328,27 +325,6 @@ def test_environments_that_cannot_start_are_told_of(traffic: Stack) -> None:
     get = function.api.get_provisioned_concurrency_config
     until(lambda: get(**named)["Status"] == "FAILED")
     assert get(**named)["StatusReason"] == "FUNCTION_ERROR_INIT_FAILURE"
-
-
-def test_versions_and_what_is_kept_ready_survive_a_kill() -> None:
-    with place() as where:
-        with serving(where) as server:
-            make_function(server, "f", SOURCE % "a", Publish=True)
-            named = {"FunctionName": "f", "Qualifier": "1"}
-            api = server.client("lambda")
-            api.put_provisioned_concurrency_config(**named, ProvisionedConcurrentExecutions=1)
-            api.update_function_code(FunctionName="f", ZipFile=zipped(SOURCE % "b"))
-            api.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
-            for pid in (*server.pids().values(), server.process.pid):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            server.process.wait()
-        with serving(where) as server:
-            api = server.client("lambda")
-            until(lambda: api.get_provisioned_concurrency_config(**named)["Status"] == "READY")
-            answer = api.invoke(FunctionName="f:live", Payload=json.dumps({"path": "/"}))
-            found = json.loads(json.load(answer["Payload"])["body"])
-            assert (found["code"], found["started"]) == ("a", "provisioned-concurrency")
 
 
 def pool(function: Function, suffix: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from albatross.host.client import HostClient
 from albatross.xds import admin
 from albatross.xds.names import LAMBDA_CLUSTER
 from tests.support.command import (
+    HELLO,
     Place,
     Server,
     fixed,
@@ -33,7 +35,10 @@ from tests.support.command import (
     serve_function,
     serving,
     until,
+    zipped,
 )
+from tests.support.server import client
+from tests.support.stack import fixed as fixed_response
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -56,12 +61,32 @@ def handler(event, context):
     time.sleep(1)
     return {"statusCode": 200, "body": "finished"}
 """
+# Made as version 1, then replaced.
+VERSIONED = """
+import os
+def handler(event, context):
+    return "old, " + os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
+"""
+VERSION = {"FunctionName": "versioned", "Qualifier": "1"}
+CERTIFICATE = {"DomainName": "www.example.com", "KeyAlgorithm": "EC_prime256v1"}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def new() -> Iterator[tuple[Server, dict[str, int]]]:
+    """A server, and the size of each of its processes in MiB before anything was asked of it."""
     with place() as where, serving(where) as server:
-        yield server
+        pids = {"supervisor": server.process.pid, **server.pids()}
+        yield server, {name: resident_mb(pid) for name, pid in pids.items()}
+
+
+def resident_mb(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS"))
+
+
+@pytest.fixture(scope="module")
+def server(new) -> Server:
+    return new[0]
 
 
 @pytest.fixture
@@ -155,16 +180,16 @@ def test_a_client_context_reaches_the_function_as_it_is(invoke, text):
         pytest.param("Root=\u00e9", r"1-[0-9a-f]{8}-[0-9a-f]{24}", "0", id="no header"),
     ],
 )
-def test_an_invocation_is_traced_and_the_caller_told_under_which_id(server, given, root, sampled):
-    make_function(server, f"traced{sampled}{len(given or '')}", FUNCTION)
-    functions = server.client("lambda")
+def test_an_invocation_is_traced_and_the_caller_told_under_which_id(
+    server, invoke, given, root, sampled
+):
+    functions = client("lambda", server.url, access_key="123456789012")
     if given is not None:
         functions.meta.events.register(
             "before-send.lambda.Invoke",
             lambda request, **_: request.headers.update({"X-Amzn-Trace-Id": given}),
         )
-    name = f"traced{sampled}{len(given or '')}"
-    answer = functions.invoke(FunctionName=name, Payload=b'{"trace": 1}')
+    answer = functions.invoke(FunctionName="invoked", Payload=b'{"trace": 1}')
     seen = json.load(answer["Payload"])
     assert re.fullmatch(f"Root={root};Parent=[0-9a-f]{{16}};Sampled={sampled}", seen)
     assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"] == seen
@@ -241,60 +266,121 @@ def test_status_and_hosts_show_what_is_served(server):
     assert f"127.0.0.1 {name['DNSName']}" in hosts
 
 
-def test_all_processes_together_are_small_when_idle(own_place):
-    with serving(own_place) as server:
-        sizes = {
-            pid: int(line.split()[1]) // 1024
-            for pid in [server.process.pid, *server.pids().values()]
-            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-            if line.startswith("VmRSS")
-        }
-        assert sizes[server.process.pid] <= 15, sizes
-        assert sum(sizes.values()) <= 200, sizes
+def test_all_processes_together_are_small_when_idle(new):
+    _, sizes = new
+    assert sizes["supervisor"] <= 15, sizes
+    assert sum(sizes.values()) <= 200, sizes
 
 
-def test_everything_acknowledged_survives_a_kill_of_every_process(own_place):
-    with serving(own_place) as server:
-        port = serve_function(server, "durable")
-        pids = [server.process.pid, *server.pids().values()]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        server.process.wait()
-        until(lambda: not any(map(is_alive, pids)))
-        left = own_place.run_directories()
-        assert len(left) == 1
-    with serving(own_place):
-        assert get(port, "/again") == (200, "hello /again")
-        assert left[0] not in own_place.run_directories(), "what a dead server left is swept"
+@dataclass
+class Killed:
+    """What was left of a server whose supervisor was killed, and the server that came after it."""
+
+    processes: list[int]
+    run_directory: Path
+    server: Server
+    function_port: int
+    taken_port: int  # of a listener, and of `other`
+    other: socket.socket
 
 
-def test_no_process_outlives_a_supervisor_that_is_killed(own_place):
-    with serving(own_place) as server:
-        port = serve_function(server, "orphan")
-        assert get(port)[0] == 200
-        pids = [*server.pids().values()]
-        server.process.kill()
-        server.process.wait()
-        until(lambda: not any(map(is_alive, pids)))
-        assert get(port)[0] == 0
+@pytest.fixture(scope="module")
+def killed() -> Iterator[Killed]:
+    with place() as where:
+        with serving(where) as server:
+            function_port, taken_port = serve_function(server, "durable"), free_port()
+            make_listener(server, make_balancer(server, "later"), taken_port, fixed("taken"))
+            server.client("acm").request_certificate(**CERTIFICATE)
+            make_versions(server)
+            assert get(function_port) == (200, "hello /")
+            pids = [*server.pids().values()]
+            server.process.kill()
+            server.process.wait()
+            until(lambda: not any(map(is_alive, pids)))
+            assert get(function_port)[0] == 0
+        (left,) = where.run_directories()
+        with socket.create_server(("127.0.0.1", taken_port)) as other, serving(where) as server:
+            yield Killed(pids, left, server, function_port, taken_port, other)
 
 
-def test_a_stop_lets_requests_in_flight_finish_and_leaves_nothing(own_place):
-    with serving(own_place) as server:
-        port = serve_function(server, "slow", SLOW)
-        assert get(port) == (200, "finished")
-        pids = [*server.pids().values()]
-        answers: list[tuple[int, str]] = []
-        client = threading.Thread(target=lambda: answers.append(get(port)))
-        client.start()
-        until(lambda: is_busy(server))
-        server.process.send_signal(signal.SIGTERM)
-        until(lambda: not listens(port), seconds=0.9)
-        assert server.process.wait(10) == 0
-        client.join()
-    assert answers == [(200, "finished")]
-    assert not any(map(is_alive, pids))
-    assert own_place.run_directories() == []
+def make_versions(server: Server) -> None:
+    make_function(server, "versioned", VERSIONED, Publish=True)
+    api = server.client("lambda")
+    api.put_provisioned_concurrency_config(**VERSION, ProvisionedConcurrentExecutions=1)
+    api.update_function_code(FunctionName="versioned", ZipFile=zipped(HELLO))
+    api.create_alias(FunctionName="versioned", Name="live", FunctionVersion="1")
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(killed):
+    assert not any(map(is_alive, killed.processes))
+
+
+def test_everything_acknowledged_survives_a_kill_of_every_process(killed):
+    assert get(killed.function_port, "/again") == (200, "hello /again")
+    where = killed.server.place
+    assert killed.run_directory not in where.run_directories(), "what a dead server left is swept"
+    listed = killed.server.client("acm").list_certificates(Includes={"keyTypes": ["EC_prime256v1"]})
+    assert len(listed["CertificateSummaryList"]) == 1
+    assert len(list((where.data / "certificates").iterdir())) == 1
+
+
+def test_versions_and_what_is_kept_ready_survive_a_kill(killed):
+    api = killed.server.client("lambda")
+    until(lambda: api.get_provisioned_concurrency_config(**VERSION)["Status"] == "READY")
+    answer = api.invoke(FunctionName="versioned:live")
+    assert json.load(answer["Payload"]) == "old, provisioned-concurrency"
+
+
+def test_a_stored_listener_whose_port_is_in_use_is_said_and_served_once_it_is_free(killed):
+    port, where = killed.taken_port, killed.server.place
+    shown = where.call("status", "--endpoint", killed.server.url).stdout
+    assert f"HTTP {port}: does not listen: Port {port} on 127.0.0.1 is in use by" in shown
+    killed.other.close()
+    until(lambda: get(port) == (200, "taken"), seconds=5)
+
+
+@dataclass
+class Stopped:
+    """What happened when a server was told to stop while a function was at work."""
+
+    status: int
+    answers: list[tuple[int, str]]
+    processes: list[int]
+    place: Place
+    hosts: Path
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Stopped]:
+    with place() as where:
+        hosts = where.folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n")
+        with serving(where, "--hosts-file", str(hosts)) as server:
+            port = serve_function(server, "slow", SLOW)
+            (balancer,) = server.client("elbv2").describe_load_balancers()["LoadBalancers"]
+            until(lambda: f"127.0.0.1 {balancer['DNSName']}\n" in hosts.read_text())
+            assert get(port) == (200, "finished")
+            pids = [*server.pids().values()]
+            answers: list[tuple[int, str]] = []
+            client = threading.Thread(target=lambda: answers.append(get(port)))
+            client.start()
+            until(lambda: is_busy(server))
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: not listens(port), seconds=0.9)
+            status = server.process.wait(10)
+            client.join()
+        yield Stopped(status, answers, pids, where, hosts)
+
+
+def test_a_stop_lets_requests_in_flight_finish_and_leaves_nothing(stopped):
+    assert stopped.status == 0
+    assert stopped.answers == [(200, "finished")]
+    assert not any(map(is_alive, stopped.processes))
+    assert stopped.place.run_directories() == []
+
+
+def test_the_hosts_file_is_kept_current_and_cleaned_up(stopped):
+    assert stopped.hosts.read_text() == "127.0.0.1 localhost\n"
 
 
 def is_busy(server: Server) -> bool:
@@ -336,67 +422,8 @@ def test_an_api_port_in_use_is_refused_with_its_owner(server, own_place):
     assert own_place.run_directories() == []
 
 
-def test_a_stored_listener_whose_port_is_in_use_is_said_and_served_once_it_is_free(own_place):
-    with serving(own_place) as server:
-        taken, fine = free_port(), free_port()
-        balancer = make_balancer(server, "later")
-        make_listener(server, balancer, taken, fixed("taken"))
-        make_listener(server, balancer, fine, fixed("fine"))
-        server.stop()
-    with socket.create_server(("127.0.0.1", taken)) as other, serving(own_place) as server:
-        assert get(fine) == (200, "fine")
-        shown = own_place.call("status", "--endpoint", server.url).stdout
-        assert f"HTTP {taken}: does not listen: Port {taken} on 127.0.0.1 is in use by" in shown
-        other.close()
-        until(lambda: get(taken) == (200, "taken"), seconds=5)
-
-
-def test_reset_forgets_every_account_and_region(own_place):
-    with serving(own_place) as server:
-        port = serve_function(server, "gone")
-        functions = server.client("lambda")
-        assert functions.publish_version(FunctionName="gone")["Version"] == "1"
-        server.client("elbv2", "210987654321").create_target_group(Name="x", TargetType="lambda")
-        assert _post(server, "/_albatross/reset", Origin="http://example.com") == 403
-        assert get(port)[0] == 200
-        assert _post(server, "/_albatross/reset") == 200
-        assert get(port)[0] == 0
-        for account in ("123456789012", "210987654321"):
-            elb = server.client("elbv2", account)
-            assert elb.describe_target_groups()["TargetGroups"] == []
-        assert functions.list_functions()["Functions"] == []
-        make_function(server, "gone")
-        assert functions.publish_version(FunctionName="gone")["Version"] == "1"
-
-
-def _post(server: Server, path: str, **headers: str) -> int:
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("POST", path, headers=headers)
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
-def test_the_hosts_file_is_kept_current_and_cleaned_up(own_place):
-    hosts = own_place.folder / "hosts"
-    hosts.write_text("127.0.0.1 localhost\n")
-    with serving(own_place, "--hosts-file", str(hosts)) as server:
-        make_balancer(server, "named")
-        (found,) = server.client("elbv2").describe_load_balancers()["LoadBalancers"]
-        until(lambda: f"127.0.0.1 {found['DNSName']}\n" in hosts.read_text())
-        server.stop()
-    assert hosts.read_text() == "127.0.0.1 localhost\n"
-
-
-def test_each_load_balancer_can_have_an_address_of_its_own(own_place):
-    port = free_port()
-    with serving(own_place, "--addresses", "127.0.9.0/24") as server:
-        for name in ("first", "second"):
-            make_listener(server, make_balancer(server, name), port, fixed(name))
-        for address, name in (("127.0.9.1", "first"), ("127.0.9.2", "second")):
-            with socket.create_connection((address, port)) as client:
-                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                answer = b"".join(iter(lambda: client.recv(4096), b""))
-            assert answer.endswith(name.encode())
+def test_each_load_balancer_can_have_an_address_of_its_own(traffic):
+    """The setting `addresses`, which that server has."""
+    fronts = [traffic.front(fixed_response(200, name)) for name in ("first", "second")]
+    assert len({front.address for front in fronts}) == 2
+    assert [front.get().body for front in fronts] == [b"first", b"second"]

@@ -37,11 +37,12 @@ def free_port() -> int:
 
 
 def until(condition: Callable[[], Any], *, seconds: float = START_S) -> Any:
-    """Return the first true value of `condition`, looked at often."""
-    give_up = time.monotonic() + seconds
+    """Return the first true value of `condition`, looked at often, and less so after a while."""
+    began = time.monotonic()
     while not (found := condition()):
-        assert time.monotonic() < give_up, "it did not happen in time"
-        time.sleep(0.01)
+        waited = time.monotonic() - began
+        assert waited < seconds, "it did not happen in time"
+        time.sleep(min(max(0.01, waited / 10), 0.2))
     return found
 
 
@@ -140,20 +141,24 @@ class Server:
     place: Place
     process: subprocess.Popen[str]
     port: int
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, service: str, account: str = "123456789012") -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=account,
-            aws_secret_access_key="secret",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        """Return the client that all tests of this server share: making one takes its time."""
+        if (service, account) not in self._clients:
+            self._clients[service, account] = boto3.client(
+                service,
+                endpoint_url=self.url,
+                region_name=REGION,
+                aws_access_key_id=account,
+                aws_secret_access_key="secret",
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+        return self._clients[service, account]
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(get(self.port, "/_albatross/status")[1])

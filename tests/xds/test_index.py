@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterable
+from functools import cache
 
 import pytest
 from envoy.config.route.v3.route_components_pb2 import Route
@@ -59,6 +60,7 @@ def some_rules(seed: int, most: int) -> list[tuple[Condition, ...]]:
     return [*(some_conditions(random_) for _ in range(count)), ()]
 
 
+@cache
 def matches(pattern: str, text: str) -> bool:
     parts = ({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern)
     return re.fullmatch("".join(parts), text) is not None
