@@ -5,11 +5,13 @@ At least once: an event leaves the queue when what follows from it is kept.
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from heapq import heappop, heappush
+from typing import TypeVar
 from uuid import uuid4
 
 from albatross.asynchronous import retry
@@ -20,8 +22,11 @@ from albatross.asynchronous.queue import Entry, EventQueue
 from albatross.asynchronous.record import record
 
 RECORD_BYTES_MAX = 1024 * 1024  # of a function's event; queues and topics take no more either
-_AGAIN_S = 5.0  # after a fault of ours or of the disk
+_AGAIN_S, _AGAIN_S_MAX = 5.0, 300.0  # after a fault of ours; each time twice as long
+_DISK_S, _DISK_S_MAX = 1.0, 60.0  # likewise when the queue cannot be read or written
 _SHARE = 2  # one function has at most 1/2 of what may run at one time
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,7 @@ class Dispatcher:
         concurrency: int,
         retry_wait_s: float,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._queue = queue
         self._invoke = invoke
@@ -48,9 +54,11 @@ class Dispatcher:
         self._share = max(1, concurrency // _SHARE)
         self._retry_wait_s = retry_wait_s
         self._clock = clock
+        self._sleep = sleep
         self._due: list[Entry] = []  # a heap
         self._held: defaultdict[str, deque[Entry]] = defaultdict(deque)  # by function, at its share
         self._running: Counter[str] = Counter()  # by function
+        self._faults: Counter[str] = Counter()  # of ours in a row, by event
         self._new: set[str] | None = set()  # accepted before what was there has been read
         self._wake = asyncio.Event()
 
@@ -113,9 +121,12 @@ class Dispatcher:
         function = _function(entry)
         try:
             await self._attempt(id_)
+            del self._faults[id_]
         except Exception:  # the queue must live on; the event is still in it
-            log.exception("the event %s cannot be handled now", id_)
-            heappush(self._due, (self._clock() + _AGAIN_S, id_, arn))
+            wait_s = min(_AGAIN_S * 2.0 ** self._faults[id_], _AGAIN_S_MAX)
+            self._faults[id_] += 1
+            log.exception("the event %s cannot be handled now, but maybe in %g s", id_, wait_s)
+            heappush(self._due, (self._clock() + wait_s, id_, arn))
         finally:
             self._running[function] -= 1
             held = self._held[function]
@@ -128,7 +139,7 @@ class Dispatcher:
             self._wake.set()
 
     async def _attempt(self, id_: str) -> None:
-        event = await self._queue.get(id_)
+        event = await self._with_disk(lambda: self._queue.get(id_))
         if event is None:
             return
         handling = await self._handling(event)
@@ -145,7 +156,7 @@ class Dispatcher:
         wait_s = self._retry_wait_s
         found = retry.after(event, result, handling, self._clock(), retry_wait_s=wait_s)
         if isinstance(found, Event):
-            await self._queue.postpone(found)
+            await self._with_disk(lambda: self._queue.postpone(found))
             self._schedule(found)
         else:
             await self._end(event, found, result, handling)
@@ -184,9 +195,24 @@ class Dispatcher:
                 "the event %s for %s (%s) is a dead letter, see `albatross dead-letters`: %s",
                 *(letter.id, letter.arn, letter.condition, letter.reason),
             )
-        await self._queue.finish(event, follow=follow, dead=letters)
+        await self._with_disk(lambda: self._queue.finish(event, follow=follow, dead=letters))
         for one in follow:
             self._schedule(one)
+
+    async def _with_disk(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what `work` makes of the queue, as soon as the disk does.
+
+        The function's place stays taken meanwhile: what has run is not run again, and what has
+        not run waits.
+        """
+        wait_s = _DISK_S
+        while True:
+            try:
+                return await work()
+            except sqlite3.Error as error:
+                log.error("the queue of events cannot be used, again in %g s: %s", wait_s, error)
+            await self._sleep(wait_s)
+            wait_s = min(wait_s * 2, _DISK_S_MAX)
 
 
 def _function(entry: Entry) -> str:

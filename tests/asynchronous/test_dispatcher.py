@@ -33,6 +33,8 @@ class World:
         self.result: Callable[[Event], Awaitable[Result]] = self._succeed
         self.handlings: dict[str, Handling | None] = {}
         self.is_deliverable = True
+        self.waits: list[float] = []
+        self.waited: Callable[[], None] = lambda: None
         self.dispatcher = Dispatcher(
             queue,
             invoke=self._invoke,
@@ -41,6 +43,7 @@ class World:
             concurrency=concurrency,
             retry_wait_s=0.0,
             clock=lambda: self.now_s,
+            sleep=self._sleep,
         )
 
     async def _succeed(self, _: Event) -> Result:
@@ -57,6 +60,11 @@ class World:
         if not self.is_deliverable:
             raise Undeliverable("nobody is there")
         self.sent.append(message)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.waited()
+        await asyncio.sleep(0)
 
     async def until_empty(self) -> None:
         async with asyncio.timeout(10):
@@ -229,3 +237,54 @@ def test_events_that_were_there_at_the_start_are_worked_on(tmp_path):
 
     asyncio.run(before())
     in_world(tmp_path, test)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_disk_that_fails_makes_no_function_run_again(tmp_path, caplog, fails):
+    async def test(world: World) -> None:
+        mended = asyncio.Event()
+
+        async def answer(_: Event) -> Result:
+            world.queue._connection.execute("pragma query_only = on")
+            return Result(payload=b"1", function_error="Unhandled" if fails else None)
+
+        def mend() -> None:
+            if len(world.waits) == 8:
+                world.queue._connection.execute("pragma query_only = off")
+                mended.set()
+
+        world.result, world.waited = answer, mend
+        world.handlings["f"] = Handling(retries_max=0)
+        await world.dispatcher.accept(make("a"))
+        async with asyncio.timeout(10):
+            await mended.wait()
+        await world.until_empty()
+        assert len(world.calls) == 1
+        assert world.waits == [1, 2, 4, 8, 16, 32, 60, 60]
+        assert len((await world.queue.letters()).letters) == fails
+
+    in_world(tmp_path, test)
+    told = "the queue of events cannot be used, again in 1 s: attempt to write a readonly database"
+    assert told in caplog.messages
+
+
+def test_an_event_that_cannot_be_handled_comes_back_later_and_later(tmp_path, caplog):
+    async def test(world: World) -> None:
+        faults = 8
+
+        async def answer(_: Event) -> Result:
+            if len(world.calls) <= faults:
+                raise OSError("a fault of ours")
+            return Result()
+
+        world.result = answer
+        await world.dispatcher.accept(make("a"))
+        async with asyncio.timeout(10):
+            while await world.queue.pending():
+                world.now_s += 5
+                world.dispatcher._wake.set()
+                await asyncio.sleep(0)
+
+    in_world(tmp_path, test)
+    told = [record.args[1] for record in caplog.records]
+    assert told == [5, 10, 20, 40, 80, 160, 300, 300]
