@@ -152,6 +152,7 @@ def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, An
             extra.pop(member, None)
             if _says_something(params[member]):
                 extra[member] = params[member]
+    _check_levels(params.get("LoggingConfig", {}))
     for member in ("LoggingConfig", "SnapStart", "TracingConfig"):
         if member in params:
             extra[member] = params[member]
@@ -162,6 +163,15 @@ def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, An
     if "Environment" in params:
         extra["Environment"] = {"Variables": {}}  # shown even if empty; the values are kept apart
     return extra
+
+
+def _check_levels(logging: Mapping[str, str]) -> None:
+    has_level = "ApplicationLogLevel" in logging or "SystemLogLevel" in logging
+    if has_level and logging.get("LogFormat") != "JSON":
+        raise InvalidParameterValueException(
+            'LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your '
+            'request or change the LogFormat to "JSON" and try again.'
+        )
 
 
 def _says_something(value: Any) -> bool:

@@ -46,6 +46,17 @@ def test_settings_are_shown_as_they_were_given(api, create, member, value):
         assert api.get_function_configuration(FunctionName=name)[member] == value
 
 
+@pytest.mark.parametrize("logging", [{}, {"LogFormat": "Text"}])
+@pytest.mark.parametrize("level", ["ApplicationLogLevel", "SystemLogLevel"])
+def test_plain_text_has_no_log_levels(api, create, refused, logging, level):
+    params = {"FunctionName": "fn", "LoggingConfig": {**logging, level: "INFO"}}
+    code, message = refused(create, **params)
+    assert code == "InvalidParameterValueException"
+    assert message.startswith('LogLevel is not supported when LogFormat is set to "Text". Remove')
+    create(LoggingConfig={"LogFormat": "JSON"})
+    assert refused(api.update_function_configuration, **params) == (code, message)
+
+
 @pytest.mark.parametrize(
     ("member", "value", "shown"),
     [
