@@ -5,14 +5,13 @@ Its states: host/states.py. Source: Lambda guide, Lambda runtime API and executi
 
 import asyncio
 import logging
-import math
 import secrets
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-from albatross.host import launch, logs, mounts
+from albatross.host import launch, logs, memory, mounts
 from albatross.host.extensions import Extension, Extensions, Listener
 from albatross.host.failures import (
     EXIT_ERROR,
@@ -39,8 +38,6 @@ from albatross.model.function import Function
 log = logging.getLogger(__name__)
 
 INIT_LIMIT_S = 10.0  # Lambda guide: the init phase
-_MEMORY_EVERY_S = 1.0  # its peak is read, and after each invocation that took so long:
-_MEMORY_AFTER_S = 0.005
 
 
 class Environment:
@@ -105,7 +102,7 @@ class Environment:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0  # when it fires
         self._failure: InitFailure | None = None
-        self._memory_mb, self._memory_read_s = 0, 0.0
+        self._peak = memory.Peak()
 
     # From the engine
 
@@ -114,6 +111,8 @@ class Environment:
         self.process = process
         self._output = Output(process, self.printed)
         self._set_deadline(self.started_s + init_limit_s)
+        for delay_s in memory.PEAK_EARLY_S:
+            self._loop.call_later(delay_s, self._look_early)
         self.journal.begin()
         if self.state is State.EXITED or self.shutting_down is not None:  # stopped meanwhile
             launch.kill(process)
@@ -225,7 +224,7 @@ class Environment:
 
     def _initialized(self) -> None:
         self.settled.set()
-        self._memory(self.freed_s)
+        self._peak.look(self.process, self.freed_s)
         if not self._within_invoke:
             self.init_ms = (self.freed_s - self.started_s) * 1000
         if self.extensions is not None:
@@ -376,7 +375,7 @@ class Environment:
         if self._output is not None:
             self._output.read_rest()
         taken_ms = (time.monotonic() - self.started_s) * 1000
-        self._memory(time.monotonic())
+        self._peak.look(self.process, time.monotonic())
         self.journal.init_failed(taken_ms, kind, timed_out=timed_out)
         self._failure = InitFailure(
             document=document,
@@ -391,7 +390,7 @@ class Environment:
         ended = Ended(
             request_id=invocation.id,
             duration_ms=(time.monotonic() - self.started_s) * 1000,
-            memory_used_mb=self._memory_mb,
+            memory_used_mb=self._peak.mb,
             init_ms=None,
             status="timeout" if timed_out else "error",
             error_type="" if timed_out else kind,
@@ -411,13 +410,14 @@ class Environment:
             self._output.read_rest()  # what it printed before it answered belongs to it
         self.invocation = None
         now_s = time.monotonic()
+        taken_s = now_s - invocation.started_s
         ended = Ended(
             request_id=invocation.id,
-            duration_ms=(now_s - invocation.started_s) * 1000,
+            duration_ms=taken_s * 1000,
             memory_used_mb=(
                 self.function.memory_mb
                 if self._is_out_of_memory
-                else self._memory(now_s, invocation.started_s)
+                else self._peak.look(self.process, now_s, taken_s)
             ),
             init_ms=self.init_ms,
             status=status or ("error" if outcome.function_error else "success"),
@@ -465,15 +465,9 @@ class Environment:
             launch.kill(self.process)
         self._end("timeout")
 
-    def _memory(self, now_s: float, started_s: float = -math.inf) -> int:
-        """Return the peak memory in MB, as it is now or was after the last long invocation."""
-        is_due = now_s - self._memory_read_s > _MEMORY_EVERY_S or (
-            now_s - started_s > _MEMORY_AFTER_S
-        )
-        if self.process is not None and is_due:
-            self._memory_read_s = now_s
-            self._memory_mb = logs.memory_used_mb(self.process.pid) or self._memory_mb
-        return self._memory_mb
+    def _look_early(self) -> None:
+        if self.state is State.INIT:
+            self._peak.look(self.process, time.monotonic())
 
     def printed(self, data: bytes, source: Printed, kind: str = "function") -> None:
         """One of its processes has written `data`: the function's, or an extension."""

@@ -182,18 +182,6 @@ def tail(chunks: list[bytes]) -> bytes:
     return b"".join(chunks)[-TAIL_BYTES_MAX:]
 
 
-def memory_used_mb(pid: int) -> int:
-    """Return the peak resident memory of a process in MB, 0 where it cannot be known."""
-    try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"VmHWM:"):
-                    return int(line.split()[1]) // 1024
-    except OSError:
-        pass
-    return 0
-
-
 def read_available(fd: int) -> bytes | None:
     """Return what a pipe holds now, up to READ_BYTES_MAX; None at its end: nobody writes any more.
 

@@ -1,4 +1,4 @@
-"""Ends environments that use more memory than their function has (Linux).
+"""How much memory environments use; ends those that use more than their function has (Linux).
 
 Each environment that works is looked at ten times a second: the resident memory of
 its processes together. Pages that processes share are counted once each only when that sum is over
@@ -7,6 +7,7 @@ Source: Lambda guide, "Configure Lambda function memory".
 """
 
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -15,12 +16,34 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from albatross.host.environment import Environment
 
 EVERY_S, IDLE_EVERY_S = 0.1, 0.5
+PEAK_EARLY_S = (0.02, 0.06)  # after its start; once a process has ended there is nothing to read
+_PEAK_EVERY_S, _PEAK_AFTER_S = 1.0, 0.005  # after a shorter invocation it is not worth the time
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _PROCESSES_MAX = 64  # of an environment that are looked at: it takes time
 _TREE_EVERY = 5  # looks; in between, only the first process is measured
+_STATUS_BYTES_MAX = 8 * 1024  # of /proc/PID/status; it has about 1.5 KB
+
+
+class Peak:
+    """The most memory that an environment's process has had, as far as it was looked at."""
+
+    def __init__(self) -> None:
+        # It may have ended before the first look. Elsewhere nothing is known.
+        self.mb = 1 if sys.platform == "linux" else 0
+        self._read_s = 0.0
+
+    def look(self, process: "Popen[bytes] | None", now_s: float, taken_s: float = math.inf) -> int:
+        """Return it in MB, as it is now or was after the last invocation that has taken long."""
+        is_due = now_s - self._read_s > _PEAK_EVERY_S or taken_s > _PEAK_AFTER_S
+        if process is not None and is_due:
+            self._read_s = now_s
+            self.mb = peak_mb(process.pid) or self.mb
+        return self.mb
 
 
 class MemoryWatch:
@@ -80,6 +103,20 @@ def tree(pid: int) -> list[int]:
                 with suppress(OSError), open(f"/proc/{each}/task/{thread}/children", "rb") as file:
                     found += map(int, file.read().split())
     return found
+
+
+def peak_mb(pid: int) -> int:
+    """Return the most resident memory that a process has had, 0 where it cannot be known."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/status", os.O_RDONLY)  # open() takes twice as long
+        try:
+            status = os.read(descriptor, _STATUS_BYTES_MAX)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return 0
+    _, _, peak = status.partition(b"\nVmHWM:")
+    return int(peak.split(maxsplit=1)[0]) // 1024 if peak else 0
 
 
 def resident_kb(pids: Iterable[int]) -> int:

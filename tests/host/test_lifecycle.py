@@ -192,6 +192,15 @@ def test_functions_named_by_the_setting_may_use_more(host: RunningHost, name: st
 
 
 @linux
+def test_a_process_that_ends_at_once_has_used_memory_too(host: RunningHost) -> None:
+    host.deploy("gone", "import os\nos._exit(7)\n")
+    host.invoke("gone")
+    reported = re.findall(r"Max Memory Used: (\d+) MB", host.log("gone"))
+    assert reported
+    assert 0 not in map(int, reported)
+
+
+@linux
 def test_memory_is_that_of_a_process_and_its_descendants() -> None:
     import os
     import subprocess
