@@ -57,11 +57,26 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(scope="module", params=["channel", "http"])
-def each(request: pytest.FixtureRequest) -> Iterator[RunningHost]:
-    with running_host(runtime_transport=request.param) as host:
+@pytest.fixture(scope="module")
+def channel() -> Iterator[RunningHost]:
+    yield from _host("channel")
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[RunningHost]:
+    yield from _host("http")
+
+
+def _host(transport: str) -> Iterator[RunningHost]:
+    with running_host(runtime_transport=transport) as host:
         host.deploy("look", _LOOK_AROUND)
         yield host
+
+
+@pytest.fixture(params=["channel", "http"])
+def each(request: pytest.FixtureRequest) -> RunningHost:
+    host: RunningHost = request.getfixturevalue(request.param)
+    return host
 
 
 _SEEN: dict[str, object] = {}  # by question: what the first transport answered
@@ -99,7 +114,7 @@ def test_a_handler_sees_the_same_by_either_transport(
     assert _SEEN.setdefault(name, seen) == seen
 
 
-def test_a_signal_handler_runs_while_the_function_waits_for_an_event() -> None:
+def test_a_signal_handler_runs_while_the_function_waits_for_an_event(channel: RunningHost) -> None:
     source = """
     import os, signal, threading, time
     seen = []
@@ -110,13 +125,12 @@ def test_a_signal_handler_runs_while_the_function_waits_for_an_event() -> None:
             threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1)).start()
         return seen
     """
-    with running_host() as host:
-        host.deploy("signalled", textwrap.dedent(source))
-        host.invoke("signalled", "arm")
-        deadline_s = time.monotonic() + 10
-        while host.invoke("signalled").payload != b"[1]":
-            assert time.monotonic() < deadline_s, "the signal was not handled"
-            time.sleep(0.05)  # waiting for its event, the function handles the signal
+    channel.deploy("signalled", textwrap.dedent(source))
+    channel.invoke("signalled", "arm")
+    deadline_s = time.monotonic() + 10
+    while channel.invoke("signalled").payload != b"[1]":
+        assert time.monotonic() < deadline_s, "the signal was not handled"
+        time.sleep(0.05)  # waiting for its event, the function handles the signal
 
 
 @pytest.mark.parametrize(
@@ -128,7 +142,9 @@ def test_a_signal_handler_runs_while_the_function_waits_for_an_event() -> None:
         pytest.param(b"N" + b"\0" * 40, id="ready while busy"),
     ],
 )
-def test_a_function_that_writes_to_its_channel_ends_only_itself(garbage: bytes) -> None:
+def test_a_function_that_writes_to_its_channel_ends_only_itself(
+    channel: RunningHost, garbage: bytes
+) -> None:
     source = f"""
     import os, stat, time
 
@@ -143,16 +159,15 @@ def test_a_function_that_writes_to_its_channel_ends_only_itself(garbage: bytes) 
                 pass
         time.sleep(2)
     """
-    with running_host() as host:
-        host.deploy("vandal", textwrap.dedent(source))
-        spoiled = host.invoke("vandal")
-        assert spoiled.function_error == "Unhandled"
-        assert b"Runtime.ExitError" in spoiled.payload
-        assert host.invoke("vandal", "ok").payload == b'"fine"'
+    channel.deploy("vandal", textwrap.dedent(source))
+    spoiled = channel.invoke("vandal")
+    assert spoiled.function_error == "Unhandled"
+    assert b"Runtime.ExitError" in spoiled.payload
+    assert channel.invoke("vandal", "ok").payload == b'"fine"'
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_processes_that_a_function_starts_do_not_inherit_the_channel() -> None:
+def test_processes_that_a_function_starts_do_not_inherit_the_channel(channel: RunningHost) -> None:
     source = """
     import subprocess, sys
 
@@ -162,6 +177,5 @@ def test_processes_that_a_function_starts_do_not_inherit_the_channel() -> None:
             [sys.executable, "-c", code], close_fds=False, capture_output=True, text=True
         ).stdout
     """
-    with running_host() as host:
-        host.deploy("parent", textwrap.dedent(source))
-        assert host.invoke("parent").payload == b'"4\\n"'
+    channel.deploy("parent", textwrap.dedent(source))
+    assert channel.invoke("parent").payload == b'"4\\n"'

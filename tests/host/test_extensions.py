@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import textwrap
 import time
@@ -74,27 +75,46 @@ private_tmp = pytest.mark.skipif(not HAS_MOUNTS, reason="/opt needs a mount name
 Hosts = Callable[..., RunningHost]
 
 
-@pytest.fixture
-def hosts(tmp_path: Path) -> Iterator[Hosts]:
-    """Start a host whose functions have the extensions that are given by name."""
-    running = []
+@pytest.fixture(scope="module")
+def opt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of layers."""
+    opt = tmp_path_factory.mktemp("layers") / "opt"
+    (opt / "extensions").mkdir(parents=True)
+    opt.parent.chmod(0o755)
+    return opt
 
-    def start(*, transport: str = "channel", isolation: str = "auto", **wishes: Any) -> RunningHost:
-        opt = tmp_path / "opt"
-        (opt / "extensions").mkdir(parents=True)
-        tmp_path.chmod(0o755)
+
+@pytest.fixture(scope="module")
+def channel(opt: Path) -> Iterator[RunningHost]:
+    with running_host(opt_dir=str(opt)) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def http(opt: Path) -> Iterator[RunningHost]:
+    with running_host(opt_dir=str(opt), runtime_transport="http") as host:
+        yield host
+
+
+@pytest.fixture
+def hosts(request: pytest.FixtureRequest, opt: Path) -> Iterator[Hosts]:
+    """Return a host whose functions have from now on the extensions that are given by name."""
+    used: list[RunningHost] = []
+
+    def have(*, transport: str = "channel", **wishes: Any) -> RunningHost:
         for name, wish in wishes.items():
             (opt / f"{name}.json").write_text(json.dumps(wish))
             program = opt / "extensions" / name
             program.write_text(EXTENSION)
             program.chmod(0o755)
-        manager = running_host(opt_dir=str(opt), runtime_transport=transport, isolation=isolation)
-        running.append(manager)
-        return manager.__enter__()
+        used.append(request.getfixturevalue(transport))
+        return used[-1]
 
-    yield start
-    for manager in running:
-        manager.__exit__(None, None, None)
+    yield have
+    for host in used:
+        host.forget()
+    for program in (opt / "extensions").iterdir():
+        program.unlink()
 
 
 BOTH = {"events": ["INVOKE", "SHUTDOWN"]}
@@ -198,9 +218,9 @@ def test_extensions_are_told_why_the_environment_ends(
 
 
 @private_tmp
-def test_an_extension_that_does_not_register_fails_the_start(hosts: Hosts, tmp_path: Path) -> None:
+def test_an_extension_that_does_not_register_fails_the_start(hosts: Hosts, opt: Path) -> None:
     host = hosts()
-    program = tmp_path / "opt" / "extensions" / "mute"
+    program = opt / "extensions" / "mute"
     program.write_text("#!/bin/sh\nexit 2\n")
     program.chmod(0o755)
     host.deploy("f", FUNCTION)
@@ -267,10 +287,10 @@ def handler(event, context):
 """
 
 
-def test_what_the_extensions_api_answers_internal_extensions() -> None:
-    with running_host() as host:
-        host.deploy("f", textwrap.dedent(INTERNAL))
-        found = json.loads(host.invoke("f").payload)
+def test_what_the_extensions_api_answers_internal_extensions(hosts: Hosts) -> None:
+    host = hosts()
+    host.deploy("f", textwrap.dedent(INTERNAL))
+    found = json.loads(host.invoke("f").payload)
     refusal = "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension"
     shutdown = {"errorMessage": refusal, "errorType": "Extension.InvalidEventType"}
     assert found["shutdown"] == [403, shutdown]
@@ -290,16 +310,16 @@ def test_what_the_extensions_api_answers_internal_extensions() -> None:
     assert found["restore"] == 404
 
 
-@pytest.mark.parametrize("trap", [True, False])
-def test_a_runtime_with_an_internal_extension_gets_sigterm_and_half_a_second(
-    trap: bool,
-) -> None:
-    mark = Path("/var/tmp", f"albatross-test-{os.getpid()}-{trap}")  # /tmp is the function's own
+def test_a_runtime_with_an_internal_extension_and_no_other_gets_sigterm_and_half_a_second() -> None:
+    marks = Path("/var/tmp", f"albatross-test-{os.getpid()}")  # /tmp is the function's own
+    marks.mkdir()
     source = f"""
     import http.client, json, os, signal, sys, threading
 
+    name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+
     def ended(*_):
-        open({str(mark)!r}, "w").close()
+        open(os.path.join({str(marks)!r}, name), "w").close()
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, ended)
@@ -318,7 +338,7 @@ def test_a_runtime_with_an_internal_extension_gets_sigterm_and_half_a_second(
             api.getresponse().read()
 
     registered = threading.Event()
-    if {trap}:
+    if name == "with":
         threading.Thread(target=inner, daemon=True).start()
         registered.wait()
 
@@ -326,7 +346,8 @@ def test_a_runtime_with_an_internal_extension_gets_sigterm_and_half_a_second(
         return 1
     """
     with running_host(isolation="none") as host:
-        host.deploy("f", textwrap.dedent(source))
-        assert host.invoke("f").payload == b"1"
-    assert mark.exists() is trap
-    mark.unlink(missing_ok=True)
+        for name in ("with", "without"):
+            host.deploy(name, textwrap.dedent(source))
+            assert host.invoke(name).payload == b"1"
+    assert [path.name for path in marks.iterdir()] == ["with"]
+    shutil.rmtree(marks)

@@ -74,18 +74,28 @@ exports.failing = awslambda.streamifyResponse(async () => { throw new TypeError(
 """
 
 
-@pytest.fixture(scope="module", params=["channel", "http"])
-def each(request: pytest.FixtureRequest) -> Iterator[RunningHost]:
-    with running_host(runtime_transport=request.param) as host:
+@pytest.fixture(scope="module")
+def channel() -> Iterator[RunningHost]:
+    yield from _host("channel")
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[RunningHost]:
+    yield from _host("http")
+
+
+def _host(transport: str) -> Iterator[RunningHost]:
+    options = {"file": "index.js", "runtime": "nodejs22.x"}
+    with running_host(runtime_transport=transport) as host:
         for name in ("handler", "streaming", "prelude", "unfinished", "failing"):
-            host.deploy(
-                name,
-                _LOOK_AROUND,
-                file="index.js",
-                runtime="nodejs22.x",
-                handler=f"index.{name}",
-            )
+            host.deploy(name, _LOOK_AROUND, handler=f"index.{name}", **options)
         yield host
+
+
+@pytest.fixture(params=["channel", "http"])
+def each(request: pytest.FixtureRequest) -> RunningHost:
+    host: RunningHost = request.getfixturevalue(request.param)
+    return host
 
 
 _SEEN: dict[str, object] = {}  # by question: what the first transport answered
@@ -171,7 +181,9 @@ def test_processes_that_a_function_starts_do_not_inherit_the_channel(each: Runni
         pytest.param(b"R" + b"0" * 36 + b"\xff\xff\xff\xff", id="an absurd length"),
     ],
 )
-def test_a_function_that_writes_to_its_channel_ends_only_itself(garbage: bytes) -> None:
+def test_a_function_that_writes_to_its_channel_ends_only_itself(
+    channel: RunningHost, garbage: bytes
+) -> None:
     source = f"""
     const fs = require('node:fs');
     exports.handler = async (event) => {{
@@ -186,13 +198,12 @@ def test_a_function_that_writes_to_its_channel_ends_only_itself(garbage: bytes) 
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }};
     """
-    with running_host() as host:
-        options = {"file": "index.js", "runtime": "nodejs20.x", "handler": "index.handler"}
-        host.deploy("vandal", textwrap.dedent(source), **options)
-        spoiled = host.invoke("vandal")
-        assert spoiled.function_error == "Unhandled"
-        assert b"Runtime.ExitError" in spoiled.payload
-        assert host.invoke("vandal", "ok").payload == b'"fine"'
+    options = {"file": "index.js", "runtime": "nodejs20.x", "handler": "index.handler"}
+    channel.deploy("vandal", textwrap.dedent(source), **options)
+    spoiled = channel.invoke("vandal")
+    assert spoiled.function_error == "Unhandled"
+    assert b"Runtime.ExitError" in spoiled.payload
+    assert channel.invoke("vandal", "ok").payload == b'"fine"'
 
 
 def test_what_lambda_turns_off_is_off_unless_the_function_wants_it(each: RunningHost) -> None:

@@ -120,25 +120,34 @@ def listener() -> Iterator[Listener]:
 Start = Callable[..., RunningHost]
 
 
+@pytest.fixture(scope="module")
+def opt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of layers with one extension."""
+    opt = tmp_path_factory.mktemp("layers") / "opt"
+    (opt / "extensions").mkdir(parents=True)
+    opt.parent.chmod(0o755)
+    program = opt / "extensions" / "watcher"
+    program.write_text(EXTENSION)
+    program.chmod(0o755)
+    return opt
+
+
+@pytest.fixture(scope="module")
+def host(opt: Path) -> Iterator[RunningHost]:
+    with running_host(opt_dir=str(opt)) as host:
+        yield host
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a host whose functions have one extension, which does as it is told."""
-    running = []
+def start(host: RunningHost, opt: Path) -> Iterator[Start]:
+    """Return the host, whose functions' extension does from now on as it is told."""
 
     def start(**wish: Any) -> RunningHost:
-        opt = tmp_path / "opt"
-        (opt / "extensions").mkdir(parents=True)
-        tmp_path.chmod(0o755)
         (opt / "watcher.json").write_text(json.dumps(wish))
-        program = opt / "extensions" / "watcher"
-        program.write_text(EXTENSION)
-        program.chmod(0o755)
-        running.append(running_host(opt_dir=str(opt)))
-        return running[-1].__enter__()
+        return host
 
     yield start
-    for manager in running:
-        manager.__exit__(None, None, None)
+    host.forget()
 
 
 def wanted(port: int, *types: str, path: str = "", **more: Any) -> dict[str, Any]:
@@ -324,7 +333,7 @@ def test_whom_the_telemetry_api_refuses(start: Start, listener: Listener) -> Non
     ]
 
 
-def test_nobody_subscribes_after_the_init_phase() -> None:
+def test_nobody_subscribes_after_the_init_phase(start: Start) -> None:
     late = """
 import http.client, json, os
 
@@ -352,9 +361,9 @@ def handler(event, context):
     return [call("/2022-07-01/telemetry", **me)[::2], call("/2020-08-15/logs", **me)[::2],
             call("/2022-07-01/telemetry")[::2], unknown[0]]
 """
-    with running_host() as host:
-        host.deploy("late", late)
-        telemetry, logs, unnamed, unknown = json.loads(host.invoke("late").payload)
+    host = start(subscriptions=[])
+    host.deploy("late", late)
+    telemetry, logs, unnamed, unknown = json.loads(host.invoke("late").payload)
     assert telemetry == [
         403,
         {

@@ -120,6 +120,12 @@ class RunningHost:
         self.groups[name] = replace(self.groups[name], **changes)
         self.apply()
 
+    def forget(self) -> None:
+        """Delete all functions, and so end their environments."""
+        self.functions.clear()
+        self.groups.clear()
+        self.apply()
+
     def apply(self) -> None:
         view = View(
             revision=1,
