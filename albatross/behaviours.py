@@ -140,6 +140,7 @@ BEHAVIOURS: Mapping[str, Mapping[str, str]] = {
         ),
         "Applications of FastAPI, Flask, Powertools, Express and middy": "e2e/test_frameworks.py",
         "Executables (provided.*) through the Runtime API": "contract/test_host_runtime_api.py",
+        "Wrapper scripts (AWS_LAMBDA_EXEC_WRAPPER)": "contract/test_host_wrapper.py",
         "Layers: published, shared with accounts, kept by functions": "lambda_/test_layers.py",
         "Layers merged into /opt, code in /var/task, read-only": "host/test_layers.py",
         "Code from S3, and from a directory that is reloaded": "test_function_code.py",

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 NICE = 5  # a third of the processor time that the load balancer gets, when both want it
 _OOM_SCORE_ADJ = 1000  # the largest there is: a function is replaced, the load balancer is not
+CHANNEL = "_ALBATROSS_CHANNEL"  # tells a runtime the number of its channel; it removes it
 OPEN_FILES_MAX = 1024  # Lambda quotas: file descriptors
 # differs from AWS: processes and threads are limited to 1,024, as in AWS, only where each
 # environment has a user of its own (the setting `isolation`).
@@ -79,6 +80,8 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     # differs from AWS: functions also have HOME and TMPDIR. Where the kernel does not give each
     # environment a /tmp of its own (macOS, some containers), TMPDIR is its own directory.
     environment = {"HOME": str(tmp), "TMPDIR": str(tmp), **launch.environment}
+    if launch.channel is not None:
+        environment[CHANNEL] = str(channel_number())
     command = bwrap.command(launch.command, launch, tmp) if launch.sandbox else launch.command
     host = os.getpid()
 

@@ -211,11 +211,7 @@ class Processes:
             with ExitStack() as stack:
                 if runtime.channel:
                     theirs = stack.enter_context(await _channel(environment))
-                    plan = replace(
-                        plan,
-                        command=(*plan.command, str(launch.channel_number())),
-                        channel=theirs.fileno(),
-                    )
+                    plan = replace(plan, channel=theirs.fileno())
                 if debugger_port:
                     await until_free(debugger_port)
                 await self._gate.enter()
@@ -275,6 +271,7 @@ class Processes:
         root = bwrap.TASK_ROOT if sandbox else launch.as_seen(plan, directory)
         shown_opt = launch.as_seen(plan, opt) if opt else None
         command = [str(launch.as_seen(plan, Path(runtime.command[0]))), *runtime.command[1:]]
+        command = runtimes.wrapped(command, function, root, shown_opt)
         given = variables(environment, runtime, root, shown_opt, port)
         return replace(plan, command=command, environment=given)
 

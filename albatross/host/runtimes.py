@@ -24,6 +24,12 @@ _FORK_ERRORS = {
     errno.EACCES: "permission denied",
     errno.ENOENT: "no such file or directory",
 }
+# What Lambda's own runtimes do before they hand over to a wrapper script.
+_WRAP = """
+[ -f "$0" ] || { echo "$0: does not exist"; exit 127; }
+[ -x "$0" ] || { echo "$0: is not an executable"; exit 126; }
+exec "$0" "$@"
+"""
 
 
 class Unavailable(Exception):
@@ -34,8 +40,7 @@ class Unavailable(Exception):
 class Runtime:
     """A command line, variables that go before the function's own, what it must read.
 
-    With `channel`, the number of the descriptor of its channel (host/channel.py) is appended to the
-    command.
+    The handler it reads from _HANDLER. With `channel` it is told of a channel (host/channel.py).
     """
 
     command: tuple[str, ...]
@@ -70,6 +75,21 @@ def find(
     )
 
 
+def wrapped(command: list[str], function: Function, task_root: Path, opt: Path | None) -> list[str]:
+    """Return `command`, handed to the function's wrapper script if it has one.
+
+    Source: Lambda guide, "Modifying the runtime environment". The script's path is how Lambda calls
+    it; `task_root` and `opt` are how the function finds /var/task and /opt here.
+    """
+    script = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+    if not script or function.runtime.startswith("provided"):
+        return command
+    for place, here in ((mounts.TASK_ROOT, task_root), (layers.OPT, opt)):
+        if here is not None and Path(script).is_relative_to(place):
+            script = str(here / Path(script).relative_to(place))
+    return ["/bin/sh", "-c", _WRAP, script, *command]
+
+
 def not_started(error: Exception) -> str:
     """Say why a process could not be started, in Lambda's words where it has some."""
     if isinstance(error, OSError) and error.errno in _FORK_ERRORS and error.filename:
@@ -80,7 +100,7 @@ def not_started(error: Exception) -> str:
 
 
 def _python(function: Function, cache: Path, channels: bool) -> Runtime:
-    name, handler = function.runtime, function.handler
+    name = function.runtime
     interpreter = interpreters.python(name)
     if interpreter is None:
         raise Unavailable(f"the runtime {name} needs Python, and there is none on PATH")
@@ -98,11 +118,9 @@ def _python(function: Function, cache: Path, channels: bool) -> Runtime:
         # The tree is the user's: leave no byte code in it. And trust none: its time stamp has
         # whole seconds, an edit may come within one.
         variables["PYTHONDONTWRITEBYTECODE"] = "1"
-        fresh = ("-X", "fresh" if channels else "pycache_prefix=/nonexistent")
-    if not channels:
-        return Runtime((interpreter.path, *fresh, "-m", "awslambdaric", handler), variables, reads)
-    command = (interpreter.path, *fresh, str(PYTHON_RUNTIME), handler)
-    return Runtime(command, variables, reads, channel=True)
+        fresh = ("-X", "fresh")
+    command = (interpreter.path, *fresh, str(PYTHON_RUNTIME))
+    return Runtime(command, variables, reads, channel=channels)
 
 
 def _node(function: Function, channels: bool) -> Runtime:

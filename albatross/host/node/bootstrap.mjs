@@ -1,8 +1,8 @@
 /**
  * A Lambda runtime for Node.js: loads the handler named by _HANDLER and answers invocations.
  *
- * Run as `node bootstrap.mjs [DESCRIPTOR]` with the environment that Lambda sets. Events come over
- * the channel that is open under that number (channel.mjs), without one from the Runtime API.
+ * Run with the environment that Lambda sets. Events come over the channel (channel.mjs) that is open
+ * under the number _ALBATROSS_CHANNEL, without one from the Runtime API.
  * Source: Lambda developer guide, "Runtime API" and "Define Lambda function handler in Node.js".
  */
 
@@ -23,7 +23,8 @@ const declared = /nodejs(\d+)/.exec(process.env.AWS_EXECUTION_ENV ?? '');
 const callbacks = declared === null || Number(declared[1]) < CALLBACKS_END;
 
 const runtimeApi = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
-const [descriptor] = process.argv.splice(2);
+const descriptor = process.env._ALBATROSS_CHANNEL;
+delete process.env._ALBATROSS_CHANNEL;
 const api = descriptor ? new Channel(Number(descriptor), runtimeApi) : runtimeApi;
 const logError = patchConsole(formatFor(process.env));
 let handler = null;

@@ -1,11 +1,12 @@
-"""Runs AWS's runtime client for Python over a socket of the Lambda host's instead of HTTP.
+"""Runs AWS's runtime client for Python, over a socket of the Lambda host's if there is one.
 
-    python [-X fresh] runtime.py HANDLER DESCRIPTOR
+    python [-X fresh] runtime.py
 
 Executed by the function's interpreter, which may be any Python from 3.8 on; nothing of it is
-imported by the host. AWS's Python code runs unchanged: only the native module that speaks HTTP for
-it, `runtime_client`, is replaced by a `Channel` with the same four functions. Everything else of
-the Runtime API is reached over HTTP as ever. The frames are described in `host/channel.py`.
+imported by the host. _HANDLER names the handler, _ALBATROSS_CHANNEL the socket's descriptor. AWS's
+Python code runs unchanged: over a socket only the native module that speaks HTTP for it,
+`runtime_client`, is replaced by a `Channel` with the same four functions. Everything else of the
+Runtime API is reached over HTTP as ever. The frames are described in `host/channel.py`.
 
 With `-X fresh`, byte code of modules below the working directory is neither read nor written.
 """
@@ -25,6 +26,7 @@ _RESULT_BYTES_MAX = 6 * 1024 * 1024 + 100
 _FAILED = "Failed to %s"
 _READ_BYTES = 64 * 1024
 _FRAMES = "_LAMBDA_TELEMETRY_LOG_FD"  # see host/framing.py
+_CHANNEL = "_ALBATROSS_CHANNEL"
 
 
 class Channel(ModuleType):
@@ -148,9 +150,11 @@ def read_sources_only(root: str) -> None:
 
 
 def main() -> None:
-    descriptor = int(sys.argv.pop())
-    os.set_inheritable(descriptor, False)
-    sys.modules["runtime_client"] = Channel(descriptor)
+    if _CHANNEL in os.environ:
+        descriptor = int(os.environ.pop(_CHANNEL))
+        os.set_inheritable(descriptor, False)
+        sys.modules["runtime_client"] = Channel(descriptor)
+    sys.argv[1:] = [os.environ["_HANDLER"]]
     if _FRAMES in os.environ:  # AWS's client closes what it writes its log records to
         os.environ[_FRAMES] = str(os.dup(int(os.environ[_FRAMES])))
     sys.path[0] = os.getcwd()  # as `python -m awslambdaric` has it
