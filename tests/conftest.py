@@ -1,12 +1,18 @@
 """What must be so before any test is imported, and what tests of several folders share."""
 
+from __future__ import annotations
+
 import itertools
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from tests.support.objects import Objects
+    from tests.support.stack import Front, Stack
 
 # gRPC's threads are started anew in a fork of the process that has them, which crashes a good part
 # of the processes that tests start as another user.
@@ -32,3 +38,36 @@ def refused() -> Callable[..., tuple[str, str]]:
         return error["Code"], error["Message"]
 
     return refused
+
+
+# The server for tests of traffic, of whatever folder. What it needs is imported here: most tests
+# do without.
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[Objects]:
+    """What is in S3."""
+    from tests.support.objects import serving
+
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def traffic(objects: Objects) -> Iterator[Stack]:
+    from tests.support.traffic import serving
+
+    with serving(objects.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def single(traffic: Stack) -> Front:
+    """A load balancer on port 80 in front of the function; events have single values."""
+    return traffic.front()
+
+
+@pytest.fixture(scope="session")
+def multi(traffic: Stack) -> Front:
+    """The same, with multi-value headers on."""
+    return traffic.front(multi_value=True)

@@ -1,4 +1,4 @@
-"""The contract row by row, from outside: one server, and an S3 that holds what tests put there."""
+"""The contract row by row, from outside: what its tests share on the server for traffic."""
 
 import sys
 from collections.abc import Iterator
@@ -6,21 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import multi, single
-from tests.support import lambda_service
 from tests.support.access_logs import Logs
 from tests.support.backends import Backends, backends
-from tests.support.command import free_port, zipped
+from tests.support.command import zipped
 from tests.support.node import NODE
-from tests.support.objects import Objects, serving
 from tests.support.rules import ANY, Matching, rule
 from tests.support.server import client as aws_client
-from tests.support.stack import Front, Stack, fixed, forward, stack
+from tests.support.stack import Front, Stack, fixed, forward
 
-__all__ = ["multi", "single"]
-
-# Functions of another Lambda service (tests/support/lambda_service.py); `gone` of one that is not.
-FAR = "arn:aws:lambda:us-east-1:123456789012:function:far-"
 NODE_FUNCTION = """
 exports.handler = async (event) => {
   if (!event.path.startsWith("/-/")) return {statusCode: 200, body: JSON.stringify(event)};
@@ -45,29 +38,6 @@ while True:
     api.request("POST", path + id_ + "/response", result)
     api.getresponse().read()
 """
-
-
-@pytest.fixture(scope="session")
-def objects() -> Iterator[Objects]:
-    """What is in S3."""
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def traffic(objects: Objects) -> Iterator[Stack]:
-    with lambda_service.serving() as far:
-        gone = f"http://127.0.0.1:{free_port()}"
-        settings = f'[remote_functions]\n"{FAR}gone" = "{gone}"\n"{FAR}*" = "{far}"\n'
-        variables = {
-            "ALBATROSS_S3_ENDPOINT": objects.url,
-            "ALBATROSS_LOG_INTERVAL_S": "1",
-            "ALBATROSS_FUNCTION_URL_PORT": str(free_port()),
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-        }
-        with stack(settings=settings, **variables) as running:
-            yield running
 
 
 @pytest.fixture(scope="session")

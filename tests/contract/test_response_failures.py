@@ -14,11 +14,11 @@ import pytest
 
 from albatross.host.response import ERROR_STATUS
 from albatross.model import pages
-from tests.contract.conftest import FAR
 from tests.support.access_logs import Logs, turn_on
 from tests.support.command import HELLO, until
 from tests.support.envoy import Answer
 from tests.support.stack import Front, Stack, forward, request
+from tests.support.traffic import FAR
 
 # Those that Lambda's exceptions of the same name have, and AWS's guide lists.
 SAME_NAME = (

@@ -4,16 +4,16 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
-from tests.support.command import Server, get, make_function, place, serve_function, serving, zipped
-from tests.support.server import client
+from tests.support.command import Server, make_function, place, serving, zipped
+from tests.support.objects import Objects
+from tests.support.stack import Stack, forward
 
 USES_LAYERS = """
 import inlayer
@@ -24,20 +24,15 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    s3 = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    s3.start()
-    host, port = s3.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    bucket = client("s3", endpoint)
-    bucket.create_bucket(Bucket="bucket")
-    for name, source in (("app.py", "far"), ("python/inlayer.py", "text = 'from S3'")):
-        bucket.put_object(Bucket="bucket", Key=name, Body=zipped(source, name), ACL="public-read")
-    with place() as where:
-        where.variables |= {"ALBATROSS_S3_ENDPOINT": endpoint}
-        with serving(where) as server:
-            yield server
-    s3.stop()
+def server(traffic: Stack, objects: Objects) -> Server:
+    objects.put("bucket", "inlayer.zip", zipped("text = 'from S3'", "python/inlayer.py"))
+    return traffic.server
+
+
+def serve(stack: Stack, function: str) -> Callable[[], str]:
+    """Return what asks a load balancer in front of the function."""
+    front = stack.front(forward(stack.group(function=function)))
+    return lambda: front.get().body.decode()
 
 
 def publish(server: Server, name: str, **content: Any) -> str:
@@ -56,17 +51,20 @@ def cli(server: Server, *arguments: str) -> Any:
     return json.loads(done.stdout) if done.stdout else None
 
 
-def test_layers_reach_requests_and_a_change_of_them_the_next_one(server: Server) -> None:
+def test_layers_reach_requests_and_a_change_of_them_the_next_one(
+    server: Server, traffic: Stack
+) -> None:
     old = publish(server, "lib", ZipFile=zipped("text = 'old'", "python/inlayer.py"))
-    new = publish(server, "lib", S3Bucket="bucket", S3Key="python/inlayer.py")
-    port = serve_function(server, "layered", USES_LAYERS, Layers=[old])
-    assert get(port) == (200, "old")
+    new = publish(server, "lib", S3Bucket="bucket", S3Key="inlayer.zip")
+    function = traffic.make(USES_LAYERS, Layers=[old])
+    ask = serve(traffic, function)
+    assert ask() == "old"
     functions = server.client("lambda")
     functions.delete_layer_version(LayerName="lib", VersionNumber=1)
-    functions.update_function_configuration(FunctionName="layered", Timeout=5)
-    assert get(port) == (200, "old")
-    functions.update_function_configuration(FunctionName="layered", Layers=[new])
-    assert get(port) == (200, "from S3")
+    functions.update_function_configuration(FunctionName=function, Timeout=5)
+    assert ask() == "old"
+    functions.update_function_configuration(FunctionName=function, Layers=[new])
+    assert ask() == "from S3"
 
 
 def test_the_aws_cli_publishes_layers_and_code_downloads(server: Server, tmp_path: Path) -> None:
@@ -90,24 +88,23 @@ def test_the_aws_cli_publishes_layers_and_code_downloads(server: Server, tmp_pat
 
 
 def test_code_of_the_bucket_hot_reload_is_new_with_the_next_request(
-    server: Server, tmp_path: Path
+    traffic: Stack, tmp_path: Path
 ) -> None:
     def write(text: str) -> None:
         body = f"def handler(event, context): return {{'statusCode': 200, 'body': {text!r}}}"
         (tmp_path / "app.py").write_text(body)
 
     write("one")
-    port = serve_function(
-        server, "hot", "", Code={"S3Bucket": "hot-reload", "S3Key": str(tmp_path)}
-    )
-    assert get(port) == (200, "one")
+    function = traffic.make("", Code={"S3Bucket": "hot-reload", "S3Key": str(tmp_path)})
+    ask = serve(traffic, function)
+    assert ask() == "one"
     write("another")
-    assert get(port) == (200, "another")
+    assert ask() == "another"
     with pytest.raises(ClientError, match=r"NotImplemented.*may change at any time"):
-        server.client("lambda").publish_version(FunctionName="hot")
+        traffic.functions.publish_version(FunctionName=function)
 
 
-def test_hot_reload_can_be_turned_off(server: Server) -> None:
+def test_hot_reload_can_be_turned_off() -> None:
     with place() as where:
         where.variables["ALBATROSS_HOT_RELOAD"] = "never"
         with serving(where) as strict, pytest.raises(ClientError, match="AccessDenied"):

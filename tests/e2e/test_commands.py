@@ -15,10 +15,10 @@ from tests.support.command import (
     Server,
     make_function,
     place,
-    serving,
     until,
     zipped,
 )
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -41,10 +41,9 @@ def where() -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def server(where) -> Iterator[Server]:
-    with serving(where) as server:
-        make_function(server, "orders", CODE)
-        yield server
+def server(traffic: Stack) -> Server:
+    make_function(traffic.server, "orders", CODE)
+    return traffic.server
 
 
 def event(where: Place, *arguments: str) -> dict[str, Any]:
@@ -212,9 +211,3 @@ def test_an_endpoint_must_be_a_url(where):
     done = where.call("status", "--endpoint", "127.0.0.1:4566")
     assert done.returncode == 2
     assert "'127.0.0.1:4566' is no URL such as http://127.0.0.1:4566." in done.stderr
-
-
-def test_hosts_says_that_there_is_nothing_to_name(where, server):
-    done = where.call("hosts", "--endpoint", server.url)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "There is no load balancer yet." in done.stderr

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -29,7 +28,10 @@ from tests.support.command import (
     place,
     serving,
     until,
+    zipped,
 )
+from tests.support.server import client
+from tests.support.stack import Stack
 
 SOURCE = """
 import json
@@ -95,10 +97,38 @@ def open_to_all(api: Any, name: str, **qualifier: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(traffic: Stack) -> Server:
+    return traffic.server
+
+
+# Those of a server without any function URL, but while a test makes one of a function `f`.
+KEYS = """
+[usual]
+aws_access_key_id = 123456789012
+aws_secret_access_key = secret
+
+[alice]
+aws_access_key_id = AKIAALICE
+aws_secret_access_key = secret/of-alice
+aws_account_id = 111111111111
+
+[bob]
+aws_access_key_id = 222222222222
+aws_secret_access_key = of-bob
+"""
+ALICE, BOB = ("AKIAALICE", "secret/of-alice"), ("222222222222", "of-bob")
+
+
+@pytest.fixture(scope="module")
+def without() -> Iterator[Server]:
     with place() as where:
+        keys = where.folder / "keys"
+        keys.write_text(KEYS)
+        keys.chmod(0o600)
+        where.variables["ALBATROSS_AUTH"] = str(keys)
         where.variables["ALBATROSS_FUNCTION_URL_PORT"] = str(free_port())
         with serving(where) as running:
+            make_function(running, "f", SOURCE)
             yield running
 
 
@@ -110,9 +140,11 @@ def api(server: Server) -> Any:
 @pytest.fixture(scope="module")
 def url(server: Server, api: Any) -> str:
     """A function URL that anyone may call."""
-    make_function(server, "open", SOURCE)
-    made: str = api.create_function_url_config(FunctionName="open", AuthType="NONE")["FunctionUrl"]
-    open_to_all(api, "open")
+    make_function(server, "url-open", SOURCE)
+    made: str = api.create_function_url_config(FunctionName="url-open", AuthType="NONE")[
+        "FunctionUrl"
+    ]
+    open_to_all(api, "url-open")
     return made
 
 
@@ -225,10 +257,12 @@ def test_a_request_of_more_than_6_mb_is_refused(url):
 
 
 def test_throttled_requests_are_told_so(server, api):
-    make_function(server, "throttled", SOURCE)
-    url = api.create_function_url_config(FunctionName="throttled", AuthType="NONE")["FunctionUrl"]
-    open_to_all(api, "throttled")
-    api.put_function_concurrency(FunctionName="throttled", ReservedConcurrentExecutions=0)
+    make_function(server, "url-throttled", SOURCE)
+    url = api.create_function_url_config(FunctionName="url-throttled", AuthType="NONE")[
+        "FunctionUrl"
+    ]
+    open_to_all(api, "url-throttled")
+    api.put_function_concurrency(FunctionName="url-throttled", ReservedConcurrentExecutions=0)
     reply = call(url)
     assert reply.status == 429
     assert reply.json() == {
@@ -239,35 +273,37 @@ def test_throttled_requests_are_told_so(server, api):
 
 
 def test_both_permissions_are_needed(server, api):
-    make_function(server, "closed", SOURCE)
-    url = api.create_function_url_config(FunctionName="closed", AuthType="NONE")["FunctionUrl"]
+    make_function(server, "url-closed", SOURCE)
+    url = api.create_function_url_config(FunctionName="url-closed", AuthType="NONE")["FunctionUrl"]
     assert (call(url).status, call(url).json()) == FORBIDDEN
-    open_to_all(api, "closed")
+    open_to_all(api, "url-closed")
     assert call(url).status == 200
-    api.remove_permission(FunctionName="closed", StatementId="invoke")
+    api.remove_permission(FunctionName="url-closed", StatementId="invoke")
     assert (call(url).status, call(url).json()) == FORBIDDEN
-    api.update_function_url_config(FunctionName="closed", AuthType="AWS_IAM")
+    api.update_function_url_config(FunctionName="url-closed", AuthType="AWS_IAM")
     assert call(url).status == 200  # without `auth` nobody looks at signatures
-    api.delete_function_url_config(FunctionName="closed")
+    api.delete_function_url_config(FunctionName="url-closed")
     assert (call(url).status, call(url).json()) == FORBIDDEN
 
 
 def test_an_alias_has_a_url_and_a_policy_of_its_own(server, api):
-    make_function(server, "aliased", SOURCE)
-    api.publish_version(FunctionName="aliased")
-    api.create_alias(FunctionName="aliased", Name="live", FunctionVersion="1")
-    made = api.create_function_url_config(FunctionName="aliased", Qualifier="live", AuthType="NONE")
-    open_to_all(api, "aliased")
+    make_function(server, "url-aliased", SOURCE)
+    api.publish_version(FunctionName="url-aliased")
+    api.create_alias(FunctionName="url-aliased", Name="live", FunctionVersion="1")
+    made = api.create_function_url_config(
+        FunctionName="url-aliased", Qualifier="live", AuthType="NONE"
+    )
+    open_to_all(api, "url-aliased")
     assert call(made["FunctionUrl"]).status == 403
-    open_to_all(api, "aliased", Qualifier="live")
+    open_to_all(api, "url-aliased", Qualifier="live")
     assert call(made["FunctionUrl"]).json()["arn"] == made["FunctionArn"]
 
 
 def test_browsers_are_told_what_the_settings_say(server, api):
-    make_function(server, "cors", SOURCE)
+    make_function(server, "url-cors", SOURCE)
     cors = {"AllowOrigins": ["https://a.example"], "AllowMethods": ["PUT"], "MaxAge": 7}
-    url = api.create_function_url_config(FunctionName="cors", AuthType="NONE", Cors=cors)
-    open_to_all(api, "cors")
+    url = api.create_function_url_config(FunctionName="url-cors", AuthType="NONE", Cors=cors)
+    open_to_all(api, "url-cors")
     asked = call(
         url["FunctionUrl"],
         method="OPTIONS",
@@ -283,12 +319,6 @@ def test_browsers_are_told_what_the_settings_say(server, api):
     assert call(url["FunctionUrl"]).headers["access-control-allow-origin"] is None
 
 
-def test_a_load_balancer_cannot_have_the_port(server, url):
-    balancer = make_balancer(server, "lb")
-    with pytest.raises(ClientError, match="function URLs"):
-        make_listener(server, balancer, urlsplit(url).port, fixed("x"))
-
-
 def test_malformed_requests_do_not_reach_the_function(url):
     with socket.create_connection(("127.0.0.1", urlsplit(url).port), timeout=10) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n")
@@ -301,43 +331,28 @@ def test_a_url_outlives_the_host_and_the_server(server, url):
     assert until(lambda: call(url).status == 200)
 
 
-def test_the_port_is_opened_with_the_first_url_and_closed_with_the_last():
-    with place() as where:
-        port = free_port()
-        where.variables["ALBATROSS_FUNCTION_URL_PORT"] = str(port)
-        with serving(where) as server:
-            make_function(server, "f", SOURCE)
-            api = server.client("lambda")
-            assert not listens(port)
-            for _ in range(2):
-                made = api.create_function_url_config(FunctionName="f", AuthType="NONE")
-                assert call(made["FunctionUrl"]).status == 403
-                api.delete_function_url_config(FunctionName="f")
-                until(lambda: not listens(port))
+def test_the_port_is_opened_with_the_first_url_and_closed_with_the_last(without):
+    port, api = url_port(without), without.client("lambda")
+    assert not listens(port)
+    for _ in range(2):
+        made = api.create_function_url_config(FunctionName="f", AuthType="NONE")
+        assert call(made["FunctionUrl"]).status == 403
+        with pytest.raises(ClientError, match="function URLs"):
+            make_listener(without, make_balancer(without, "lb"), port, fixed("x"))
+        api.delete_function_url_config(FunctionName="f")
+        until(lambda: not listens(port))
 
 
-def test_a_port_in_use_is_said_when_a_url_is_created():
-    with place() as where, socket.create_server(("127.0.0.1", 0)) as other:
-        where.variables["ALBATROSS_FUNCTION_URL_PORT"] = str(other.getsockname()[1])
-        with serving(where) as server:
-            make_function(server, "f", SOURCE)
-            api = server.client("lambda")
-            with pytest.raises(ClientError, match="in use by"):
-                api.create_function_url_config(FunctionName="f", AuthType="NONE")
-            assert api.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"] == []
+def test_a_port_in_use_is_said_when_a_url_is_created(without):
+    api = without.client("lambda")
+    taken = socket.create_server(("127.0.0.1", url_port(without)))
+    with taken, pytest.raises(ClientError, match="in use by"):
+        api.create_function_url_config(FunctionName="f", AuthType="NONE")
+    assert api.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"] == []
 
 
-KEYS = """
-[alice]
-aws_access_key_id = AKIAALICE
-aws_secret_access_key = secret/of-alice
-aws_account_id = 111111111111
-
-[bob]
-aws_access_key_id = 222222222222
-aws_secret_access_key = of-bob
-"""
-ALICE, BOB = ("AKIAALICE", "secret/of-alice"), ("222222222222", "of-bob")
+def url_port(server: Server) -> int:
+    return int(server.place.variables["ALBATROSS_FUNCTION_URL_PORT"])
 
 
 def signed(
@@ -349,27 +364,8 @@ def signed(
     return {name.replace("-", "_"): value for name, value in request.headers.items()}
 
 
-def test_signatures_are_verified_with_the_keys_of_the_server():
-    with place() as where:
-        where.variables["ALBATROSS_FUNCTION_URL_PORT"] = str(free_port())
-        keys = where.folder / "keys"
-        keys.write_text(KEYS)
-        keys.chmod(0o600)
-        where.variables["ALBATROSS_AUTH"] = str(keys)
-        with serving(where) as server:
-            api = boto3.client(
-                "lambda",
-                endpoint_url=server.url,
-                region_name="us-east-1",
-                aws_access_key_id=ALICE[0],
-                aws_secret_access_key=ALICE[1],
-            )
-            _signed_calls(api)
-
-
-def _signed_calls(api: Any) -> None:
-    from tests.support.command import zipped
-
+def test_signatures_are_verified_with_the_keys_of_the_server(without):
+    api = client("lambda", without.url, access_key=ALICE[0], secret_key=ALICE[1])
     api.create_function(
         FunctionName="f",
         Runtime="python3.11",
@@ -377,7 +373,15 @@ def _signed_calls(api: Any) -> None:
         Role="arn:aws:iam::111111111111:role/any",
         Code={"ZipFile": zipped(SOURCE)},
     )
-    url = api.create_function_url_config(FunctionName="f", AuthType="AWS_IAM")["FunctionUrl"]
+    try:
+        url = api.create_function_url_config(FunctionName="f", AuthType="AWS_IAM")["FunctionUrl"]
+        _signed_calls(api, url)
+    finally:
+        api.delete_function_url_config(FunctionName="f")
+        until(lambda: not listens(url_port(without)))
+
+
+def _signed_calls(api: Any, url: str) -> None:
     assert (call(url).status, call(url).json()) == FORBIDDEN
     path, body = "/a%20b?x=1&y=a%2Bb", b'{"a": 1}'
     found = call(url, path, "POST", body, **signed(url, ALICE, path, "POST", body))

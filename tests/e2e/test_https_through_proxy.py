@@ -2,7 +2,6 @@
 
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,10 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.support.command import Server
-from tests.support.server import client as aws_client
+from tests.support.objects import Objects
 from tests.support.stack import Front, Stack, event, fixed, forward, sha256
-from tests.support.stack import stack as new_stack
 from tests.support.tls import (
     Made,
     TlsClient,
@@ -28,26 +25,6 @@ from tests.support.tls import (
 
 HTTP2 = client_context(alpn=("h2",))
 KEY_ALGORITHM = "EC_prime256v1"
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[tuple[str, Any]]:
-    """The endpoint and a client of an S3."""
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    client = aws_client("s3", url)
-    client.create_bucket(Bucket="trust")
-    yield url, client
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def stack(s3: tuple[str, Any]) -> Iterator[Stack]:
-    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    with new_stack(ALBATROSS_S3_ENDPOINT=s3[0], **variables) as running:
-        yield running
 
 
 class Secure:
@@ -98,8 +75,8 @@ class Secure:
 
 
 @pytest.fixture(scope="module")
-def secure(stack: Stack) -> Secure:
-    return Secure(stack, "www.example.com", "*.example.org")
+def secure(traffic: Stack) -> Secure:
+    return Secure(traffic, "www.example.com", "*.example.org")
 
 
 def ca_file(server: Server, folder: Path) -> str:
@@ -245,10 +222,10 @@ def test_a_renewed_certificate_is_shown_to_new_clients_and_old_connections_live_
     assert shown.serial == after
 
 
-def test_an_http_listener_becomes_https_and_http_again(stack: Stack, secure: Secure) -> None:
-    front = stack.front(fixed(201), port=8443)
+def test_an_http_listener_becomes_https_and_http_again(traffic: Stack, secure: Secure) -> None:
+    front = traffic.front(fixed(201), port=8443)
     assert front.get().status == 201
-    stack.elb.modify_listener(
+    traffic.elb.modify_listener(
         ListenerArn=front.listener,
         Protocol="HTTPS",
         SslPolicy="ELBSecurityPolicy-TLS13-1-3-2021-06",
@@ -259,7 +236,7 @@ def test_an_http_listener_becomes_https_and_http_again(stack: Stack, secure: Sec
         assert client.handshake.version == "TLSv1.3"
         client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert client.read().status == 201
-    stack.elb.modify_listener(ListenerArn=front.listener, Protocol="HTTP")
+    traffic.elb.modify_listener(ListenerArn=front.listener, Protocol="HTTP")
     assert front.get().status == 201
 
 
@@ -281,13 +258,13 @@ def root() -> Made:
 
 
 @pytest.fixture(scope="module")
-def verifying(stack: Stack, s3: tuple[str, Any], root: Made) -> Secure:
-    s3[1].put_object(Bucket="trust", Key="ca.pem", Body=root.pem)
-    (store,) = stack.elb.create_trust_store(
+def verifying(traffic: Stack, objects: Objects, root: Made) -> Secure:
+    objects.put("trust", "ca.pem", root.pem)
+    (store,) = traffic.elb.create_trust_store(
         Name="clients", CaCertificatesBundleS3Bucket="trust", CaCertificatesBundleS3Key="ca.pem"
     )["TrustStores"]
     settings = {"Mode": "verify", "TrustStoreArn": store["TrustStoreArn"]}
-    secure = Secure(stack, "mutual.example.com", MutualAuthentication=settings)
+    secure = Secure(traffic, "mutual.example.com", MutualAuthentication=settings)
     secure.store = store["TrustStoreArn"]  # type: ignore[attr-defined]
     return secure
 
@@ -310,11 +287,11 @@ def test_clients_are_verified_and_functions_learn_who_they_are(
 
 
 def test_revocations_and_new_bundles_count_for_new_connections(
-    verifying: Secure, s3: tuple[str, Any], root: Made
+    verifying: Secure, objects: Objects, root: Made
 ) -> None:
     elb, store = verifying.stack.elb, verifying.store  # type: ignore[attr-defined]
     good, bad = make("good", signer=root), make("bad", signer=root)
-    s3[1].put_object(Bucket="trust", Key="crl.pem", Body=root.revoking(bad))
+    objects.put("trust", "crl.pem", root.revoking(bad))
     assert is_let_in(verifying, bad)
     elb.add_trust_store_revocations(
         TrustStoreArn=store,
@@ -325,7 +302,7 @@ def test_revocations_and_new_bundles_count_for_new_connections(
     elb.remove_trust_store_revocations(TrustStoreArn=store, RevocationIds=[1])
     assert is_let_in(verifying, bad)
     new = authority("New root")
-    s3[1].put_object(Bucket="trust", Key="new.pem", Body=new.pem)
+    objects.put("trust", "new.pem", new.pem)
     elb.modify_trust_store(
         TrustStoreArn=store,
         CaCertificatesBundleS3Bucket="trust",

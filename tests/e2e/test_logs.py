@@ -5,14 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from tests.support.command import ALBATROSS, Server, make_function, place, serving, until
+from tests.support.command import ALBATROSS, Server, make_function, until
+from tests.support.stack import Stack
 
 FUNCTION = """
 import json, logging, os, sys, time
@@ -42,10 +42,9 @@ GROUP = "/aws/lambda/talks"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with place() as where, serving(where) as server:
-        make_function(server, "talks", FUNCTION, Timeout=1)
-        yield server
+def server(traffic: Stack) -> Server:
+    make_function(traffic.server, "talks", FUNCTION, Timeout=1)
+    return traffic.server
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from tests.support.command import (
     zipped,
 )
 from tests.support.server import client
+from tests.support.stack import Stack
 
 ACCOUNT = "123456789012"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
@@ -70,17 +71,15 @@ def post(url: str, document: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def far() -> Iterator[Server]:
-    with place() as where, serving(where) as server:
-        make_function(server, "fn", SOURCE)
-        server.client("lambda").publish_version(FunctionName="fn")
-        server.client("lambda").create_alias(FunctionName="fn", Name="live", FunctionVersion="1")
-        make_function(server, "both", SOURCE)
-        make_function(server, "throttled", SOURCE)
-        server.client("lambda").put_function_concurrency(
-            FunctionName="throttled", ReservedConcurrentExecutions=0
-        )
-        yield server
+def far(traffic: Stack) -> Server:
+    server, functions = traffic.server, traffic.functions
+    make_function(server, "fn", SOURCE)
+    functions.publish_version(FunctionName="fn")
+    functions.create_alias(FunctionName="fn", Name="live", FunctionVersion="1")
+    make_function(server, "both", SOURCE)
+    make_function(server, "throttled", SOURCE)
+    functions.put_function_concurrency(FunctionName="throttled", ReservedConcurrentExecutions=0)
+    return server
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +168,8 @@ def test_a_function_that_fails_elsewhere_is_a_502(fronts: Fronts) -> None:
 
 
 def test_calls_are_signed_with_the_profile_named(fronts: Fronts, guarded: Server) -> None:
-    functions = client("lambda", guarded.url, access_key="AKIAELSEWHERE")
-    functions._request_signer._credentials.secret_key = "very-secret"
+    keys = {"access_key": "AKIAELSEWHERE", "secret_key": "very-secret"}
+    functions = client("lambda", guarded.url, **keys)
     functions.create_function(
         FunctionName="guarded-fn",
         Runtime="python3.11",

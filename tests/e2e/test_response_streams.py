@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.command import Server, free_port, place, serving
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None and not os.environ.get("CI"), reason="node is not on the PATH"
@@ -102,16 +103,31 @@ class Site:
         return connection.getresponse()
 
 
-@pytest.fixture(scope="module", params=["channel", "http"])
-def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def channel(traffic: Stack) -> Iterator[Site]:
+    yield from _site(traffic.server)
+
+
+@pytest.fixture(scope="module")
+def http_() -> Iterator[Site]:
     with place() as where:
         where.variables["ALBATROSS_FUNCTION_URL_PORT"] = str(free_port())
-        where.variables["ALBATROSS_RUNTIME_TRANSPORT"] = request.param
+        where.variables["ALBATROSS_RUNTIME_TRANSPORT"] = "http"
         with serving(where) as server:
-            site = Site(server, dict(_functions(server)))
-            yield site
-            for connection in site.connections:
-                connection.close()
+            yield from _site(server)
+
+
+def _site(server: Server) -> Iterator[Site]:
+    site = Site(server, dict(_functions(server)))
+    yield site
+    for connection in site.connections:
+        connection.close()
+
+
+@pytest.fixture(params=[pytest.param("channel"), pytest.param("http_", id="http")])
+def site(request: pytest.FixtureRequest) -> Site:
+    site: Site = request.getfixturevalue(request.param)
+    return site
 
 
 def _functions(server: Server) -> Iterator[tuple[str, str]]:
@@ -122,7 +138,7 @@ def _functions(server: Server) -> Iterator[tuple[str, str]]:
         ("custom", "provided.al2023", "bootstrap", CUSTOM),
     ):
         api.create_function(
-            FunctionName=name,
+            FunctionName=f"streams-{name}",
             Runtime=runtime,
             Handler="app.handler",
             Role="arn:aws:iam::123456789012:role/any",
@@ -134,14 +150,14 @@ def _functions(server: Server) -> Iterator[tuple[str, str]]:
             ("InvokeFunction", {"InvokedViaFunctionUrl": True}),
         ):
             api.add_permission(
-                FunctionName=name,
+                FunctionName=f"streams-{name}",
                 StatementId=action,
                 Action=f"lambda:{action}",
                 Principal="*",
                 **more,
             )
         made = api.create_function_url_config(
-            FunctionName=name, AuthType="NONE", InvokeMode="RESPONSE_STREAM"
+            FunctionName=f"streams-{name}", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
         )
         assert made["InvokeMode"] == "RESPONSE_STREAM"
         yield name, made["FunctionUrl"]
@@ -224,25 +240,25 @@ def test_what_is_returned_instead_of_streamed_is_the_body(site: Site) -> None:
 
 def test_who_wants_the_whole_result_gets_it_whole(site: Site) -> None:
     api = site.server.client("lambda")
-    invoked = api.invoke(FunctionName="node", Payload=b'{"rawPath": "/x"}')
+    invoked = api.invoke(FunctionName="streams-node", Payload=b'{"rawPath": "/x"}')
     assert invoked["Payload"].read() == b'first,{"second":true}'
-    late = api.invoke(FunctionName="node", Payload=b'{"rawPath": "/late"}')
+    late = api.invoke(FunctionName="streams-node", Payload=b'{"rawPath": "/late"}')
     assert late["FunctionError"] == "Unhandled"
     assert json.load(late["Payload"])["errorType"] == "RangeError"
-    large = api.invoke(FunctionName="node", Payload=b'{"rawPath": "/large"}')
+    large = api.invoke(FunctionName="streams-node", Payload=b'{"rawPath": "/large"}')
     assert json.load(large["Payload"])["errorType"] == "Function.ResponseSizeTooLarge"
-    api.update_function_url_config(FunctionName="node", InvokeMode="BUFFERED")
+    api.update_function_url_config(FunctionName="streams-node", InvokeMode="BUFFERED")
     try:
         answer = site.request("node", "/metadata")
         assert (answer.status, answer.read()) == (201, b'first,{"second":true}')
         assert answer.headers["content-length"] == "21"
     finally:
-        api.update_function_url_config(FunctionName="node", InvokeMode="RESPONSE_STREAM")
+        api.update_function_url_config(FunctionName="streams-node", InvokeMode="RESPONSE_STREAM")
 
 
 def _stream(site: Site, payload: dict[str, object], name: str = "node", **more: str) -> Any:
     return site.server.client("lambda").invoke_with_response_stream(
-        FunctionName=name, Payload=json.dumps(payload), **more
+        FunctionName=f"streams-{name}", Payload=json.dumps(payload), **more
     )
 
 
@@ -298,10 +314,10 @@ def test_the_api_refuses_a_stream_as_it_refuses_an_invocation(site: Site) -> Non
     api = site.server.client("lambda")
     with pytest.raises(api.exceptions.ResourceNotFoundException):
         _stream(site, {}, "nobody")
-    api.put_function_concurrency(FunctionName="plain", ReservedConcurrentExecutions=0)
+    api.put_function_concurrency(FunctionName="streams-plain", ReservedConcurrentExecutions=0)
     with pytest.raises(api.exceptions.TooManyRequestsException):
         _stream(site, {}, "plain")
-    api.delete_function_concurrency(FunctionName="plain")
+    api.delete_function_concurrency(FunctionName="streams-plain")
 
 
 def test_the_api_says_that_a_stream_has_lost_its_host(site: Site) -> None:
@@ -313,4 +329,5 @@ def test_the_api_says_that_a_stream_has_lost_its_host(site: Site) -> None:
         os.kill(site.server.pids()["host"], signal.SIGKILL)
         *_, last = events
         waiting.close()
+    site.server.until_ready()
     assert last["InvokeComplete"]["ErrorCode"] == "ServiceException"

@@ -5,30 +5,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.command import free_port, place, serving
+from tests.support.command import Server, free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def run_walkthrough(example: str, *, seconds: float) -> str:
-    """Return what the script of an example prints, run against a server of its own.
+def run_walkthrough(server: Server, example: str, *, seconds: float) -> str:
+    """Return what the script of an example prints.
 
     It has the real `aws`, `albatross` and curl, and a port for its listener.
     """
-    with place() as where, serving(where) as server:
-        done = subprocess.run(
-            ["bash", str(EXAMPLES / example / "walkthrough.sh")],
-            env={
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "HOME": str(where.folder),
-                "TMPDIR": str(where.folder),
-                "AWS_ENDPOINT_URL": server.url,
-                "PORT": str(free_port()),
-            },
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+    folder = str(server.place.folder)
+    done = subprocess.run(
+        ["bash", str(EXAMPLES / example / "walkthrough.sh")],
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": folder,
+            "TMPDIR": folder,
+            "AWS_ENDPOINT_URL": server.url,
+            "PORT": str(free_port()),
+        },
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -97,7 +97,13 @@ def serve(
 
 
 def client(
-    service: str, url: str, *, region: str = REGION, access_key: str = "test", **config: Any
+    service: str,
+    url: str,
+    *,
+    region: str = REGION,
+    access_key: str = "test",
+    secret_key: str = "test",
+    **config: Any,
 ) -> Any:
     """Return a boto3 client of the server at `url` that makes one attempt a call.
 
@@ -108,6 +114,6 @@ def client(
         endpoint_url=url,
         region_name=region,
         aws_access_key_id=access_key,
-        aws_secret_access_key="test",
+        aws_secret_access_key=secret_key,
         config=Config(retries={"total_max_attempts": 1}, **config),
     )

@@ -249,13 +249,14 @@ class Stack:
         *,
         port: int = 80,
         certificate: str | None = None,
+        multi_value: bool = False,
         **attributes: str,
     ) -> Front:
         """Make a load balancer whose listener performs `action`, or forwards to a new group.
 
-        With the ARN of a `certificate` it is an HTTPS listener.
+        With the ARN of a `certificate` it is an HTTPS listener. `multi_value`: that of the group.
         """
-        action = action or forward(self.group())
+        action = action or forward(self.group(multi_value=multi_value))
         balancer = make_balancer(self.server, self.name())
         listener = self.elb.create_listener(
             LoadBalancerArn=balancer,
