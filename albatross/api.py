@@ -22,7 +22,6 @@ from albatross import (
 )
 from albatross.aws.access_keys import KeyFile
 from albatross.aws.app import App
-from albatross.aws.verify import Verifier
 from albatross.config import Config
 from albatross.lambda_.function_urls import FunctionUrls
 from albatross.model import leniency
@@ -44,7 +43,11 @@ OPEN_PATHS = frozenset(
 
 def app(parts: Parts) -> App:
     """Return the application that uvicorn serves."""
-    config = parts.config
+    config, verifier = parts.config, None
+    if config.auth:
+        from albatross.aws.verify import Verifier  # time: most servers verify nothing
+
+        verifier = Verifier(KeyFile(config.auth).keys)
     return App(
         operations(parts),
         parts.store,
@@ -54,7 +57,7 @@ def app(parts: Parts) -> App:
         extra_routes=_own_routes(parts),
         is_loopback=config.is_loopback,
         lenient=leniency.allowed(strict=config.strict, kept=config.lenient),
-        verifier=Verifier(KeyFile(config.auth).keys) if config.auth else None,
+        verifier=verifier,
         open_paths=OPEN_PATHS,
     )
 

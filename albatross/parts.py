@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from albatross import function_code, lambda_check, logs, run, trust_material
+from albatross import function_code, lambda_check, logs, trust_material
 from albatross.aws.http import own_url
 from albatross.balance import Balance, CountsByAddress
 from albatross.config import Config
@@ -91,6 +91,8 @@ async def assemble(config: Config, run_dir: Path, xds: XdsServer) -> Parts:
         keys.cookie_key(),
     )
     if config.run is not None:
+        from albatross import run  # time: the API's operations, which come later else
+
         spec, scope = config.run, Scope(config.account, config.region)
         await store.write(scope, lambda tx: run.create(tx, spec))
     return Parts(

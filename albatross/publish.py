@@ -79,6 +79,7 @@ class Publisher:
         self._held: set[tuple[str, int]] = set()  # open in the proxy
         self._held_of: Mapping[str, Binding] | None = None  # the bindings that are all open
         self._wake = asyncio.Event()
+        self._sent = asyncio.Event()  # the proxy has been sent something
         self._memo = Memo()
         self._host_has: View | None = None  # by what the host works
         self._host_view: tuple[Snapshot, View] | None = None  # the last one made, and of what
@@ -107,6 +108,12 @@ class Publisher:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._config.publish_wait_s):
                 await self._reach(wanted)
+
+    async def wait_sent(self, timeout_s: float) -> None:
+        """Wait until the first publication is on its way to the proxy."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._sent.wait()
 
     async def _reach(self, revision: int) -> None:
         while self.in_effect < revision:
@@ -281,6 +288,7 @@ class Publisher:
             function_urls=self._url_socket(snapshot),
         )
         self._xds.publish(resources, snapshot.revision)
+        self._sent.set()
         if not await self._xds.wait_applied(snapshot.revision, APPLY_S):
             log.warning("the proxy has not answered revision %d yet", snapshot.revision)
         refused = self._xds.nacks.get("Listener", "")

@@ -6,14 +6,9 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
-import uvicorn
-
-from albatross import api, hosts_file, ports
-from albatross.aws.app import App
-from albatross.aws.connection import Connection
+from albatross import hosts_file, ports
 from albatross.config import EXIT_CANNOT_BOOT, Config
 from albatross.host.client import HostClient
 from albatross.model.errors import AwsError
@@ -28,20 +23,13 @@ from albatross.xds.server import XdsServer
 
 COLLECT_S = 60.0  # how often to look for packages out of use
 START_S = 30.0  # longer than any start takes
+SENT_S = 0.1  # how long the API waits for the first publication: without a host there is none
 DRAIN_SAID_S = 0.5  # a drain that takes longer is told of
 LOOPBACK = "127.0.0.1"  # where debuggers listen
 DEBUGGER_LOOK_S = 0.1  # how often to look whether one does
 READY_LOOK_S = 0.01  # how often to look whether everything has started
 
 log = logging.getLogger("albatross")
-
-
-class Api(uvicorn.Server):
-    """uvicorn without its signal handlers: what a signal means is decided here."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def run(
@@ -64,7 +52,6 @@ async def run(
 async def _serve(parts: Parts, api_socket: socket.socket, terminal: Terminal | None) -> None:
     """Serve until SIGTERM, then drain."""
     config, run_dir = parts.config, parts.run_dir
-    server = _server(api.app(parts))
     stopped = _on_signal()
     async with asyncio.TaskGroup() as group:
         background = [
@@ -73,11 +60,15 @@ async def _serve(parts: Parts, api_socket: socket.socket, terminal: Terminal | N
             *(group.create_task(one.run()) for one in (parts.draining, parts.events)),
             group.create_task(parts.log_groups.run()),
             group.create_task(_collect(parts.store)),
-            group.create_task(_announce(config, parts.publisher, terminal)),
         ]
         if terminal is not None:
             background.append(group.create_task(_show(parts.host, terminal)))
+        await parts.publisher.wait_sent(SENT_S)
+        from albatross.api_server import server_of  # meanwhile the proxy takes what it was sent
+
+        server = server_of(parts)
         serving = group.create_task(server.serve(sockets=[api_socket]))
+        background.append(group.create_task(_announce(config, parts.publisher, terminal)))
         await stopped.wait()
         await _drain(run_dir, config.grace_s, terminal)
         server.should_exit = True
@@ -89,22 +80,6 @@ async def _serve(parts: Parts, api_socket: socket.socket, terminal: Terminal | N
     await parts.events.queue.close()
     parts.log_groups.close()
     await parts.store.close()
-
-
-def _server(app: App) -> Api:
-    return Api(
-        uvicorn.Config(
-            app,
-            http=Connection,
-            ws="none",
-            loop="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-    )
 
 
 def _forget_names(config: Config) -> None:

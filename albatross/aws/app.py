@@ -24,13 +24,13 @@ from albatross.aws.http import ANSWER_HEADERS, HOST, REQUEST_ID, TRACE_ID, Reque
 from albatross.aws.protocol import Call
 from albatross.aws.service import Service, service
 from albatross.aws.signature import Caller, caller, service_of
-from albatross.aws.verify import Verifier
 from albatross.model.arn import Scope
 from albatross.model.errors import AccessDenied, AwsError, NotImplementedHere
 from albatross.model.leniency import Leniency
 from albatross.model.operation import AsyncOperation, Operation
 
 if TYPE_CHECKING:
+    from albatross.aws.verify import Verifier
     from albatross.store.store import Store
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -78,7 +78,7 @@ class App:
         extra_routes: Mapping[tuple[str, str], Handler],
         is_loopback: bool = True,
         lenient: Collection[Leniency] = frozenset(Leniency),
-        verifier: Verifier | None = None,
+        verifier: "Verifier | None" = None,
         open_paths: frozenset[str] = frozenset(),
     ) -> None:
         # Who must sign may come by any name: a page that rebinds a name has no key.
@@ -163,7 +163,7 @@ class App:
         return by, request
 
     async def _authenticate(
-        self, verifier: Verifier, request: Request, receive: Receive
+        self, verifier: "Verifier", request: Request, receive: Receive
     ) -> tuple[Caller, Request]:
         """Return as _identify, once the signature is verified. Raises AwsError, _NotAccepted."""
         named = service_of(request)
@@ -180,7 +180,7 @@ class App:
             raise _NotAccepted(refused, target) from None
 
     async def _verified(
-        self, verifier: Verifier, request: Request, expected: str | None
+        self, verifier: "Verifier", request: Request, expected: str | None
     ) -> tuple[Caller, Request]:
         if len(request.body) > INLINE_BYTES_MAX:
             return await asyncio.to_thread(verifier.verify, request, self._default_scope, expected)
@@ -253,7 +253,7 @@ class App:
 
 
 async def _recognised(
-    verifier: Verifier, request: Request, expected: str | None, receive: Receive
+    verifier: "Verifier", request: Request, expected: str | None, receive: Receive
 ) -> None:
     """Check the head of a request before its body takes memory. Raises Refused."""
     try:
