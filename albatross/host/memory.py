@@ -26,6 +26,7 @@ _PEAK_EVERY_S, _PEAK_AFTER_S = 1.0, 0.005  # after a shorter invocation it is no
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _PROCESSES_MAX = 64  # of an environment that are looked at: it takes time
 _TREE_EVERY = 5  # looks; in between, only the first process is measured
+_STARTER_KB_MAX = 5 * 1024
 _STATUS_BYTES_MAX = 8 * 1024  # of /proc/PID/status; it has about 1.5 KB
 
 
@@ -106,7 +107,17 @@ def tree(pid: int) -> list[int]:
 
 
 def peak_mb(pid: int) -> int:
-    """Return the most resident memory that a process has had, 0 where it cannot be known."""
+    """Return the most resident memory that a process has had, 0 where it cannot be known.
+
+    A small one, such as a shell or bubblewrap, has started what counts: then it is all together.
+    """
+    peak = _peak_kb(pid)
+    if peak <= _STARTER_KB_MAX:
+        peak = sum(map(_peak_kb, tree(pid)))
+    return peak // 1024
+
+
+def _peak_kb(pid: int) -> int:
     try:
         descriptor = os.open(f"/proc/{pid}/status", os.O_RDONLY)  # open() takes twice as long
         try:
@@ -116,7 +127,7 @@ def peak_mb(pid: int) -> int:
     except OSError:
         return 0
     _, _, peak = status.partition(b"\nVmHWM:")
-    return int(peak.split(maxsplit=1)[0]) // 1024 if peak else 0
+    return int(peak.split(maxsplit=1)[0]) if peak else 0
 
 
 def resident_kb(pids: Iterable[int]) -> int:

@@ -7,6 +7,7 @@ invocations say so.
 """
 
 import errno
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,12 +160,12 @@ def _node_flags(path: str, function: Function) -> list[str]:
 
 
 def _provided(task_root: Path, opt: Path | None) -> Runtime:
-    for root in (task_root, opt):
-        if root is None:
+    for root, seen in ((task_root, mounts.TASK_ROOT), (opt, layers.OPT)):
+        if root is None or not (bootstrap := root / "bootstrap").is_file():
             continue
-        bootstrap = root / "bootstrap"
-        if bootstrap.is_file():
-            return Runtime((str(bootstrap),))
+        if not os.access(bootstrap, os.X_OK):
+            raise Unavailable(f"fork/exec {seen}/bootstrap: {_FORK_ERRORS[errno.EACCES]}")
+        return Runtime((str(bootstrap),))
     raise Unavailable("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
 
 

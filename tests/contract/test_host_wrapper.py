@@ -69,6 +69,14 @@ def test_it_may_start_another_program_that_speaks_the_runtime_api(traffic: Stack
         assert run(traffic, arn, f"result = {number}").result == number
 
 
+def test_it_may_stay_and_the_memory_of_the_runtime_counts(traffic: Stack) -> None:
+    arn = wrapped(traffic, '#!/bin/sh\n"$@"\nexit $?')
+    invoked = run(traffic, arn, "time.sleep(0.02)")
+    assert int(invoked.report["Max Memory Used"].removesuffix(" MB")) > 5
+    failure = run(traffic, arn, "os._exit(3)").failure
+    assert failure["errorMessage"].endswith("exit status 3")
+
+
 def test_it_is_in_the_package_as_well_and_not_for_provided(traffic: Stack) -> None:
     code = {"ZipFile": executable(BOOTSTRAP)}
     variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bootstrap"}
