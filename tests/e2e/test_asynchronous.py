@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +22,7 @@ from botocore.exceptions import ClientError
 from albatross.asynchronous.event import Event, Letter
 from albatross.asynchronous.letters import PAGE_LETTERS_MAX
 from albatross.asynchronous.queue import EventQueue
+from tests.support.aws_command import aws
 from tests.support.command import (
     Place,
     Server,
@@ -34,7 +34,6 @@ from tests.support.command import (
     until,
 )
 
-AWS = Path(sys.executable).with_name("aws")
 ACCOUNT = "123456789012"
 # Tells by datagrams what it was invoked with, then does as it is told.
 SOURCE = """
@@ -291,22 +290,11 @@ def test_throttled_events_wait_for_their_turn(api, function, notes):
 
 
 def test_the_aws_command_sends_events(server, function, notes, tmp_path):
-    command = [str(AWS), "lambda", "invoke", "--function-name", function]
-    command += ["--invocation-type", "Event", "--cli-binary-format", "raw-in-base64-out"]
-    command += ["--payload", '{"n": 4}', "--endpoint-url", server.url, str(tmp_path / "out")]
-    environment = {
-        **os.environ,
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    if "Unknown options" in done.stderr:  # version 1 of the command takes text as it is
-        command = [
-            word for word in command if word not in ("--cli-binary-format", "raw-in-base64-out")
-        ]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert json.loads(done.stdout)["StatusCode"] == 202, done.stderr
+    command = ["lambda", "invoke", "--function-name", function, "--invocation-type", "Event"]
+    command += ["--payload", '{"n": 4}', str(tmp_path / "out")]
+    status, out, err = aws(*command, url=server.url)
+    assert status == 0, err
+    assert json.loads(out)["StatusCode"] == 202
     assert notes.until(function)[0]["event"] == {"n": 4}
 
 

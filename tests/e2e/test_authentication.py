@@ -2,20 +2,18 @@
 
 import json
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.support.aws_command import aws
 from tests.support.command import Server, get, place, serving, zipped
 
-AWS = Path(sys.executable).with_name("aws")
 ALICE = ("AKIAALICE", "secret/+of=alice", None)
 CAROL = ("ASIACAROL", "of-carol", "token-of-carol")
 FILE = """
@@ -168,18 +166,11 @@ def test_a_presigned_url_works_without_a_key(server):
 )
 def test_the_aws_command_reads_the_same_file(server, command):
     """Key, Region and endpoint are all in the profile."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    keys = str(server.place.folder / "keys")
-    environment = {**kept, "AWS_SHARED_CREDENTIALS_FILE": keys, "AWS_CONFIG_FILE": "/dev/null"}
-    done = subprocess.run(
-        [AWS, *command.split(), "--profile", "alice", "--output", "json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
+    keys = {"AWS_SHARED_CREDENTIALS_FILE": str(server.place.folder / "keys")}
+    arguments = [*command.split(), "--profile", "alice", "--output", "json"]
+    status, out, err = aws(*arguments, **keys)
+    assert status == 0, err
+    assert json.loads(out)
 
 
 @pytest.mark.parametrize(

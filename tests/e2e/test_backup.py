@@ -1,6 +1,7 @@
 """`albatross backup`, `albatross restore` and `--database`, as a user runs them."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,14 @@ def postgres() -> Iterator[Postgresql]:
 
 
 @pytest.fixture(scope="module")
+def other(postgres: Postgresql) -> Iterator[tuple[Server, str]]:
+    """A server with PostgreSQL, and its database."""
+    url = postgres.schema()
+    with place() as where, serving(where, "--database", url) as found:
+        yield found, url
+
+
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with place() as where, serving(where) as found:
         yield found
@@ -44,7 +53,7 @@ def listen(server: Server, name: str, body: str) -> int:
     return port
 
 
-def test_everything_moves_from_sqlite_to_a_server_with_postgresql(server, postgres, tmp_path):
+def test_everything_moves_from_sqlite_to_a_server_with_postgresql(server, other, tmp_path):
     port = serve_function(server, "moves")
     file = tmp_path / "backup.tar"
     made = call(server, "backup", str(file))
@@ -56,12 +65,12 @@ def test_everything_moves_from_sqlite_to_a_server_with_postgresql(server, postgr
         ][0]["LoadBalancerArn"]
     )
     assert get(port) == (0, "")
-    with place() as where, serving(where, "--database", postgres.schema()) as other:
-        restored = call(other, "restore", str(file))
-        assert (restored.returncode, restored.stderr) == (0, "")
-        assert get(port, "/there") == (200, "hello /there")
-        assert not (where.data / "state.db").exists()
-        assert call(other, "backup", str(tmp_path / "again.tar")).returncode == 0
+    there, _ = other
+    restored = call(there, "restore", str(file))
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert get(port, "/there") == (200, "hello /there")
+    assert not (there.place.data / "state.db").exists()
+    assert call(there, "backup", str(tmp_path / "again.tar")).returncode == 0
 
 
 def test_traffic_follows_a_restore_at_once(server, tmp_path):
@@ -130,12 +139,11 @@ def refused(where: Path, *arguments: str) -> str:
     return done.stderr
 
 
-def test_a_second_server_on_one_database_is_refused(postgres, tmp_path):
-    url = postgres.schema()
-    with place() as where, serving(where, "--database", url):
-        said = refused(tmp_path, "--database", url)
-        assert "in use by another server (albatross " in said
-        assert str(where.data) in said
+def test_a_second_server_on_one_database_is_refused(other, tmp_path):
+    first, url = other
+    said = refused(tmp_path, "--database", url)
+    assert "in use by another server (albatross " in said
+    assert str(first.place.data) in said
 
 
 def test_a_database_that_is_not_there_is_said(tmp_path):
@@ -144,11 +152,12 @@ def test_a_database_that_is_not_there_is_said(tmp_path):
     assert "secret" not in said
 
 
-def test_a_data_directory_of_another_database_or_a_newer_version_is_refused(postgres):
-    with place() as where:
-        with serving(where):
-            pass
-        said = refused(where.data, "--database", postgres.schema())
-        assert "belongs to another database" in said
-        (where.data / FILE).write_text(json.dumps({"version": VERSION + 1}))
-        assert "written by a newer Albatross" in refused(where.data)
+def test_a_data_directory_of_another_database_or_a_newer_version_is_refused(
+    server, postgres, tmp_path
+):
+    """Of a copy of the directory, which no server uses."""
+    copy = shutil.copytree(server.place.data, tmp_path / "data")
+    said = refused(copy, "--database", postgres.schema())
+    assert "belongs to another database" in said
+    (copy / FILE).write_text(json.dumps({"version": VERSION + 1}))
+    assert "written by a newer Albatross" in refused(copy)

@@ -1,7 +1,5 @@
 """Certificates with the whole server: the commands and the files."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +8,8 @@ import pytest
 from cryptography import x509
 
 from tests.support import command
-from tests.support.command import REGION, Server
+from tests.support.aws_command import aws
+from tests.support.command import Server
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +42,8 @@ def test_what_certificates_need_is_loaded_at_the_first_one(new):
 
 def test_the_aws_command_waits_for_a_requested_certificate(server):
     arn = server.client("acm").request_certificate(DomainName="www.example.com")["CertificateArn"]
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    wait = [sys.executable, "-m", "awscli", "acm", "wait", "certificate-validated"]
-    place = ["--endpoint-url", server.url, "--region", REGION, "--certificate-arn", arn]
-    subprocess.run([*wait, *place], env={**os.environ, **keys}, check=True, timeout=15)
+    wait = ("acm", "wait", "certificate-validated", "--certificate-arn", arn)
+    assert aws(*wait, url=server.url)[0] == 0
 
 
 def test_the_root_is_shown_exported_and_is_what_signs(server, tmp_path):

@@ -1,8 +1,6 @@
 """Code and layers through the real server: from archives, from S3, from a directory."""
 
 import json
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.aws_command import aws
 from tests.support.command import Server, make_function, place, serving, zipped
 from tests.support.objects import Objects
 from tests.support.stack import Stack, forward
@@ -44,11 +43,9 @@ def publish(server: Server, name: str, **content: Any) -> str:
 
 def cli(server: Server, *arguments: str) -> Any:
     """Run a command of the AWS CLI and return what it prints."""
-    command = [sys.executable, "-m", "awscli", "--endpoint-url", server.url, "lambda", *arguments]
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    environment = server.place.environment() | keys | {"AWS_DEFAULT_REGION": "us-east-1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout) if done.stdout else None
+    status, out, err = aws("lambda", *arguments, url=server.url)
+    assert status == 0, err
+    return json.loads(out) if out else None
 
 
 def test_layers_reach_requests_and_a_change_of_them_the_next_one(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import sys
 import threading
 import urllib.request
@@ -150,9 +151,8 @@ def event(inspector: Any, name: str) -> Any:
 
 def test_a_port_in_use_and_a_runtime_without_a_debugger_are_refused(where):
     (where.folder / "code" / "app.py").write_text(PYTHON)
-    with running(where, "code/app.py") as command:
-        until(lambda: get(command.port)[0] == 200)
-        used = where.call("run", "code/app.py", "--debug", str(command.port))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        used = where.call("run", "code/app.py", "--debug", str(other.getsockname()[1]))
     assert (used.returncode, "--debug: Port" in used.stderr) == (1, True)
     bootstrap = where.folder / "code" / "bootstrap"
     bootstrap.write_text(f"#!{sys.executable}\n")

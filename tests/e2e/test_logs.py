@@ -11,7 +11,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.support.command import ALBATROSS, Server, make_function, until
+from tests.support.aws_command import aws
+from tests.support.command import Server, make_function, until
 from tests.support.stack import Stack
 
 FUNCTION = """
@@ -77,17 +78,6 @@ def messages(logs: Any, stream: str, needed: str, group: str = GROUP) -> list[st
 
 def command(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
     return server.place.call(*arguments, "--endpoint", server.url)
-
-
-def aws_environment(server: Server) -> dict[str, str]:
-    return {
-        **os.environ,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_PAGER": "",
-    }
 
 
 def test_lines_and_records_are_events_between_those_of_lambda(server, logs) -> None:
@@ -193,18 +183,13 @@ def test_a_flood_is_kept_whole_and_in_order(server, logs) -> None:
 
 def test_the_aws_command_reads_them(server) -> None:
     invoke(server, n=77)
-    aws = ["aws", "logs", "filter-log-events", "--log-group-name", GROUP]
-    executable = os.path.join(os.path.dirname(ALBATROSS[0]), "aws")
+    read = ["logs", "filter-log-events", "--log-group-name", GROUP]
+    read += ["--filter-pattern", '"hello 77"', "--query", "events[].message"]
 
     def found() -> list[str]:
-        done = subprocess.run(
-            [executable, *aws[1:], "--filter-pattern", '"hello 77"', "--query", "events[].message"],
-            env=aws_environment(server),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(done.stdout)
+        status, out, err = aws(*read, url=server.url)
+        assert status == 0, err
+        return json.loads(out)
 
     assert until(found) == ["hello 77\n"]
 

@@ -1,74 +1,55 @@
-"""The published walk-through, command by command, with the real `aws` CLI and curl."""
+"""The published walk-through, command by command, with the `aws` CLI and curl."""
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.command import Server, place, serving
+from tests.support.aws_command import aws
+from tests.support.command import Server
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.timeout(90)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "url-shortener"
 LONG_URL = "https://example.com/very/long/path"
-FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:url-shortener"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    # An address of the test's own, so that port 80 is free whatever else this machine serves.
-    network = f"127.{secrets.randbelow(200) + 10}.{secrets.randbelow(256)}.0/24"
-    flags = ["--addresses", network] if sys.platform == "linux" else []
-    with place() as where, serving(where, *flags) as server:
-        yield server
 
 
 class Shell:
     """Runs the commands with nothing but AWS_ENDPOINT_URL and some credentials set."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, account: str) -> None:
         self.server = server
-        self.environment = {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(server.place.folder),
-            "AWS_ENDPOINT_URL": server.url,
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_PAGER": "",
-        }
+        self.account = account
 
     def aws(self, *arguments: str, fails: bool = False) -> dict[str, object]:
-        done = subprocess.run(
-            [sys.executable, "-m", "awscli", *arguments],
-            env=self.environment,
-            cwd=self.server.place.folder,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
+        status, out, err = aws(
+            *arguments,
+            url=self.server.url,
+            folder=self.server.place.folder,
+            AWS_ACCESS_KEY_ID=self.account,
+            HOME=str(self.server.place.folder),
         )
         if fails:
-            assert done.returncode != 0
-            return {"error": done.stderr}
-        assert done.returncode == 0, done.stderr
-        document: dict[str, object] = json.loads(done.stdout) if done.stdout.strip() else {}
+            assert status != 0
+            return {"error": err}
+        assert status == 0, err
+        document: dict[str, object] = json.loads(out) if out.strip() else {}
         return document
 
     def curl(self, *arguments: str) -> tuple[int, dict[str, str], str]:
         """Return status, headers and body. The URL is the last argument."""
         *options, url = arguments
         # Without the right to bind port 80 the server has taken another one, and says which.
-        balancer = self.server.status()["load_balancers"][0]
+        name = urlsplit(url).hostname
+        (balancer,) = [b for b in self.server.status()["load_balancers"] if b["dns_name"] == name]
         place = f"{balancer['address']}:{balancer['listeners'][0]['real_port']}"
-        connect = f"{urlsplit(url).hostname}:80:{place}"
+        connect = f"{name}:80:{place}"
         done = subprocess.run(
             ["curl", "-sS", "-i", "--connect-to", connect, *options, url],
             capture_output=True,
@@ -92,13 +73,14 @@ class Shell:
     ],
 )
 def test_the_walk_through_works_as_printed(
-    server: Server, runtime: str, handler: str, source: str
+    traffic: Stack, account: str, runtime: str, handler: str, source: str
 ) -> None:
     if runtime.startswith("nodejs") and not shutil.which("node") and not os.environ.get("CI"):
         pytest.skip("Node.js is not installed")
-    shell = Shell(server)
+    shell = Shell(traffic.server, account)
     aws = shell.aws
-    archive = server.place.folder / "function.zip"
+    function_arn = f"arn:aws:lambda:us-east-1:{account}:function:url-shortener"
+    archive = traffic.server.place.folder / "function.zip"
     subprocess.run([sys.executable, "-m", "zipfile", "-c", archive, EXAMPLE / source], check=True)
 
     subnets = ["--subnets", "subnet-0a000001", "subnet-0a000002"]
@@ -107,7 +89,7 @@ def test_the_walk_through_works_as_printed(
     arn, name = balancer["LoadBalancerArn"], balancer["DNSName"]
     aws("elbv2", "wait", "load-balancer-available", "--load-balancer-arns", arn)
 
-    role = ["--role", "arn:aws:iam::123456789012:role/any", "--zip-file", "fileb://function.zip"]
+    role = ["--role", f"arn:aws:iam::{account}:role/any", "--zip-file", "fileb://function.zip"]
     options = ["--runtime", runtime, "--handler", handler, *role]
     aws("lambda", "create-function", "--function-name", "url-shortener", *options)
     aws("lambda", "wait", "function-active-v2", "--function-name", "url-shortener")
@@ -118,13 +100,13 @@ def test_the_walk_through_works_as_printed(
     second = aws(*create_group, "--name", "accounts")["TargetGroups"][0]["TargetGroupArn"]  # type: ignore[index]
 
     register = ["elbv2", "register-targets", "--target-group-arn", group]
-    refused = aws(*register, "--targets", f"Id={FUNCTION_ARN}", fails=True)
+    refused = aws(*register, "--targets", f"Id={function_arn}", fails=True)
     assert "AccessDenied" in str(refused["error"])
     permission = ["--action", "lambda:InvokeFunction", "--statement-id", "AllowALBInvocation"]
     principal = ["--principal", "elasticloadbalancing.amazonaws.com"]
     function = ["--function-name", "url-shortener"]
     aws("lambda", "add-permission", *function, *principal, *permission)
-    aws(*register, "--targets", f"Id={FUNCTION_ARN}")
+    aws(*register, "--targets", f"Id={function_arn}")
 
     listen = ["elbv2", "create-listener", "--load-balancer-arn", arn, "--protocol", "HTTP"]
     forward = f"Type=forward,TargetGroupArn={group}"
@@ -156,5 +138,5 @@ def test_the_walk_through_works_as_printed(
 
     health = aws("elbv2", "describe-target-health", "--target-group-arn", group)
     described = health["TargetHealthDescriptions"][0]  # type: ignore[index]
-    assert described["Target"]["Id"] == FUNCTION_ARN
+    assert described["Target"]["Id"] == function_arn
     assert described["TargetHealth"]["State"] == "unavailable"

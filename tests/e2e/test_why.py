@@ -53,7 +53,7 @@ def where() -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def command(where) -> Iterator[Running]:
-    flags = ("--json", "--debug-headers", "--timeout", "1")
+    flags = ("--json", "--debug-headers", "--timeout", "3")
     with running(where, "app.py", *flags) as command:
         until(command.events)
         yield command
@@ -104,7 +104,7 @@ def shown(command: Running, **wanted: Any) -> dict[str, Any]:
             "/slow",
             502,
             "LambdaUnhandled",
-            ["Task timed out after 1.00 seconds", "Timeout is 1 s", "--timeout SECONDS"],
+            ["Task timed out after 3.00 seconds", "Timeout is 3 s", "--timeout SECONDS"],
             id="a timeout with its limit and the remedy",
         ),
         pytest.param(

@@ -39,7 +39,7 @@ def log(where) -> Path:
 @pytest.fixture(scope="module")
 def server(where, log) -> Iterator[Server]:
     port = free_port()
-    flags = ("--port", str(port), "--data-dir", str(where.data))
+    flags = ("--port", str(port), "--data-dir", str(where.data), "--debug", f"seen={free_port()}")
     with log.open("w") as file:
         process = where.start("serve", *flags, "--log-level", "warning", stderr=file)
     server = Server(where, process, port)
@@ -107,24 +107,13 @@ def test_a_function_is_moved_to_a_directory_and_reloads_there(server, where):
     until(lambda: get(port) == (200, "hot two"))
 
 
-def test_a_function_of_a_server_can_be_debugged():
-    port = free_port()
-    with place() as where:
-        api = free_port()
-        flags = ("--port", str(api), "--data-dir", str(where.data), "--log-level", "error")
-        process = where.start("serve", *flags, "--debug", f"seen={port}")
-        server = Server(where, process, api)
-        try:
-            server.until_ready()
-            listener = serve_function(
-                server,
-                "seen",
-                "import sys\ndef handler(event, context):\n"
-                "    left_s = context.get_remaining_time_in_millis() / 1000\n"
-                "    found = 'debugpy' in sys.modules and left_s > 3600\n"
-                "    return {'statusCode': 200, 'body': str(found)}\n",
-                Timeout=1,
-            )
-            assert get(listener) == (200, "True")
-        finally:
-            server.stop()
+def test_a_function_of_a_server_can_be_debugged(server):
+    source = (
+        "import sys\ndef handler(event, context):\n"
+        "    left_s = context.get_remaining_time_in_millis() / 1000\n"
+        "    found = 'debugpy' in sys.modules and left_s > 3600\n"
+        "    return {'statusCode': 200, 'body': str(found)}\n"
+    )
+    for name, is_debugged in (("seen", True), ("unseen", False)):
+        port = serve_function(server, name, source, Timeout=1)
+        assert get(port) == (200, str(is_debugged))

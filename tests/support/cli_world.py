@@ -1,10 +1,5 @@
-"""The `aws` program in process, and the resources that the AWS CLI's examples speak of.
+"""The `aws` program, and the resources that the AWS CLI's examples speak of."""
 
-`awscli.clidriver` is what the program `aws` runs; in process a command takes 10 ms.
-"""
-
-import contextlib
-import io
 import json
 import re
 import shlex
@@ -16,6 +11,7 @@ from typing import Any
 import pytest
 from awscli.clidriver import create_clidriver
 
+from tests.support import aws_command
 from tests.support.cli_examples import Example
 from tests.support.command import zipped
 
@@ -43,14 +39,7 @@ class Program:
     def run(self, account: str, *arguments: str) -> tuple[int, str, str]:
         """Return exit status, output and error output of `aws ARGUMENTS`."""
         self._driver.session.set_credentials(account, "secret")
-        out, err = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                status = self._driver.main(list(arguments))
-            except SystemExit as end:
-                status = end.code
-        raw = out.detach().getvalue()  # type: ignore[attr-defined]
-        return status, raw.decode(), err.getvalue()
+        return aws_command.run(self._driver, arguments)
 
 
 class World:

@@ -30,6 +30,7 @@ class Running:
 
 @contextmanager
 def running(where: Place, *arguments: str) -> Iterator[Running]:
+    """Run it, and have it end at SIGTERM without an error and without a file of its own left."""
     port = free_port()
     output = where.folder / "output"
     with output.open("w") as file:
@@ -39,4 +40,5 @@ def running(where: Place, *arguments: str) -> Iterator[Running]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(15)
+        status = process.wait(15)
+    assert (status, where.run_directories()) == (0, [])
