@@ -38,7 +38,7 @@ def to_match(conditions: Iterable[Condition]) -> RouteMatch:
     for condition in conditions:
         match condition:
             case HostHeader():
-                match.headers.append(authority([condition]))
+                match.headers.extend(authorities((condition,)))
             case PathPattern():
                 _match_path(match, condition)
             case HttpHeader(header_name=name):
@@ -65,9 +65,9 @@ def _cost(header: HeaderMatcher) -> tuple[bool, bool]:
     return header.string_match.HasField("safe_regex"), header.name.startswith(":")
 
 
-def authority(hosts: Iterable[HostHeader]) -> HeaderMatcher:
-    """Return the matcher of requests for whose Host one of the conditions `hosts` holds."""
-    return _header(":authority", patterns.any_host(hosts))
+def authorities(hosts: tuple[HostHeader, ...]) -> list[HeaderMatcher]:
+    """Return matchers, one of which holds for requests whose Host one of `hosts` holds for."""
+    return [_header(":authority", expression) for expression in patterns.any_of_hosts(hosts)]
 
 
 def _header(name: str, regex: str) -> HeaderMatcher:

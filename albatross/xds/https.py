@@ -29,7 +29,7 @@ from albatross.model.certificate import ServerCertificate
 from albatross.model.listener import Listener as ModelListener
 from albatross.model.request_record import CERTIFICATE_END
 from albatross.model.trust_store import TrustStore
-from albatross.xds import names, sni, tls
+from albatross.xds import names, patterns, sni, tls
 from albatross.xds.client_certificates import removal_of_renamed
 from albatross.xds.listener import (
     connection_manager,
@@ -39,7 +39,6 @@ from albatross.xds.listener import (
 )
 from albatross.xds.local_reply import plain_http_routes
 from albatross.xds.packing import extension
-from albatross.xds.route import hosts_named
 from albatross.xds.tenant import Door, Tenant
 from albatross.xds.tls import Sealed, TrustFiles
 
@@ -140,8 +139,7 @@ class Socket:
         for name_them in (_dns_names, _hosts, self._certified_names):
             for tenant in secure:
                 then = own[tenant.listener.arn]
-                expression = "|".join(f"(?:{each})" for each in name_them(tenant))
-                if expression and then is not None:
+                for expression in name_them(tenant) if then is not None else ():
                     _add_step(found, expression, OnMatch(matcher=then))
         if oldest is not None:
             found.on_no_match.matcher.CopyFrom(oldest)
@@ -181,7 +179,9 @@ class Socket:
         return Matcher(on_no_match=last) if last is not None else None
 
     def _certified_names(self, tenant: Door) -> Iterable[str]:
-        return map(sni.expression, self.credentials.names_of(tenant.listener))
+        known = map(sni.expression, self.credentials.names_of(tenant.listener))
+        expression = "|".join(f"(?:{each})" for each in known)
+        return [expression] if expression else []
 
     def _chain(self, tenant: Door, certificate_arns: tuple[str, ...]) -> Matcher.OnMatch | None:
         """Return the way to the chain with these certificates, None where it cannot be served.
@@ -263,13 +263,12 @@ def chain_name(tenant: Door, certificate_arns: tuple[str, ...]) -> str:
     return f"{certificate_arns[0]}{CERTIFICATE_END}{sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _dns_names(tenant: Door) -> list[str]:
+def _dns_names(tenant: Door) -> Iterable[str]:
     return [sni.expression(tenant.balancer.dns_name)]
 
 
-def _hosts(tenant: Door) -> list[str]:
-    named = hosts_named(tenant)
-    return [] if named is None else [named.string_match.safe_regex.regex]
+def _hosts(tenant: Door) -> Iterable[str]:
+    return patterns.any_of_hosts(tenant.hosts) if tenant.hosts else ()
 
 
 _SERVER_NAME = Matcher.MatcherTree(input=extension("server-name", ServerNameInput())).input

@@ -2,11 +2,19 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+
+import re2  # type: ignore[import-untyped]
 
 from albatross.model.rule import HostHeader, HttpHeader, PathPattern, QueryParameter
 from albatross.xds import names
 
 _KEY_ENDS, _VALUE_ENDS = "=&", "&"
+# Envoy has 8 MB for an expression when compiled, and refuses the whole table for a larger one.
+_OPTIONS = re2.Options()
+_OPTIONS.max_mem = 6 * 1024 * 1024
+_OPTIONS.log_errors = False
+_CONDITIONS_SURE = 3  # so many fit whatever they are: the API refuses larger ones
 _WILD_OR_ESCAPED = re.compile(r"\\[*?]|.", re.DOTALL)
 
 
@@ -28,6 +36,24 @@ def any_host(conditions: Iterable[HostHeader]) -> str:
         choices += [wildcard(value, "[^:]") for value in condition.values]
         choices += [_found(expression) for expression in condition.regex_values]
     return f"(?i)(?:{'|'.join(choices)})(?::[0-9]*)?{names.ALL_RULES}?"
+
+
+@lru_cache(maxsize=64)
+def any_of_hosts(conditions: tuple[HostHeader, ...]) -> tuple[str, ...]:
+    """Return the expressions of `any_host` for parts of `conditions`, few that Envoy can take."""
+    expression = any_host(conditions)
+    if len(conditions) <= _CONDITIONS_SURE or _fits(expression):
+        return (expression,)
+    half = len(conditions) // 2
+    return (*any_of_hosts(conditions[:half]), *any_of_hosts(conditions[half:]))
+
+
+def _fits(expression: str) -> bool:
+    try:
+        re2.compile(expression, _OPTIONS)
+    except re2.error:
+        return False
+    return True
 
 
 def any_path(paths: PathPattern) -> str:

@@ -7,14 +7,13 @@ from types import MappingProxyType
 
 from envoy.config.route.v3.route_components_pb2 import (
     FilterConfig,
-    HeaderMatcher,
     Route,
     VirtualHost,
 )
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from albatross.model import attributes
-from albatross.model.rule import Action, Forward, Rule
+from albatross.model.rule import Action, Forward, HostHeader, Rule
 from albatross.xds import client_certificates, conditions, index, names, target_group, weights
 from albatross.xds.access_log import choice
 from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
@@ -22,7 +21,7 @@ from albatross.xds.entry import Entry
 from albatross.xds.memo import Memo
 from albatross.xds.packing import packed
 from albatross.xds.response_headers import set_response_headers
-from albatross.xds.tenant import Door, Tenant
+from albatross.xds.tenant import Tenant
 from albatross.xds.transforms import transform
 
 _CLIENT_ADDRESS = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
@@ -210,24 +209,26 @@ def _sees_bare_host(tenant: Tenant) -> bool:
     return any(one.regex_values for one in tenant.hosts)
 
 
-def hosts_named(tenant: Tenant | Door) -> HeaderMatcher | None:
-    """Return the matcher of the hosts that `tenant`'s rules name, None if they name none."""
-    hosts = tenant.hosts
-    return conditions.authority(hosts) if hosts else None
-
-
 def _for_hosts_named(tenant: Tenant, entries: list[Entry]) -> list[Entry]:
-    """Return `entries` for the hosts alone that `tenant`'s rules name, if they name any."""
-    named = hosts_named(tenant)
-    if named is None:
+    """Return `entries` for the hosts alone that `tenant`'s rules name, if they name any.
+
+    A rule on the host is for no other ones anyway.
+    """
+    if not tenant.hosts:
         return []
+    named = conditions.authorities(tenant.hosts)
     limited = []
     for entry in entries:
-        copy = Route()
-        copy.CopyFrom(entry.route)
-        if not weights.is_taken(copy):
-            copy.match.headers.append(named)
-        limited.append(replace(entry, route=copy, is_certain=False))
+        if weights.is_taken(entry.route) or any(
+            isinstance(c, HostHeader) for c in entry.conditions
+        ):
+            limited.append(replace(entry, is_certain=False))
+            continue
+        for one in named:
+            copy = Route()
+            copy.CopyFrom(entry.route)
+            copy.match.headers.append(one)
+            limited.append(replace(entry, route=copy, is_certain=False))
     return limited
 
 

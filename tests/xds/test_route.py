@@ -1,8 +1,10 @@
 """Which load balancer and which rule a request belongs to."""
 
 import pytest
+import re2  # type: ignore[import-untyped]
 
 from albatross.model.rule import Action, FixedResponse, HostHeader, PathPattern
+from albatross.xds import patterns
 from tests.support.envoy import Balancer, Proxy
 
 
@@ -44,6 +46,33 @@ THIRD = Balancer(
 def test_load_balancers_share_a_socket(proxy: Proxy, host: str, path: str, expected: int) -> None:
     proxy.serve(OLDEST, SECOND, THIRD)
     assert proxy.get(path, host=host).status == expected
+
+
+def large(number: int) -> HostHeader:
+    """Return a condition that takes about a tenth of what the proxy has for an expression."""
+    values = [rf"^h{number}-{n}\.\w{{0,600}}\w{{0,600}}\.com$" for n in range(5)]
+    return HostHeader(values=(), regex_values=tuple(values))
+
+
+def test_so_many_expressions_for_hosts_that_they_are_too_large_together(proxy: Proxy) -> None:
+    hosts = tuple(large(number) for number in range(20))
+    with pytest.raises(re2.error):
+        re2.compile(patterns.any_host(hosts))
+    proxy.serve(
+        OLDEST,
+        Balancer(
+            "second",
+            default=status(202),
+            rules=[
+                ((PathPattern(values=("/x",)),), status(232)),
+                *(((host,), status(210 + number)) for number, host in enumerate(hosts)),
+            ],
+        ),
+    )
+    found = [proxy.get("/", host=f"h{number}-4.shop.com").status for number in range(20)]
+    assert found == [210 + number for number in range(20)]
+    assert [proxy.get("/x", host=f"h{n}-0.s.com").status for n in (0, 19)] == [232, 232]
+    assert proxy.get("/x", host="h20-0.shop.com").status == 201
 
 
 def test_each_request_follows_its_load_balancers_attributes(proxy: Proxy) -> None:
