@@ -37,7 +37,7 @@ from albatross.model.function import Function
 
 log = logging.getLogger(__name__)
 
-INIT_LIMIT_S = 10.0  # Lambda guide: the init phase
+INIT_LIMIT_S, PROVISIONED_INIT_LIMIT_S = 10.0, 130.0  # Lambda guide: the init phase
 
 
 class Environment:

@@ -45,12 +45,14 @@ class Journal:
 
     def runtime_ready(self) -> None:
         """The runtime has asked for its first event."""
-        done = records.init_runtime_done(self._phase, self._started_by, "success", "")
-        self._tell("platform.initRuntimeDone", done)
+        about = self._phase, self._started_by, "success", ""
+        self.log.write(self.log.lines.init_runtime_done(*about))
+        self._tell("platform.initRuntimeDone", records.init_runtime_done(*about))
 
     def initialized(self, taken_ms: float) -> None:
         """The init phase has ended well: nobody subscribes any more."""
         about = self._phase, self._started_by, "success", ""
+        self.log.write(self.log.lines.init_report(taken_ms, *about))
         self._tell("platform.initReport", records.init_report(taken_ms, *about))
         if self.telemetry is not None and not self.telemetry.close_subscriptions():
             self.telemetry = None
@@ -58,14 +60,11 @@ class Journal:
     def init_failed(self, taken_ms: float, kind: str, *, timed_out: bool) -> None:
         """The init phase has failed by an error that Lambda's records call `kind`."""
         status = "timeout" if timed_out else "error"
-        line = self.log.lines.init_report(
-            taken_ms,
-            phase=self._phase,
-            started_by=self._started_by,
-            status=status,
-            error_type="" if timed_out else kind,
+        about = self._phase, self._started_by, status, "" if timed_out else kind
+        lines = self.log.lines
+        written = self.log.write(
+            lines.init_runtime_done(*about), lines.init_report(taken_ms, *about)
         )
-        written = self.log.write(line)
         if self._init_log is not None:
             self._init_log.append(written)
         about = self._phase, self._started_by, status, kind

@@ -34,8 +34,12 @@ class Lines(Protocol):
 
     def report(self, ended: Ended) -> tuple[bytes, ...]: ...
 
+    def init_runtime_done(
+        self, phase: str, started_by: str, status: str, error_type: str
+    ) -> bytes: ...
+
     def init_report(
-        self, duration_ms: float, *, phase: str, started_by: str, status: str, error_type: str
+        self, duration_ms: float, phase: str, started_by: str, status: str, error_type: str
     ) -> bytes: ...
 
     def timed_out(self, id_: str) -> bytes: ...
@@ -75,14 +79,18 @@ class TextLines:
         )
         return f"END RequestId: {ended.request_id}\n".encode(), report.encode()
 
+    def init_runtime_done(self, phase: str, started_by: str, status: str, error_type: str) -> bytes:
+        return b""
+
     def init_report(
-        self, duration_ms: float, *, phase: str, started_by: str, status: str, error_type: str
+        self, duration_ms: float, phase: str, started_by: str, status: str, error_type: str
     ) -> bytes:
+        if status == "success" and started_by == "on-demand":
+            return b""
+        # AWS is silent: an INIT_REPORT line names phase and status only where the phase has failed.
+        how = f"\tPhase: {phase}\tStatus: {status}" if status != "success" else ""
         kind = f"\tError Type: {error_type}" if error_type else ""
-        return (
-            f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\t"
-            f"Status: {status}{kind}\n"
-        ).encode()
+        return f"INIT_REPORT Init Duration: {duration_ms:.2f} ms{how}{kind}\n".encode()
 
     def timed_out(self, id_: str) -> bytes:
         seconds = self._function.timeout_s
@@ -122,11 +130,17 @@ class JsonLines:
             ),
         )
 
+    def init_runtime_done(self, phase: str, started_by: str, status: str, error_type: str) -> bytes:
+        record = records.init_runtime_done(phase, started_by, status, error_type)
+        level = _DEBUG if status == "success" else _WARN
+        return self._event(level, "platform.initRuntimeDone", record)
+
     def init_report(
-        self, duration_ms: float, *, phase: str, started_by: str, status: str, error_type: str
+        self, duration_ms: float, phase: str, started_by: str, status: str, error_type: str
     ) -> bytes:
         record = records.init_report(duration_ms, phase, started_by, status, error_type)
-        return self._event(_WARN if status != "success" else _DEBUG, "platform.initReport", record)
+        level = _DEBUG if started_by == "on-demand" else _INFO
+        return self._event(level if status == "success" else _WARN, "platform.initReport", record)
 
     def timed_out(self, id_: str) -> bytes:
         return b""  # platform.report has it as its status

@@ -88,7 +88,8 @@ class StreamLog:
             self.pending += [(self._own, (ms, text, True)) for text in texts if text]
             return b"".join(map(_ended, texts))
         lines = texts[0] if len(texts) == 1 else b"".join(texts)
-        self.pending.append((self._own, (ms, lines, False)))
+        if lines:
+            self.pending.append((self._own, (ms, lines, False)))
         return lines
 
     def printed(self, data: bytes, source: Source) -> bytes:

@@ -248,7 +248,7 @@ class Pool:
             if environment.provisioned:
                 self._readiness.failed()
             if not self._held:
-                self._init_failed(failure)
+                self._init_failed(failure, again=not environment.provisioned)
         self._pace()
         self._top_up()
 
@@ -282,15 +282,16 @@ class Pool:
             )
             self.finished(invocation, Outcome(document, function_error="Unhandled"))
 
-    def _init_failed(self, failure: InitFailure) -> None:
+    def _init_failed(self, failure: InitFailure, *, again: bool) -> None:
         """Answer for an environment that could not start.
 
         Where none other lives, each waiting invocation would have met the same error. Else only the
         oldest, which made it start, fails: the others may still be run.
         """
         if failure.timed_out and not failure.within_invoke:
-            # Lambda guide: an init phase over 10 s is run again, within the function's timeout.
-            self._init_limit_s = float(self.function.timeout_s)
+            # Lambda guide: an init phase over 10 s is run `again`, within the function's timeout.
+            if again:
+                self._init_limit_s = float(self.function.timeout_s)
             return
         self._fail(self._drop(all_=not self.environments), failure)
 
@@ -358,7 +359,9 @@ class Pool:
         return stalled or len(self.waiting) * self._freed_every_s > self._init_s
 
     def _start(self, *, provisioned: bool = False) -> None:
-        limit_s, self._init_limit_s = self._init_limit_s, None
+        limit_s = None
+        if not provisioned:
+            limit_s, self._init_limit_s = self._init_limit_s, None
         environment = self._engine.start(
             self.function, self, init_limit_s=limit_s, provisioned=provisioned
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 from albatross.host import bwrap, isolation, launch, layers, mounts, runtime_client, runtimes
 from albatross.host.channel import Channel
 from albatross.host.debugging import Debugging, until_free
-from albatross.host.environment import INIT_LIMIT_S, Environment
+from albatross.host.environment import INIT_LIMIT_S, PROVISIONED_INIT_LIMIT_S, Environment
 from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs
 from albatross.host.framing import VARIABLE as FRAMES
 from albatross.host.gate import Gate
@@ -195,6 +195,8 @@ class Processes:
         directory = self._directory(function)
         debugger_port = self._debugging.port(function)
         limit_s = init_limit_s or (function.timeout_s if debugger_port else INIT_LIMIT_S)
+        if environment.provisioned:
+            limit_s = max(PROVISIONED_INIT_LIMIT_S, function.timeout_s)
         try:
             runtime, opt = await loop.run_in_executor(self._finder, self._find, function)
             server = await loop.create_server(

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.support.command import zipped
+from tests.support.command import until, zipped
 from tests.support.invoking import SOURCE, Invoked, invoke, logged, run
 from tests.support.node import NODE
 from tests.support.stack import Stack
@@ -51,6 +51,17 @@ def overdue(traffic: Stack, pool: ThreadPoolExecutor) -> dict[str, tuple[str, Fu
         arn = traffic.make(SLOW, Timeout=timeout_s, Environment=variables)
         found[kind] = arn, pool.submit(invoke, traffic, arn, {})
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ahead(traffic: Stack, overdue: object) -> dict[str, str]:
+    """Provisioned concurrency of a function whose init phase takes over 10 s."""
+    variables = {"Variables": {"UNTIL": str(time.time() + 12.5)}}
+    arn = traffic.make(SLOW, Timeout=1, Environment=variables)
+    version = traffic.functions.publish_version(FunctionName=arn)["Version"]
+    named = {"FunctionName": arn, "Qualifier": version}
+    traffic.functions.put_provisioned_concurrency_config(**named, ProvisionedConcurrentExecutions=1)
+    return named
 
 
 RESET = f"import time; time.sleep(0.2)\n{SOURCE}"
@@ -349,3 +360,28 @@ def test_init_re_run_is_under_the_function_timeout(
     }
     assert "Phase: invoke\tStatus: timeout\n" in invoked.log
     assert invoked.report["Status"] == "timeout"
+
+
+def test_the_10_s_do_not_apply_to_provisioned_concurrency_which_emits_init_report(
+    traffic: Stack, ahead: dict[str, str]
+) -> None:
+    show = traffic.functions.get_provisioned_concurrency_config
+    until(lambda: show(**ahead)["Status"] == "READY")
+    assert invoke(traffic, ahead["FunctionName"], {}, Qualifier=ahead["Qualifier"]).result <= 1000
+    began, report, *_ = log_of(traffic, ahead["FunctionName"])
+    assert began.startswith("INIT_START ")
+    assert re.fullmatch(r"INIT_REPORT Init Duration: 1\d{4}\.\d\d ms\n", report)
+
+
+def test_init_in_json_has_the_levels_of_its_events(traffic: Stack) -> None:
+    kinds = {}
+    for level in ("DEBUG", "INFO"):
+        config = {"LogFormat": "JSON", "SystemLogLevel": level}
+        arn = traffic.make(SOURCE, LoggingConfig=config)
+        run(traffic, arn, "")
+        texts = log_of(traffic, arn, "platform.report")
+        kinds[level] = [json.loads(each)["type"].removeprefix("platform.") for each in texts]
+    assert kinds == {
+        "DEBUG": ["initStart", "initRuntimeDone", "initReport", "start", "runtimeDone", "report"],
+        "INFO": ["initStart", "start", "report"],
+    }

@@ -409,6 +409,14 @@ def test_one_that_cannot_start_is_tried_again_ever_later(scene: Scene) -> None:
     assert ready_of(scene) == (1, 1)
 
 
+def test_one_that_takes_too_long_to_start_leaves_invocations_their_10_s(scene: Scene) -> None:
+    scene.pool.provision(1)
+    scene.pool.gone(scene.engine.started[0], InitFailure(timed_out=True))
+    scene.submit()
+    (on_demand,) = [each for each in scene.engine.started if not each.provisioned]
+    assert on_demand.init_limit_s is None
+
+
 def test_what_has_no_room_is_started_when_there_is(scene: Scene) -> None:
     scene.engine.room = False
     scene.pool.provision(1)
