@@ -19,7 +19,10 @@ from albatross.model.function import Directory, Function
 PYTHON_RUNTIME = Path(__file__).parent / "python" / "runtime.py"
 RUNTIME_DIR = str(mounts.RUNTIME_DIR)
 NODE_BOOTSTRAP = Path(__file__).parent / "node" / "bootstrap.mjs"
-_NODE_EXPERIMENTS = ("experimental-require-module", "experimental-detect-module")
+_NODE_EXPERIMENTS = {  # which Lambda turns off, in which runtimes
+    "experimental-require-module": ("nodejs20.x", "nodejs22.x", "nodejs24.x"),
+    "experimental-detect-module": ("nodejs22.x", "nodejs24.x"),
+}
 _FORK_ERRORS = {
     errno.ENOEXEC: "exec format error",
     errno.EACCES: "permission denied",
@@ -149,13 +152,13 @@ def _node_flags(path: str, function: Function) -> list[str]:
 
     Source: Lambda guide, "Building Lambda functions with Node.js", experimental features.
     """
-    if not function.runtime.startswith(("nodejs20", "nodejs22")):
-        return []
     wanted = function.environment.get("NODE_OPTIONS", "").split()
     return [
         f"--no-{feature}"
-        for feature in _NODE_EXPERIMENTS
-        if f"--{feature}" not in wanted and interpreters.takes(path, f"--no-{feature}")
+        for feature, names in _NODE_EXPERIMENTS.items()
+        if function.runtime in names
+        and f"--{feature}" not in wanted
+        and interpreters.takes(path, f"--no-{feature}")
     ]
 
 

@@ -206,14 +206,17 @@ def test_a_function_that_writes_to_its_channel_ends_only_itself(
     assert channel.invoke("vandal", "ok").payload == b'"fine"'
 
 
-def test_what_lambda_turns_off_is_off_unless_the_function_wants_it(each: RunningHost) -> None:
+@pytest.mark.parametrize("runtime", ["nodejs20.x", "nodejs22.x", "nodejs24.x"])
+def test_what_lambda_turns_off_is_off_unless_the_function_wants_it(
+    each: RunningHost, runtime: str
+) -> None:
     """Source: Lambda guide, "Building Lambda functions with Node.js"."""
     package = each.package("module", "export const handler = async () => 1", file="index.mjs")
     code = each.directory / "data" / "code" / package.digest
     (code / "app.js").write_text("exports.handler = require('./index.mjs').handler")
     from tests.support.host import make_function
 
-    options = {"runtime": "nodejs22.x", "handler": "app.handler"}
+    options = {"runtime": runtime, "handler": "app.handler"}
     each.put(make_function("required", package, **options))
     refused = each.invoke("required")
     wanted = {"NODE_OPTIONS": "--experimental-require-module"}
