@@ -59,7 +59,7 @@ class Subscription:
 
     def wanted(self, resources: dict[str, PackedMessage]) -> dict[str, PackedMessage]:
         """Return those of `resources` that this Envoy has asked for."""
-        if self.names is None:
+        if self.names is None or self.names >= resources.keys():
             return resources
         return {name: resources[name] for name in resources if name in self.names}
 
