@@ -11,18 +11,31 @@ import os
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from albatross.host import launch
+from albatross.host import framing, launch
 
 EXTENSIONS_MAX = 10  # Lambda quotas: extensions of a function
 INTERNAL_SHUTDOWN_S = 0.5  # Lambda guide: the shutdown phase
 EXTERNAL_SHUTDOWN_S = 2.0
 _RUNTIME_SHARE = 0.3  # of it for the runtime, as the runtime interface emulator has it
+# Lambda guide, "Using the Lambda Extensions API": what is particular to the runtime's process.
+_NOT_THEIRS = frozenset(
+    (
+        *("AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+        *("AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS", "LAMBDA_RUNTIME_DIR"),
+        *("LAMBDA_TASK_ROOT", "_HANDLER", framing.VARIABLE),
+    )
+)
 _EVENTS = {True: frozenset({"INVOKE", "SHUTDOWN"}), False: frozenset({"INVOKE"})}
+
+
+def variables_of(runtime: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of external extensions, beside a runtime with these."""
+    return {name: value for name, value in runtime.items() if name not in _NOT_THEIRS}
 
 
 def programs(opt: Path) -> list[str]:

@@ -20,7 +20,7 @@ from albatross.host import bwrap, isolation, launch, layers, mounts, runtime_cli
 from albatross.host.channel import Channel
 from albatross.host.debugging import Debugging, until_free
 from albatross.host.environment import INIT_LIMIT_S, PROVISIONED_INIT_LIMIT_S, Environment
-from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs
+from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs, variables_of
 from albatross.host.framing import VARIABLE as FRAMES
 from albatross.host.gate import Gate
 from albatross.host.logs import Logs
@@ -314,6 +314,7 @@ class Processes:
             return
         extensions = environment.need_extensions()
         folder = launch.as_seen(plan, plan.opt) / "extensions"
+        plan = replace(plan, environment=variables_of(plan.environment))
         for extension in [extensions.expect(name) for name in names[:EXTENSIONS_MAX]]:
             program = str(folder / extension.name)
             extension.process = await self._launch(environment, replace(plan, command=[program]))

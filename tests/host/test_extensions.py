@@ -38,6 +38,8 @@ status, headers, body = call(
     **{{"Lambda-Extension-Name": name, "Lambda-Extension-Accept-Feature": "accountId"}}
 )
 note("registered", status, body)
+if wish.get("tell"):
+    note(*sorted(os.environ))
 me = {{"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}}
 if wish.get("fail") == "init":
     print(call("POST", "init/error", "{{}}", **me, **{{
@@ -168,11 +170,25 @@ def test_the_answer_does_not_wait_for_extensions_but_the_next_invocation_does(
 
 
 @private_tmp
+def test_extensions_have_the_function_s_variables_but_the_runtime_s(hosts: Hosts) -> None:
+    host = hosts(one={"events": [], "tell": True})
+    host.deploy("f", FUNCTION, environment={"MINE": "1"})
+    _, names, *_ = json.loads(host.invoke("f", "read").payload)["one"]
+    assert {"MINE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API", "PATH"} <= set(names)
+    of_runtime = {
+        *("AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+        *("AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS", "LAMBDA_RUNTIME_DIR"),
+        *("LAMBDA_TASK_ROOT", "_HANDLER"),
+    }
+    assert not of_runtime & set(names)
+
+
+@private_tmp
 def test_an_extension_that_takes_too_long_resets_the_environment(hosts: Hosts) -> None:
     host = hosts(slow={**BOTH, "takes_s": 30})
-    host.deploy("f", FUNCTION, timeout_s=1)
+    host.deploy("f", FUNCTION, timeout_s=3)
     host.invoke("f")
-    time.sleep(1.2)
+    time.sleep(3.2)
     assert host.invoke("f", "read").function_error is None  # in another one, with the same /tmp
 
 
@@ -208,7 +224,7 @@ def test_extensions_are_told_why_the_environment_ends(
     hosts: Hosts, end: object, reason: str
 ) -> None:
     host = hosts(one=BOTH)
-    host.deploy("f", FUNCTION, timeout_s=1)
+    host.deploy("f", FUNCTION, timeout_s=4)
     host.invoke("f", end)
     found = json.loads(host.invoke("f", "read").payload)["one"]
     ended = [each[1] for each in found if each[0] == "event"]
