@@ -32,8 +32,8 @@ run: $(DONE) ## Serve the AWS API and the load balancers made through it
 
 test: $(DONE) ## Run all tests but those of `check`
 	$(BIN)/python -m pytest -q tests/test_supervisor.py # it forks: in a process without gRPC's threads
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/test_supervisor.py \
-	  --ignore tests/test_sizes.py $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+	  --ignore tests/test_supervisor.py --ignore tests/test_sizes.py $(ARGS)
 
 check: $(DONE) ## Check format, lint, types, imports and sizes
 	$(BIN)/ruff format --check .

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 _accounts = itertools.count(200_000_000_001)
+_LONGEST = ("e2e", "contract", "host", "xds")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: no worker is left with it when the others have ended."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
 
 
 @pytest.fixture

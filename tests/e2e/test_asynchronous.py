@@ -124,7 +124,7 @@ def arn(name: str) -> str:
 
 
 def dead_letters(server: Server, *arguments: str) -> list[dict[str, Any]]:
-    done = server.place.call("dead-letters", "--endpoint", server.url, "--json", *arguments)
+    done = server.place.ask("dead-letters", "--endpoint", server.url, "--json", *arguments)
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
@@ -225,19 +225,19 @@ def test_a_function_that_fails_is_tried_three_times_and_its_event_can_be_replaye
     assert letter["id"] == ids[0]
     assert letter["record"]["requestContext"]["approximateInvokeCount"] == 3
     assert letter["record"]["responsePayload"]["errorType"] == "ValueError"
-    listed = server.place.call("dead-letters", "--endpoint", server.url, function).stdout
+    listed = server.place.ask("dead-letters", "--endpoint", server.url, function).stdout
     assert listed.startswith(ids[0])
     assert "RetriesExhausted" in listed
-    replayed = server.place.call(
+    replayed = server.place.ask(
         "dead-letters", "--endpoint", server.url, function, "--replay", "all"
     )
     assert replayed.stdout == "replayed: 1\n"
     notes.until(function, 6)
     (letter,) = until(lambda: dead_letters(server, function))
-    gone = server.place.call("dead-letters", "--endpoint", server.url, "--delete", letter["id"])
+    gone = server.place.ask("dead-letters", "--endpoint", server.url, "--delete", letter["id"])
     assert gone.stdout == "deleted: 1\n"
     assert dead_letters(server, function) == []
-    unknown = server.place.call("dead-letters", "--endpoint", server.url, "--delete", "x")
+    unknown = server.place.ask("dead-letters", "--endpoint", server.url, "--delete", "x")
     assert (unknown.returncode, unknown.stderr) == (
         1,
         f"Error: {server.url}: There is no dead letter x.\n",
@@ -276,7 +276,7 @@ def test_reserved_concurrency_of_0_makes_events_dead_letters_at_once(server, api
     (letter,) = until(lambda: dead_letters(server, function))
     assert letter["record"]["requestContext"]["approximateInvokeCount"] == 0
     api.delete_function_concurrency(FunctionName=function)
-    server.place.call("dead-letters", "--endpoint", server.url, "--replay", letter["id"])
+    server.place.ask("dead-letters", "--endpoint", server.url, "--replay", letter["id"])
     assert notes.until(function)[0]["event"] == {"n": 3}
 
 

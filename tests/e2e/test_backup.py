@@ -44,7 +44,7 @@ def server() -> Iterator[Server]:
 
 
 def call(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return server.place.call(*arguments, "--endpoint", server.url)
+    return server.place.ask(*arguments, "--endpoint", server.url)
 
 
 def listen(server: Server, name: str, body: str) -> int:
@@ -124,7 +124,7 @@ def test_a_backup_that_cannot_be_written_is_said(server, tmp_path):
 
 def test_without_a_server_that_is_said(tmp_path):
     with place() as where:
-        done = where.call("backup", str(tmp_path / "f"), "--endpoint", "http://127.0.0.1:1")
+        done = where.ask("backup", str(tmp_path / "f"), "--endpoint", "http://127.0.0.1:1")
     assert done.returncode == 1
     assert "No server answers at http://127.0.0.1:1" in done.stderr
     assert list(tmp_path.iterdir()) == []

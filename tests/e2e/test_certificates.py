@@ -49,15 +49,15 @@ def test_the_aws_command_waits_for_a_requested_certificate(server):
 def test_the_root_is_shown_exported_and_is_what_signs(server, tmp_path):
     called = ["ca", "--endpoint", server.url]
     path = str(server.place.data / "ca" / "root.pem")
-    assert server.place.call(*called).stdout.splitlines()[0] == path
-    printed = server.place.call(*called, "--export", "-").stdout
+    assert server.place.ask(*called).stdout.splitlines()[0] == path
+    printed = server.place.ask(*called, "--export", "-").stdout
     assert printed == Path(path).read_text()
     assert "PRIVATE" not in printed
     exported = tmp_path / "root.pem"
-    said = server.place.call(*called, "--export", str(exported)).stdout
+    said = server.place.ask(*called, "--export", str(exported)).stdout
     assert exported.read_text() == printed
     assert f"curl --cacert {exported}" in said
-    refused = server.place.call(*called, "--export", str(tmp_path / "no" / "root.pem"))
+    refused = server.place.ask(*called, "--export", str(tmp_path / "no" / "root.pem"))
     assert (refused.returncode, "No such file" in refused.stderr) == (1, True)
     acm = server.client("acm")
     arn = acm.request_certificate(DomainName="a.example.com", KeyAlgorithm="EC_prime256v1")

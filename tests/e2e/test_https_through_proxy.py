@@ -81,7 +81,7 @@ def secure(traffic: Stack) -> Secure:
 
 def ca_file(server: Server, folder: Path) -> str:
     path = folder / "ca.pem"
-    exported = server.place.call("ca", "--endpoint", server.url, "--export", str(path))
+    exported = server.place.ask("ca", "--endpoint", server.url, "--export", str(path))
     assert exported.returncode == 0, exported
     return str(path)
 

@@ -77,7 +77,7 @@ def messages(logs: Any, stream: str, needed: str, group: str = GROUP) -> list[st
 
 
 def command(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return server.place.call(*arguments, "--endpoint", server.url)
+    return server.place.ask(*arguments, "--endpoint", server.url)
 
 
 def test_lines_and_records_are_events_between_those_of_lambda(server, logs) -> None:

@@ -66,7 +66,7 @@ def _post(server: Server, **headers: str) -> int:
 
 
 def dead_letters(server: Server) -> list[object]:
-    done = server.place.call("dead-letters", "--endpoint", server.url, "--json")
+    done = server.place.ask("dead-letters", "--endpoint", server.url, "--json")
     assert done.returncode == 0, done.stderr
     found: list[object] = json.loads(done.stdout)
     return found
@@ -102,6 +102,6 @@ def test_it_forgets_events_and_dead_letters(reset):
 
 
 def test_hosts_says_that_there_is_nothing_to_name(reset):
-    done = reset.server.place.call("hosts", "--endpoint", reset.server.url)
+    done = reset.server.place.ask("hosts", "--endpoint", reset.server.url)
     assert (done.returncode, done.stdout) == (0, "")
     assert "There is no load balancer yet." in done.stderr

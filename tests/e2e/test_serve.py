@@ -260,9 +260,9 @@ def test_status_and_hosts_show_what_is_served(server):
     assert f"load balancer shown: {name['DNSName']}\n" in printed
     assert f"  HTTP {port}: http://127.0.0.1:{port}\n" in printed
     assert "function shown: python3" in printed
-    as_json = json.loads(server.place.call("status", "--json", "--endpoint", server.url).stdout)
+    as_json = json.loads(server.place.ask("status", "--json", "--endpoint", server.url).stdout)
     assert as_json["ready"] is True
-    hosts = server.place.call("hosts", "--endpoint", server.url).stdout.splitlines()
+    hosts = server.place.ask("hosts", "--endpoint", server.url).stdout.splitlines()
     assert f"127.0.0.1 {name['DNSName']}" in hosts
 
 
@@ -333,7 +333,7 @@ def test_versions_and_what_is_kept_ready_survive_a_kill(killed):
 
 def test_a_stored_listener_whose_port_is_in_use_is_said_and_served_once_it_is_free(killed):
     port, where = killed.taken_port, killed.server.place
-    shown = where.call("status", "--endpoint", killed.server.url).stdout
+    shown = where.ask("status", "--endpoint", killed.server.url).stdout
     assert f"HTTP {port}: does not listen: Port {port} on 127.0.0.1 is in use by" in shown
     killed.other.close()
     until(lambda: get(port) == (200, "taken"), seconds=5)

@@ -1,5 +1,6 @@
 """The `albatross` command as a user runs it: real processes, a data directory of its own."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -20,6 +21,9 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from click.testing import CliRunner
+
+from albatross.cli import cli
 
 ALBATROSS = [sys.executable, "-P", "-m", "albatross"]
 START_S = 30.0
@@ -120,6 +124,15 @@ class Place:
             timeout=START_S,
             check=False,
         )
+
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that does no more than ask a server, in this process: that is quicker."""
+        gone = {name: None for name in os.environ if name.startswith("ALBATROSS_")}
+        with contextlib.chdir(self.folder):
+            done = CliRunner(env={**gone, "NO_COLOR": "1", **self.variables}).invoke(cli, arguments)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def run_directories(self) -> list[Path]:
         return list(self.folder.glob("albatross-*"))
