@@ -39,23 +39,14 @@ def running(target: str, options: Sequence[str] = ()) -> Iterator[PrivateServer]
         port = free.getsockname()[1]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)  # the server must not stay behind
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "albatross",
-        "run",
-        target,
-        "--json",
-        "--ends-with-input",
-    ]
+    command = [sys.executable, "-P", "-m", "albatross", "run", target, "--json"]
     variables = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("ALBATROSS_") or name in _KEPT
     }
     process = subprocess.Popen(
-        [*command, "--port", str(port), *options],
+        [*command, "--ends-with-input", "--port", str(port), *options],
         env=variables,
         stdin=subprocess.PIPE,  # nothing is written: it closes when this process ends
         stdout=subprocess.PIPE,
