@@ -154,9 +154,26 @@ def _check_weights(tx: Transaction, function: Function, alias: Alias) -> None:
             raise InvalidParameterValueException(
                 "$LATEST is not supported for an alias pointing to more than 1 version"
             )
-        _require_version(tx, function, version)
+        _require_alike(*(_require_version(tx, function, each) for each in (alias.version, version)))
 
 
-def _require_version(tx: Transaction, function: Function, version: str) -> None:
-    if version != LATEST and tx.get(Version, f"{function.arn}:{version}") is None:
+def _require_alike(one: Function, other: Function) -> None:
+    """Source: Lambda guide, "Implement Lambda canary deployments using a weighted alias"."""
+    if one.role != other.role:
+        raise InvalidParameterValueException(
+            "Specified versions must be associated with the same execution role"
+        )
+    if one.extra.get("DeadLetterConfig") != other.extra.get("DeadLetterConfig"):
+        raise InvalidParameterValueException(
+            "Specified versions must have the same dead letter queue"
+        )
+
+
+def _require_version(tx: Transaction, function: Function, version: str) -> Function:
+    """Return a version's code and configuration. Raises ResourceNotFoundException."""
+    if version == LATEST:
+        return function
+    found = tx.get(Version, f"{function.arn}:{version}")
+    if found is None:
         raise lookup.not_found(f"{function.arn}:{version}")
+    return found.function

@@ -190,3 +190,28 @@ def test_a_configuration_by_alias_has_its_arn(api, alias, account):
     alias(FunctionVersion="2")
     found = api.get_function_configuration(FunctionName="fn:live")
     assert (found["Version"], found["FunctionArn"]) == ("2", f"{ARN.format(account)}:live")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        pytest.param(
+            {"Role": "arn:aws:iam::123456789012:role/other"},
+            "Specified versions must be associated with the same execution role",
+            id="roles",
+        ),
+        pytest.param(
+            {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:q"}},
+            "Specified versions must have the same dead letter queue",
+            id="dead letter queues",
+        ),
+    ],
+)
+def test_versions_that_share_an_alias_are_alike(api, alias, refused, changed, message):
+    alias()
+    api.update_function_configuration(FunctionName="fn", **changed)
+    version = api.publish_version(FunctionName="fn")["Version"]
+    named = {"FunctionName": "fn", "Name": "live"}
+    refusal = ("InvalidParameterValueException", message)
+    assert refused(api.update_alias, **named, RoutingConfig=weights(v4=0.5)) == refusal
+    assert api.update_alias(**named, FunctionVersion=version)["FunctionVersion"] == "4"
