@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from albatross.setting import ConfigError
+
 CANDIDATES = ("app.py", "lambda_function.py", "index.mjs", "index.js", "main.py")
 BOOTSTRAP = "bootstrap"  # a runtime of the function's own
 PROVIDED = "provided.al2023"
@@ -20,7 +22,7 @@ _NAMED_MAX = 3  # functions that a message names
 _NODE_S = 10  # how long `node --version` may take
 
 
-class NoHandler(Exception):
+class NoHandler(ConfigError):
     """TARGET names no handler. The message says what was looked for."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from albatross import access, config, handlers
+from albatross import access, config
 from albatross.config import Config
 from albatross.launch import launch
 from albatross.setting import ConfigError
@@ -36,5 +36,5 @@ def start(settings: Callable[[], Config]) -> None:
         for warning in access.check(chosen):
             click.echo(f"Warning: {warning}", err=True)
         launch(chosen)
-    except (ConfigError, handlers.NoHandler) as error:
+    except ConfigError as error:
         raise click.ClickException(str(error)) from error
