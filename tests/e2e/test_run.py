@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -35,19 +36,57 @@ def where() -> Iterator[Place]:
         yield where
 
 
-def test_the_terminal_shows_requests_with_what_they_printed(where):
-    with running(where, "app.handler") as command:
-        until(lambda: "answers on" in command.printed())
-        assert get(command.port, "/a?b=c") == (200, "none headers")
-        assert get(command.port, "/boom")[0] == 502
-        until(lambda: "Traceback" in command.printed())
-    text = command.printed()
+@dataclass
+class Ended:
+    """A run that was interrupted after two requests, beside modules with the names of ours."""
+
+    printed: str
+    answers: list[tuple[int, str]]
+    status: int
+    processes: list[int]
+    port: int
+    place: Place
+
+
+@pytest.fixture(scope="module")
+def ended() -> Iterator[Ended]:
+    with place() as where:
+        (where.folder / "app.py").write_text(CODE)
+        for name in ("click", "uvicorn", "grpc", "sqlalchemy", "h11", "uvloop"):
+            (where.folder / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+        with running(where, "app.handler") as command:
+            until(lambda: "answers on" in command.printed())
+            answers = [get(command.port, "/a?b=c"), get(command.port, "/boom")]
+            until(lambda: "Traceback" in command.printed())
+            (run_dir,) = where.run_directories()
+            noted = json.loads((run_dir / "processes.json").read_text())
+            command.process.send_signal(signal.SIGINT)
+            status = command.process.wait(10)
+        pids = [one["pid"] for one in noted.values()]
+        yield Ended(command.printed(), answers, status, pids, command.port, where)
+
+
+def test_the_terminal_shows_requests_with_what_they_printed(ended):
+    text = ended.printed
     assert text.startswith(f"app.handler (python3.{sys.version_info.minor}) answers on http://")
     ok, boom = text.index("GET /a?b=c 200 "), text.index("GET /boom 502 ")
     assert ok < text.index("  | asked for /a\n") < boom
     assert boom < text.index("  LambdaUnhandled: ValueError: on purpose (app.py:7, in handler)\n")
     assert boom < text.index("  | asked for /boom\n")
     assert "\x1b" not in text, "no colours where the output is no terminal"
+
+
+def test_modules_of_the_users_directory_do_not_shadow_ours(ended):
+    (ok, text), (failed, _) = ended.answers
+    assert (ok, text, failed) == (200, "none headers", 502)
+    assert "the wrong module" not in ended.printed
+
+
+def test_the_end_leaves_no_process_and_no_file(ended):
+    assert ended.status == 0
+    assert not any(map(is_alive, ended.processes))
+    assert ended.place.run_directories() == []
+    assert not listens(ended.port)
 
 
 def test_options_reach_the_function(where):
@@ -77,18 +116,6 @@ def test_a_javascript_module_is_served(where):
     )
     with running(where, "index.mjs") as command:
         until(lambda: get(command.port) == (201, "GET"))
-
-
-def test_the_end_leaves_no_process_and_no_file(where):
-    with running(where, "app.py") as command:
-        until(lambda: get(command.port)[0] == 200)
-        (run_dir,) = where.run_directories()
-        pids = [one["pid"] for one in json.loads((run_dir / "processes.json").read_text()).values()]
-        command.process.send_signal(signal.SIGINT)
-        assert command.process.wait(10) == 0
-    assert not any(map(is_alive, pids))
-    assert where.run_directories() == []
-    assert not listens(command.port)
 
 
 def test_the_first_ctrl_c_lets_requests_finish_and_the_second_ends_them(where):
@@ -137,10 +164,3 @@ def test_a_port_in_use_is_refused_with_its_owner(where):
     assert done.stderr.startswith(f"Error: Port {port} on 127.0.0.1 is in use by ")
     assert f"(pid {os.getpid()})" in done.stderr
     assert where.run_directories() == []
-
-
-def test_modules_of_the_users_directory_do_not_shadow_ours(where):
-    for name in ("click", "uvicorn", "grpc", "sqlalchemy", "h11", "uvloop"):
-        (where.folder / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
-    with running(where, "app.py") as command:
-        until(lambda: get(command.port)[0] == 200)
