@@ -184,3 +184,21 @@ def test_es_modules_are_imported_from_node_path(
     missing = run({"index.mjs": "import 'nothing'"}, env=env).init_error
     assert missing["errorType"] == "Error"
     assert "Cannot find package 'nothing' imported from" in missing["errorMessage"]
+
+
+def test_commonjs_imports_es_modules_from_node_path(run: Runtime, tmp_path: Path) -> None:
+    files = {
+        "index.js": "exports.handler = async () => (await import('pkg')).one",
+        "layer/node_modules/pkg/index.mjs": "export const one = 1",
+        "layer/node_modules/pkg/package.json": '{"name": "pkg", "exports": "./index.mjs"}',
+    }
+    env = {"NODE_PATH": f"{tmp_path}/layer/node_modules"}
+    assert run(files, env=env).results == [1]
+
+
+def test_es_modules_are_imported_from_folders_of_the_function(run: Runtime, tmp_path: Path) -> None:
+    files = {
+        "index.mjs": "import { one } from 'lib/one.mjs'; export const handler = async () => one",
+        "lib/one.mjs": "export const one = 1",
+    }
+    assert run(files, env={"NODE_PATH": str(tmp_path)}).results == [1]

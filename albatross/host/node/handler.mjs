@@ -75,8 +75,8 @@ function placed(error, base) {
 
 function loadFile(file, extension) {
   const isModule = extension === '.mjs' || (extension === '.js' && inModulePackage(file));
+  searchNodePath(isModule);
   if (!isModule) return require(file);
-  searchNodePath();
   return import(pathToFileURL(file));
 }
 

@@ -14,15 +14,27 @@ const require = createRequire(import.meta.url);
 const BARE = /^(?!\.{0,2}\/|[a-z]+:)/; // neither a path nor a URL
 
 const folders = (process.env.NODE_PATH ?? '').split(path.delimiter).filter(Boolean);
-const parents = folders
-  .filter((folder) => path.basename(folder) === 'node_modules')
-  .map((folder) => pathToFileURL(path.join(path.dirname(folder), 'any.mjs')).href);
+const packages = folders.filter((folder) => path.basename(folder) === 'node_modules');
+const parents = packages.map(
+  (folder) => pathToFileURL(path.join(path.dirname(folder), 'any.mjs')).href,
+);
 
-/** Have modules looked for there, too, from now on. */
-export function searchNodePath() {
-  if (!folders.some((folder) => fs.existsSync(folder))) return;
+/** Have modules looked for there, too, from now on. A CommonJS function may `import()` packages. */
+export function searchNodePath(isModule) {
+  if (!(isModule ? folders : packages).some(holdsModules)) return;
   if (module.registerHooks) module.registerHooks({ resolve: resolveNow });
   else module.register?.(import.meta.url);
+}
+
+function holdsModules(folder) {
+  try {
+    const found = fs.readdirSync(folder, { withFileTypes: true });
+    if (folder !== process.env.LAMBDA_TASK_ROOT) return found.length > 0;
+    // Node.js looks into the function's own node_modules by itself.
+    return found.some((entry) => entry.isDirectory() && entry.name !== 'node_modules');
+  } catch {
+    return false;
+  }
 }
 
 /** The loader's hook, as `module.register` wants it. */
