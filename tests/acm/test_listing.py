@@ -11,14 +11,22 @@ def listed(api, **params):
     return [summary["DomainName"] for summary in found]
 
 
+@pytest.fixture(scope="module")
+def small_and_large(make):
+    """Two RSA certificates, whose keys take their time."""
+    return [
+        make(name, key=rsa.generate_private_key(public_exponent=65537, key_size=size))
+        for name, size in (("a.example.com", 1024), ("c.example.com", 3072))
+    ]
+
+
 @pytest.fixture
-def three(api, make, upload):
+def three(api, small_and_large, upload):
     """A small RSA, an issued EC and a large RSA certificate, in this order."""
-    for name, size in (("a.example.com", 1024), ("c.example.com", 3072)):
-        key = rsa.generate_private_key(public_exponent=65537, key_size=size)
-        upload(make(name, key=key))
-        if size == 1024:
-            api.request_certificate(DomainName="b.example.com", KeyAlgorithm="EC_prime256v1")
+    small, large = small_and_large
+    upload(small)
+    api.request_certificate(DomainName="b.example.com", KeyAlgorithm="EC_prime256v1")
+    upload(large)
 
 
 def test_only_the_usual_keys_are_listed_unless_others_are_asked_for(api, three):
