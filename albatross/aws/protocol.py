@@ -106,8 +106,9 @@ def parse(
     """
     match target.protocol:
         case "query":
-            operation = _action(target, request, lenient)
-            params = query.parse(operation, fields_of(request))
+            fields = fields_of(request)
+            operation = _action(target, request, fields, lenient)
+            params = query.parse(operation, fields)
         case "json":
             operation = _targeted(target, request)
             params = json_rpc.parse(operation, request)
@@ -144,13 +145,14 @@ def _targeted(target: Service, request: Request) -> OperationModel:
     return target.operation(name)
 
 
-def _action(target: Service, request: Request, lenient: Collection[Leniency]) -> OperationModel:
+def _action(
+    target: Service, request: Request, fields: Mapping[str, str], lenient: Collection[Leniency]
+) -> OperationModel:
     sent_as = _content_type(request)
     if request.body and sent_as not in ("", _FORM):
         raise UnsupportedMediaTypeException(
             f"The {target.model.service_name} API takes {_FORM}, not {sent_as[:128]}"
         )
-    fields = fields_of(request)
     action = fields.get("Action")
     # differs from AWS: a Query request without Version is taken to be of the current one, but with
     # the setting `strict`.

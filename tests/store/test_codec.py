@@ -210,6 +210,13 @@ def test_a_function_written_before_there_were_versions_is_read():
     assert codec.decode("function", json.dumps(document)) == function()
 
 
+def test_the_package_of_a_layer_is_read_as_it_was_once_written():
+    layer = UsedLayer(arn="l:1", content=Package(sha256="bGF5ZXI=", size=3))
+    document = json.loads(codec.encode(function(layers=(layer,))))
+    document["layers"][0]["content"] = {"sha256": "bGF5ZXI=", "size": 3}
+    assert codec.decode("function", json.dumps(document)).layers == (layer,)
+
+
 def test_environment_variables_are_still_hidden_after_a_round_trip():
     resource = function(environment=Secrets({"TOKEN": "hidden"}))
     decoded = codec.decode("function", codec.encode(resource))
