@@ -10,7 +10,6 @@ export AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-us-east-1}
 export AWS_PAGER=
 
 PORT=${PORT:-8080}
-URL=http://127.0.0.1:$PORT/
 FOLDER=$(mktemp -d)
 trap 'rm -r "$FOLDER"' EXIT
 
@@ -45,7 +44,7 @@ weights() { # print an action: so much for stable, so much for canary, and what 
 }
 
 count() { # send 200 requests and print how many each version has answered
-  run curl --silent --show-error "$@" "$URL?[1-200]" | sort | uniq -c
+  run curl --silent --show-error "$@" "http://$NAME:$PORT/?[1-200]" | sort | uniq -c
 }
 
 # 1. Two functions, each in a target group
@@ -57,6 +56,8 @@ CANARY=$(group canary)
 LB_ARN=$(run aws elbv2 create-load-balancer --name shop \
   --subnets subnet-0aaaaaaaaaaaaaaaa subnet-0bbbbbbbbbbbbbbbb \
   --query 'LoadBalancers[0].LoadBalancerArn' --output text)
+NAME=$(run aws elbv2 describe-load-balancers --names shop \
+  --query 'LoadBalancers[0].DNSName' --output text)
 LISTENER=$(run aws elbv2 create-listener --load-balancer-arn "$LB_ARN" --protocol HTTP \
   --port "$PORT" --default-actions 'Type=fixed-response,FixedResponseConfig={StatusCode=404}' \
   --query 'Listeners[0].ListenerArn' --output text)

@@ -11,7 +11,6 @@ export AWS_PAGER=
 
 PORT=${PORT:-8080}
 RUNTIME=${RUNTIME:-python3.12}
-URL=http://127.0.0.1:$PORT/
 FOLDER=$(mktemp -d)
 trap 'rm -r "$FOLDER"' EXIT
 
@@ -26,7 +25,7 @@ run() { # print a command, then run it
 }
 
 count() { # send 200 requests and print how many each version has answered
-  run curl --silent --show-error "$URL?[1-200]" | sort | uniq -c
+  run curl --silent --show-error "http://$NAME:$PORT/?[1-200]" | sort | uniq -c
 }
 
 # 1. A function, its first version, and an alias for it
@@ -47,6 +46,8 @@ run aws elbv2 register-targets --target-group-arn "$GROUP" --targets "Id=$LIVE" 
 LB_ARN=$(run aws elbv2 create-load-balancer --name greeter \
   --subnets subnet-0aaaaaaaaaaaaaaaa subnet-0bbbbbbbbbbbbbbbb \
   --query 'LoadBalancers[0].LoadBalancerArn' --output text)
+NAME=$(run aws elbv2 describe-load-balancers --names greeter \
+  --query 'LoadBalancers[0].DNSName' --output text)
 run aws elbv2 create-listener --load-balancer-arn "$LB_ARN" --protocol HTTP --port "$PORT" \
   --default-actions "Type=forward,TargetGroupArn=$GROUP" >&2
 count
