@@ -53,11 +53,9 @@ STABLE=$(group stable)
 CANARY=$(group canary)
 
 # 2. A load balancer with one rule, nine to one
-LB_ARN=$(run aws elbv2 create-load-balancer --name shop \
+read -r LB_ARN NAME <<< "$(run aws elbv2 create-load-balancer --name shop \
   --subnets subnet-0aaaaaaaaaaaaaaaa subnet-0bbbbbbbbbbbbbbbb \
-  --query 'LoadBalancers[0].LoadBalancerArn' --output text)
-NAME=$(run aws elbv2 describe-load-balancers --names shop \
-  --query 'LoadBalancers[0].DNSName' --output text)
+  --query 'LoadBalancers[0].[LoadBalancerArn,DNSName]' --output text)"
 LISTENER=$(run aws elbv2 create-listener --load-balancer-arn "$LB_ARN" --protocol HTTP \
   --port "$PORT" --default-actions 'Type=fixed-response,FixedResponseConfig={StatusCode=404}' \
   --query 'Listeners[0].ListenerArn' --output text)

@@ -43,11 +43,9 @@ run aws lambda add-permission --function-name greeter --qualifier live \
   --statement-id load-balancer --action lambda:InvokeFunction \
   --principal elasticloadbalancing.amazonaws.com --source-arn "$GROUP" >&2
 run aws elbv2 register-targets --target-group-arn "$GROUP" --targets "Id=$LIVE" >&2
-LB_ARN=$(run aws elbv2 create-load-balancer --name greeter \
+read -r LB_ARN NAME <<< "$(run aws elbv2 create-load-balancer --name greeter \
   --subnets subnet-0aaaaaaaaaaaaaaaa subnet-0bbbbbbbbbbbbbbbb \
-  --query 'LoadBalancers[0].LoadBalancerArn' --output text)
-NAME=$(run aws elbv2 describe-load-balancers --names greeter \
-  --query 'LoadBalancers[0].DNSName' --output text)
+  --query 'LoadBalancers[0].[LoadBalancerArn,DNSName]' --output text)"
 run aws elbv2 create-listener --load-balancer-arn "$LB_ARN" --protocol HTTP --port "$PORT" \
   --default-actions "Type=forward,TargetGroupArn=$GROUP" >&2
 count
