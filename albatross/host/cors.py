@@ -9,7 +9,7 @@ from albatross.host.response import Lines, Response
 from albatross.model.function_url import Cors
 
 _ANY = "*"
-_PREFIX = "access-control-"
+_ASKED_HEADERS = "access-control-request-headers"
 
 
 def preflight(cors: Cors | None, method: str, headers: Mapping[str, str]) -> Response | None:
@@ -25,7 +25,7 @@ def preflight(cors: Cors | None, method: str, headers: Mapping[str, str]) -> Res
     if lines:
         wanted = headers["access-control-request-method"]
         lines += _allowed("Methods", cors.allow_methods, wanted)
-        lines += _allowed("Headers", cors.allow_headers, headers.get(_PREFIX + "request-headers"))
+        lines += _allowed("Headers", cors.allow_headers, headers.get(_ASKED_HEADERS))
         if cors.max_age_s is not None:
             lines.append(("Access-Control-Max-Age", str(cors.max_age_s)))
     # AWS is silent: a preflight request from an origin that is not allowed is answered with 200
@@ -34,16 +34,16 @@ def preflight(cors: Cors | None, method: str, headers: Mapping[str, str]) -> Res
 
 
 def with_headers(cors: Cors | None, headers: Mapping[str, str], lines: Lines) -> Lines:
-    """Return the `lines` of a response as the browser gets them: with CORS settings, by these."""
-    if cors is None:
+    """Return the `lines` of a response as the browser gets them: the function's and the settings'.
+
+    Where both name an origin the browser gets two, as from AWS, and refuses them.
+    """
+    if cors is None or "origin" not in headers:
         return lines
-    own = [line for line in lines if not line[0].lower().startswith(_PREFIX)]
-    if "origin" not in headers:
-        return own
     added = _origin(cors, headers["origin"])
     if added and cors.expose_headers:
         added.append(("Access-Control-Expose-Headers", ",".join(cors.expose_headers)))
-    return own + added
+    return [*lines, *added]
 
 
 def _origin(cors: Cors, origin: str) -> Lines:

@@ -317,6 +317,10 @@ def test_browsers_are_told_what_the_settings_say(server, api):
     answered = call(url["FunctionUrl"], Origin="https://a.example")
     assert answered.headers["access-control-allow-origin"] == "https://a.example"
     assert call(url["FunctionUrl"]).headers["access-control-allow-origin"] is None
+    own = json.dumps({"statusCode": 200, "headers": {"Access-Control-Allow-Origin": "*"}}).encode()
+    both = {"Origin": "https://a.example", "Content-Type": "application/json"}
+    twice = call(url["FunctionUrl"], "/reply", "POST", own, **both)
+    assert twice.headers.get_all("access-control-allow-origin") == ["*", "https://a.example"]
 
 
 def test_malformed_requests_do_not_reach_the_function(url):
