@@ -7,13 +7,16 @@ The control plane computes it and sends it as JSON over the control socket.
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from math import ceil
 from typing import TypeVar
 
-import orjson
+import cattrs
+from cattrs.preconf.orjson import make_converter
+from cattrs.strategies import configure_tagged_union
 
-from albatross.model import attributes, plain
-from albatross.model.function import LATEST, Function, Invocable
+from albatross.model import attributes
+from albatross.model.function import LATEST, Code, Function, Invocable, Secrets
 from albatross.model.function_url import Cors, FunctionUrl
 from albatross.model.remote import NO_REMOTES, RemoteFunctions
 from albatross.model.snapshot import Snapshot
@@ -244,12 +247,22 @@ def _version_arn(function: Function) -> str:
 
 
 def encode(view: View | Change) -> bytes:
-    return orjson.dumps(view, default=plain.fields_of, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+    data: bytes = _converter().dumps(view)
+    return data
 
 
 def decode(data: bytes, cls: type[T]) -> T:
     """Return the `View` or `Change`. Raises ValueError for what `encode` has not made."""
     try:
-        return plain.read(cls, orjson.loads(data))
-    except (TypeError, LookupError, AttributeError) as error:
+        return _converter().loads(data, cls)
+    except cattrs.BaseValidationError as error:
         raise ValueError(f"not a view of the configuration: {error}") from error
+
+
+@cache
+def _converter() -> cattrs.preconf.orjson.OrjsonConverter:
+    converter = make_converter()
+    configure_tagged_union(Code, converter)
+    converter.register_structure_hook(Secrets, lambda value, _: Secrets(value))
+    converter.register_unstructure_hook(Secrets, dict)
+    return converter
