@@ -25,7 +25,8 @@ class Owner:
     parent_pid: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.command} (pid {self.pid})" if self.pid else self.command
+        who = "an Albatross server" if " -m albatross." in self.command else self.command
+        return f"{who} (pid {self.pid})" if self.pid else who
 
 
 @dataclass(frozen=True, slots=True)

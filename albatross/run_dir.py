@@ -88,9 +88,9 @@ def lock_data_dir(path: str) -> int:
         os.makedirs(path, 0o700, exist_ok=True)
         descriptor = _lock(lock)
     except OSError as error:
+        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
         raise ConfigError(
-            f"The data directory {path} cannot be used: {error.strerror}. "
-            "Choose another with --data-dir."
+            f"The data directory {path} cannot be used: {why}. Choose another with --data-dir."
         ) from error
     if descriptor is None:
         with open(lock, encoding="ascii") as file:

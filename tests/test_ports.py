@@ -151,3 +151,8 @@ def test_ports_below_1024_without_rights_are_explained(without_rights):
 def test_a_command_line_in_a_message_is_whole_or_seen_to_be_cut():
     assert ports.shortened("python -m http.server 8080") == "python -m http.server 8080"
     assert ports.shortened("x" * 300) == "x" * 200 + " ..."
+
+
+def test_another_server_in_the_way_is_called_by_its_name() -> None:
+    command = "/opt/venv/bin/python3 -P -m albatross.supervisor /tmp/albatross-x 3 5 4"
+    assert str(ports.Owner(7, command)) == "an Albatross server (pid 7)"

@@ -79,6 +79,12 @@ def test_a_data_directory_that_cannot_be_made_is_said(tmp_path):
         run_dir.lock_data_dir(str(tmp_path / "file" / "data"))
 
 
+def test_a_data_directory_that_is_a_file_is_said(tmp_path):
+    (tmp_path / "data").touch()
+    with pytest.raises(ConfigError, match=r"data cannot be used: it is a file\."):
+        run_dir.lock_data_dir(str(tmp_path / "data"))
+
+
 def test_a_temporary_directory_that_is_not_there_is_said(tmp_path):
     with pytest.raises(ConfigError, match=r"^TMPDIR: .*/gone cannot be read: No such file .*Set"):
         run_dir.sweep(str(tmp_path / "gone"))

@@ -70,9 +70,13 @@ def logs(
     if stream:
         params["logStreamNamePrefix"] = stream
     try:
+        has_any = False
         for event in server.events(params, start_ms, follow=follow):
             if version is None or f"[{version}]" in event["logStreamName"]:
+                has_any = True
                 click.echo(json.dumps(event) if as_json else line(event, paints=paints))
+        if not has_any:
+            click.echo(f"There are none; --since looks further back than {since}.", err=True)
     except KeyboardInterrupt:
         return
 

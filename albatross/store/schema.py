@@ -98,7 +98,10 @@ def prepare(engine: Engine) -> State:
         with engine.begin() as connection:
             return _prepare(connection)
     except (DBAPIError, OSError) as error:
-        raise UnusableData(f"cannot use the database {shown(engine)}: {explain(error)}") from error
+        why = explain(error)
+        if "not a database" in why or "malformed" in why:  # in SQLite's words
+            why += ": start with another --data-dir, and bring a backup back with albatross restore"
+        raise UnusableData(f"cannot use the database {shown(engine)}: {why}") from error
 
 
 def _prepare(connection: Connection) -> State:

@@ -175,7 +175,7 @@ def test_the_database_file_is_for_its_owner_only(tmp_path):
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "state.db").write_bytes(b"something else entirely" * 100)
-    with pytest.raises(UnusableData, match="not a database"):
+    with pytest.raises(UnusableData, match=r"not a database: .* albatross restore"):
         open_store(f"sqlite:///{tmp_path}/state.db", tmp_path)
 
 
