@@ -1,4 +1,4 @@
-"""The scripts of examples/, with the real `aws`, `albatross` and curl."""
+"""The scripts of examples/, with `aws`, `albatross` and curl."""
 
 import re
 from collections.abc import Iterator

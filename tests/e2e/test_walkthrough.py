@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,22 +18,22 @@ from tests.support.stack import Stack
 pytestmark = pytest.mark.timeout(90)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "url-shortener"
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:url-shortener"
 LONG_URL = "https://example.com/very/long/path"
 
 
 class Shell:
     """Runs the commands with nothing but AWS_ENDPOINT_URL and some credentials set."""
 
-    def __init__(self, server: Server, account: str) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
-        self.account = account
 
     def aws(self, *arguments: str, fails: bool = False) -> dict[str, object]:
         status, out, err = aws(
             *arguments,
             url=self.server.url,
             folder=self.server.place.folder,
-            AWS_ACCESS_KEY_ID=self.account,
+            AWS_ACCESS_KEY_ID="any",
             HOME=str(self.server.place.folder),
         )
         if fails:
@@ -63,6 +64,19 @@ class Shell:
         return int(status.split()[1]), headers, body
 
 
+@pytest.fixture
+def shell(traffic: Stack) -> Iterator[Shell]:
+    """Afterwards nothing is left: the names are those of the walk-through."""
+    yield Shell(traffic.server)
+    elb = traffic.elb
+    for balancer in elb.describe_load_balancers(Names=["my-alb"])["LoadBalancers"]:
+        elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+    names = ["url-shortener-targets", "accounts"]
+    for group in elb.describe_target_groups(Names=names)["TargetGroups"]:
+        elb.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+    traffic.functions.delete_function(FunctionName="url-shortener")
+
+
 @pytest.mark.parametrize(
     ("runtime", "handler", "source"),
     [
@@ -73,14 +87,12 @@ class Shell:
     ],
 )
 def test_the_walk_through_works_as_printed(
-    traffic: Stack, account: str, runtime: str, handler: str, source: str
+    shell: Shell, runtime: str, handler: str, source: str
 ) -> None:
     if runtime.startswith("nodejs") and not shutil.which("node") and not os.environ.get("CI"):
         pytest.skip("Node.js is not installed")
-    shell = Shell(traffic.server, account)
     aws = shell.aws
-    function_arn = f"arn:aws:lambda:us-east-1:{account}:function:url-shortener"
-    archive = traffic.server.place.folder / "function.zip"
+    archive = shell.server.place.folder / "function.zip"
     subprocess.run([sys.executable, "-m", "zipfile", "-c", archive, EXAMPLE / source], check=True)
 
     subnets = ["--subnets", "subnet-0a000001", "subnet-0a000002"]
@@ -89,7 +101,7 @@ def test_the_walk_through_works_as_printed(
     arn, name = balancer["LoadBalancerArn"], balancer["DNSName"]
     aws("elbv2", "wait", "load-balancer-available", "--load-balancer-arns", arn)
 
-    role = ["--role", f"arn:aws:iam::{account}:role/any", "--zip-file", "fileb://function.zip"]
+    role = ["--role", "arn:aws:iam::123456789012:role/any", "--zip-file", "fileb://function.zip"]
     options = ["--runtime", runtime, "--handler", handler, *role]
     aws("lambda", "create-function", "--function-name", "url-shortener", *options)
     aws("lambda", "wait", "function-active-v2", "--function-name", "url-shortener")
@@ -100,13 +112,13 @@ def test_the_walk_through_works_as_printed(
     second = aws(*create_group, "--name", "accounts")["TargetGroups"][0]["TargetGroupArn"]  # type: ignore[index]
 
     register = ["elbv2", "register-targets", "--target-group-arn", group]
-    refused = aws(*register, "--targets", f"Id={function_arn}", fails=True)
+    refused = aws(*register, "--targets", f"Id={FUNCTION_ARN}", fails=True)
     assert "AccessDenied" in str(refused["error"])
     permission = ["--action", "lambda:InvokeFunction", "--statement-id", "AllowALBInvocation"]
     principal = ["--principal", "elasticloadbalancing.amazonaws.com"]
     function = ["--function-name", "url-shortener"]
     aws("lambda", "add-permission", *function, *principal, *permission)
-    aws(*register, "--targets", f"Id={function_arn}")
+    aws(*register, "--targets", f"Id={FUNCTION_ARN}")
 
     listen = ["elbv2", "create-listener", "--load-balancer-arn", arn, "--protocol", "HTTP"]
     forward = f"Type=forward,TargetGroupArn={group}"
@@ -138,5 +150,5 @@ def test_the_walk_through_works_as_printed(
 
     health = aws("elbv2", "describe-target-health", "--target-group-arn", group)
     described = health["TargetHealthDescriptions"][0]  # type: ignore[index]
-    assert described["Target"]["Id"] == function_arn
+    assert described["Target"]["Id"] == FUNCTION_ARN
     assert described["TargetHealth"]["State"] == "unavailable"
