@@ -19,6 +19,7 @@ from albatross.lambda_ import lookup
 from albatross.model.arn import Scope
 from albatross.model.errors import (
     AwsError,
+    InvalidParameterValueException,
     InvalidRequestContentException,
     RequestTooLargeException,
     ServiceException,
@@ -30,6 +31,8 @@ from albatross.store.store import Store
 # Lambda guide, "Lambda quotas": by type of invocation.
 PAYLOAD_BYTES_MAX = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
 CLIENT_CONTEXT_BYTES_MAX = 3583  # of the Base64 text
+# Members for functions with settings that no function has here (docs/coverage.md).
+_MEMBERS_OF = {"TenantId": "TenancyConfig", "DurableExecutionName": "DurableConfig"}
 _LINE_ENDS = re.compile(r"[\r\n\0]+")  # between values: none is within a string of JSON
 
 
@@ -52,6 +55,7 @@ def operations(
     async def invoke(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
         called, is_here = await store.read(scope, lambda tx: lookup.called(tx, params))
         kind = params.get("InvocationType", "RequestResponse")
+        _check_members(params)
         payload = _payload(params.get("Payload"), "Event" if kind == "Event" else "RequestResponse")
         context = _client_context(params.get("ClientContext"))
         match kind:
@@ -98,6 +102,7 @@ def _streaming(
 
     async def invoke_stream(scope: Scope, params: dict[str, Any]) -> dict[str, Any]:
         called, _ = await store.read(scope, lambda tx: lookup.called(tx, params))
+        _check_members(params)
         payload = _payload(params.get("Payload"), "RequestResponse")
         context = _client_context(params.get("ClientContext"))
         if params.get("InvocationType") == "DryRun":
@@ -159,6 +164,16 @@ def _call(called: str, payload: bytes, context: str | None, *, elsewhere_as: str
     )
 
 
+def _check_members(params: dict[str, Any]) -> None:
+    """Refuse members that are for other functions: InvalidParameterValueException."""
+    for member, setting in _MEMBERS_OF.items():
+        if member in params:
+            # AWS is silent: how it says that the invoked function has no such setting.
+            raise InvalidParameterValueException(
+                f"{member} is for functions that have a {setting}. The invoked function has none."
+            )
+
+
 def _payload(given: bytes | None, kind: str) -> bytes:
     """Return the event, `{}` where none is given.
 
@@ -199,10 +214,13 @@ def _client_context(text: str | None) -> str | None:
         )
     try:
         context = base64.b64decode(text, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        is_object = isinstance(orjson.loads(context), dict)
+    except (binascii.Error, UnicodeDecodeError, orjson.JSONDecodeError):
+        is_object = False
+    if not is_object:
         raise InvalidRequestContentException(
             "Client context must be a valid Base64-encoded JSON object"
-        ) from None
+        )
     return _LINE_ENDS.sub(" ", context)
 
 

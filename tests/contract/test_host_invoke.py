@@ -126,11 +126,21 @@ def test_x_amz_client_context_base64(wire: Wire) -> None:
     answer = wire.run(code, X_Amz_Client_Context=context)
     assert json.loads(answer.body) == [{"a": "\u00e9"}, {"b": "c"}, "t"]
     assert json.loads(wire.run("result = context.client_context").body) is None
-    assert wire(b"{}", X_Amz_Client_Context="*").error == (
-        400,
-        "InvalidRequestContentException",
-        {"Type": "User", "message": "Client context must be a valid Base64-encoded JSON object"},
-    )
+    for wrong in ("*", encoded("hello"), encoded("[1]")):
+        assert wire(b"{}", X_Amz_Client_Context=wrong).error == (
+            400,
+            "InvalidRequestContentException",
+            {
+                "Type": "User",
+                "message": "Client context must be a valid Base64-encoded JSON object",
+            },
+        )
+
+
+def test_members_for_functions_with_other_settings_are_refused(wire: Wire) -> None:
+    for header in ("X_Amz_Tenant_Id", "X_Amz_Durable_Execution_Name"):
+        refused = wire(b"{}", **{header: "one"})
+        assert refused.error[:2] == (400, "InvalidParameterValueException")
 
 
 def test_x_amz_client_context_up_to_3583_bytes(wire: Wire) -> None:
