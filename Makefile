@@ -52,10 +52,10 @@ golden: $(DONE) ## Rewrite the golden files; then read the difference
 	git diff --stat tests/golden docs/cli-examples.md
 
 docs: $(DONE) ## Rewrite the generated pages of docs/
-	$(BIN)/python -m albatross.reference configuration > docs/configuration.md
-	$(BIN)/python -m albatross.reference cli > docs/cli.md
-	$(BIN)/python -m albatross.coverage > docs/coverage.md
-	$(BIN)/python -m albatross.deviations > docs/deviations.md
+	$(BIN)/python -m albatross.pages.reference configuration > docs/configuration.md
+	$(BIN)/python -m albatross.pages.reference cli > docs/cli.md
+	$(BIN)/python -m albatross.pages.coverage > docs/coverage.md
+	$(BIN)/python -m albatross.pages.deviations > docs/deviations.md
 
 bench: $(DONE) ## Measure throughput and latency; BENCH="--only rules" for a part
 	$(BIN)/python bench/bench.py $(BENCH)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from albatross.host.__main__ import main
-from albatross.host.url_app import Authenticate, NotAuthenticated
-from albatross.host.url_event import Caller
+from albatross.host.urls.app import Authenticate, NotAuthenticated
+from albatross.host.urls.event import Caller
 
 _SERVICE = "lambda"  # the signing name for function URLs
 

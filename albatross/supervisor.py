@@ -318,7 +318,7 @@ def programs(
     def proxy() -> list[str]:
         from pathlib import Path  # these in the new process only
 
-        from albatross.host import affinity
+        from albatross.host.local import affinity
         from albatross.xds import bootstrap
 
         cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -332,7 +332,7 @@ def programs(
             log_level="info" if config.log_level == "debug" else "error",  # it is talkative
         )
 
-    control = [*python, "albatross.control_plane", *common, "--api-socket", str(api_socket)]
+    control = [*python, "albatross.control", *common, "--api-socket", str(api_socket)]
     host = [*python, "albatross.lambda_host", *common, "--sockets", *map(str, host_sockets)]
     return [
         Program("control", lambda: control, descriptors=(api_socket,)),

@@ -13,11 +13,13 @@ import pytest
 from botocore import xform_name
 
 import albatross.aws.errors  # noqa: F401  its errors count too
-from albatross import acm, cli, config, coverage, deviations, elbv2, logs, sts, trust_material
-from albatross.behaviours import BEHAVIOURS, LATER
+from albatross import acm, cli, config, elbv2, logs, sts
+from albatross.control import trust_material
 from albatross.host.event import Request, to_event
 from albatross.host.response import ERROR_STATUS, from_result
 from albatross.model.errors import AwsError
+from albatross.pages import coverage, deviations
+from albatross.pages.behaviours import BEHAVIOURS, LATER
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "albatross"

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from albatross import s3
+from albatross.control import s3
 from albatross.model.errors import AwsError, NotImplementedHere
 from tests.support.tls import authority
 from tests.support.worlds import ABROAD, ELB, FIXED, HOME, NAME, Worlds, members, operation_names

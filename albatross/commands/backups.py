@@ -28,7 +28,7 @@ def backup(endpoint: str, file: str) -> None:
       albatross backup monday.tar
       albatross backup --endpoint http://127.0.0.1:5000 /var/backups/albatross.tar
     """
-    from albatross import backup_file  # the other commands start without it
+    from albatross.commands import backup_file
 
     with _progress("Backup") as progress, _told(endpoint):
         manifest = backup_file.fetch(endpoint, Path(file), progress)
@@ -50,7 +50,7 @@ def restore(endpoint: str, file: str) -> None:
       albatross serve --data-dir /tmp/copy --port 5000 &
       albatross restore --endpoint http://127.0.0.1:5000 monday.tar
     """
-    from albatross import backup_file  # the other commands start without it
+    from albatross.commands import backup_file
 
     with _progress("Restore") as progress, _told(endpoint):
         found = backup_file.send(endpoint, Path(file), progress)
@@ -77,7 +77,7 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def _told(endpoint: str) -> Iterator[None]:
     """Let what goes wrong with a backup or a restore be told."""
-    from albatross.backup_file import BackupError
+    from albatross.commands.backup_file import BackupError
 
     try:
         with told(endpoint):

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
-from albatross import own_paths
+from albatross.commands import own_paths
 from albatross.commands.server import STATUS_S, endpoint_option, told
 
 _PATH = "dead-letters"

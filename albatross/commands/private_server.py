@@ -25,7 +25,7 @@ class PrivateServer:
         self.port = port
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield what happens (host/hub.py). Raises ClickException when the server ends."""
+        """Yield what happens (host/observe/hub.py). Raises ClickException when the server ends."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             yield _parsed(line)

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from albatross import handlers, ports, sources
+from albatross import ports, sources
 from albatross.commands import settings, variables
 from albatross.config import Config, RunSpec
-from albatross.run_view import FUNCTION
+from albatross.run import handlers
+from albatross.run.view import FUNCTION
 from albatross.setting import ConfigError
 
 DEBUG_PORTS = {"python": 5678, "nodejs": 9229}  # the ports that their debuggers usually have

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from albatross import own_paths
+from albatross.commands import own_paths
 
 STATUS_S = 5  # how long a server may take to say how it does
 

@@ -14,16 +14,16 @@ from typing import Any
 import uvloop
 
 from albatross.config import EXIT_CANNOT_BOOT
-from albatross.host import affinity
 from albatross.host.app import LambdaConnection
 from albatross.host.control import ControlConnection
-from albatross.host.debugging import Debugging
 from albatross.host.engine import Elsewhere
-from albatross.host.failure_log import FailureLog
 from albatross.host.host import Host
-from albatross.host.isolation import Impossible
-from albatross.host.processes import Options, Processes
-from albatross.host.url_app import Authenticate, UrlConnection
+from albatross.host.local import affinity
+from albatross.host.local.debugging import Debugging
+from albatross.host.local.isolation import Impossible
+from albatross.host.local.processes import Options, Processes
+from albatross.host.observe.failure_log import FailureLog
+from albatross.host.urls.app import Authenticate, UrlConnection
 from albatross.model import remote
 
 log = logging.getLogger("albatross.host")

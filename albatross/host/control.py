@@ -17,11 +17,12 @@ from typing import TypeVar
 
 import orjson
 
-from albatross.host import logs, trace, view
+from albatross.host import trace, view
 from albatross.host.holding import Holder
 from albatross.host.host import Host
 from albatross.host.http import HttpConnection
 from albatross.host.invocation import Invocation, Outcome
+from albatross.host.observe import logs
 from albatross.host.view import Change, View
 
 T = TypeVar("T")

@@ -11,7 +11,6 @@ import subprocess
 import time
 from pathlib import Path
 
-from albatross.host import launch, logs, memory, mounts
 from albatross.host.extensions import Extension, Extensions, Listener
 from albatross.host.failures import (
     EXIT_ERROR,
@@ -27,11 +26,13 @@ from albatross.host.failures import (
     too_large,
     type_in,
 )
-from albatross.host.framing import Source as Printed
 from albatross.host.invocation import Invocation, Outcome, Source
-from albatross.host.journal import Journal
-from albatross.host.output import Output
-from albatross.host.records import Ended
+from albatross.host.local import launch, memory, mounts
+from albatross.host.observe import logs
+from albatross.host.observe.framing import Source as Printed
+from albatross.host.observe.journal import Journal
+from albatross.host.observe.output import Output
+from albatross.host.observe.records import Ended
 from albatross.host.states import Event, InvalidTransition, Owner, Runtime, State, after
 from albatross.model.function import Function
 

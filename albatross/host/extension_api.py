@@ -7,11 +7,11 @@ runtime interface emulator has them.
 import json
 import uuid
 
-from albatross.host import subscription
 from albatross.host.environment import Environment
 from albatross.host.extensions import Refused
 from albatross.host.http import HttpConnection
-from albatross.host.telemetry import Closed
+from albatross.host.observe import subscription
+from albatross.host.observe.telemetry import Closed
 from albatross.log_store.append import now_ms
 
 REASONS = {

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from albatross.host import framing, launch
+from albatross.host.local import launch
+from albatross.host.observe import framing
 
 EXTENSIONS_MAX = 10  # Lambda quotas: extensions of a function
 INTERNAL_SHUTDOWN_S = 0.5  # Lambda guide: the shutdown phase

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import orjson
 
 from albatross.host.concurrency import Account, Allowance
-from albatross.host.debugging import Debugging
 from albatross.host.engine import Elsewhere, Runner
 from albatross.host.environment import Environment
-from albatross.host.failure_log import FailureLog
 from albatross.host.failures import InitFailure
-from albatross.host.hub import Hub
+from albatross.host.local.debugging import Debugging
+from albatross.host.local.processes import Processes
+from albatross.host.observe.failure_log import FailureLog
+from albatross.host.observe.hub import Hub
 from albatross.host.pool import Pool
-from albatross.host.processes import Processes
 from albatross.host.reload import ReloadingPool
 from albatross.host.view import AliasView, Change, FunctionUrlView, TargetGroupView, View
 from albatross.model.function import LATEST, Directory, Function

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from albatross import acm, elbv2, lambda_, s3, trust_material
+from albatross import acm, elbv2, lambda_
 from albatross.aws.app import Operations
 from albatross.aws.http import own_url
-from albatross.signed_links import Links
+from albatross.control import s3, trust_material
+from albatross.control.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.store import Store
 from tests.elbv2.world import World

@@ -1,6 +1,7 @@
 from botocore.loaders import Loader
 
-from albatross import elbv2, trust_material
+from albatross import elbv2
+from albatross.control import trust_material
 
 
 def test_every_operation_is_one_of_awss_and_only_describing_ones_read():

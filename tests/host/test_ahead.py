@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from albatross.host import runtimes
-from albatross.host.processes import Options, Processes
+from albatross.host.local import runtimes
+from albatross.host.local.processes import Options, Processes
 from albatross.model.function import Directory
 from tests.support.host import make_function
 

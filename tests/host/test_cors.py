@@ -2,7 +2,7 @@
 
 import pytest
 
-from albatross.host.cors import preflight, with_headers
+from albatross.host.urls.cors import preflight, with_headers
 from albatross.model.function_url import Cors
 
 ASK = {"origin": "https://a.example", "access-control-request-method": "PUT"}

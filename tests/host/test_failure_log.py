@@ -2,7 +2,7 @@
 
 import logging
 
-from albatross.host.failure_log import LINES_PER_S_MAX, FailureLog
+from albatross.host.observe.failure_log import LINES_PER_S_MAX, FailureLog
 
 
 def test_a_failed_request_is_one_line_and_a_flood_is_counted(caplog):

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from albatross.host.framing import EVENT_BYTES_MAX, Event, Source
+from albatross.host.observe.framing import EVENT_BYTES_MAX, Event, Source
 
 
 def frame(text: bytes, ms: int = 7) -> bytes:

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from albatross.host import gate
-from albatross.host.gate import Gate
+from albatross.host.local import gate
+from albatross.host.local.gate import Gate
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from albatross.host import interpreters
-from albatross.host.interpreters import Interpreter
+from albatross.host.local import interpreters
+from albatross.host.local.interpreters import Interpreter
 
 OWN = Interpreter(sys.executable, sys.version_info[:2])
 HOMES = ("PYENV_ROOT", "UV_PYTHON_INSTALL_DIR", "NVM_DIR", "FNM_DIR", "VOLTA_HOME", "N_PREFIX")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from albatross.config import Config
-from albatross.host.isolation import Users
+from albatross.host.local.isolation import Users
 from albatross.model.function import Directory
 from tests.support.host import RunningHost, make_function, running_host
 from tests.support.tools import needs

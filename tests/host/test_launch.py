@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 
-from albatross.host import launch
+from albatross.host.local import launch
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 

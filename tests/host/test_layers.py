@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from albatross.host import layers
+from albatross.host.local import layers
 from albatross.model.function import Package, UsedLayer
 from tests.support.host import PYTHON, RunningHost, make_function, running_host
 from tests.support.namespaces import HAS_MOUNTS

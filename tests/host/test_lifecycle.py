@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from albatross.host import failures, memory
+from albatross.host import failures
+from albatross.host.local import memory
 from tests.support.command import until
 from tests.support.host import RunningHost, function_arn, running_host
 

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from albatross.host import output
-from albatross.host.logs import READ_BYTES_MAX
-from albatross.host.output import BURST_BYTES, BYTES_PER_S, Budget, Output
+from albatross.host.observe import output
+from albatross.host.observe.logs import READ_BYTES_MAX
+from albatross.host.observe.output import BURST_BYTES, BYTES_PER_S, Budget, Output
 
 
 def start(source: str) -> subprocess.Popen[bytes]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from albatross.host import interpreters, runtime_client
-from albatross.host.interpreters import Interpreter
-from albatross.host.runtime_client import NotInstalled
+from albatross.host.local import interpreters, runtime_client
+from albatross.host.local.interpreters import Interpreter
+from albatross.host.local.runtime_client import NotInstalled
 from tests.support.host import PYTHON, RunningHost, running_host
 
 OWN = Interpreter(sys.executable, sys.version_info[:2])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from albatross.host import subscription
+from albatross.host.observe import subscription
 from tests.support.command import until
 from tests.support.host import RunningHost, running_host
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from albatross.host.url_event import Caller, UrlRequest, joined, to_event
+from albatross.host.urls.event import Caller, UrlRequest, joined, to_event
 
 ID = "2cxn22odiwguak4feg4jtt7cwm0ziblr"
 HOST = f"{ID}.lambda-url.us-west-2.localhost:4567"

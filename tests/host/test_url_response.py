@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from albatross.host.url_response import from_result
+from albatross.host.urls.response import from_result
 
 JSON = ("Content-Type", "application/json")
 

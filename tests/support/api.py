@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from albatross import acm, elbv2, instances, lambda_, s3, sts, trust_material
+from albatross import acm, elbv2, lambda_, sts
 from albatross.aws.app import Operations
 from albatross.config import Config
+from albatross.control import instances, s3, trust_material
+from albatross.control.signed_links import Links
 from albatross.model.health import HEALTHY, NothingChecked, TargetHealth
-from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.store import Store
 from tests.support import consistency

@@ -14,14 +14,14 @@ from typing import Any, cast
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from albatross import api
 from albatross.aws.service import service
 from albatross.config import Config
-from albatross.event_queue import AsyncInvocations
+from albatross.control import api
+from albatross.control.event_queue import AsyncInvocations
+from albatross.control.signed_links import Links
 from albatross.host.client import HostClient
 from albatross.model.arn import Scope
 from albatross.model.operation import Operation
-from albatross.signed_links import Links
 from albatross.store.contents import Contents
 from albatross.store.keys import Keys
 from albatross.store.packages import Packages

@@ -25,7 +25,7 @@ _ANSWER = struct.Struct("<c36sI")
 _RESULT_BYTES_MAX = 6 * 1024 * 1024 + 100
 _FAILED = "Failed to %s"
 _READ_BYTES = 64 * 1024
-_FRAMES = "_LAMBDA_TELEMETRY_LOG_FD"  # see host/framing.py
+_FRAMES = "_LAMBDA_TELEMETRY_LOG_FD"  # see host/observe/framing.py
 _CHANNEL = "_ALBATROSS_CHANNEL"
 
 

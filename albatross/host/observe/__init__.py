@@ -1,0 +1,1 @@
+"""What is told of environments: to logs, to extensions, and to whoever watches."""

@@ -1,0 +1,1 @@
+"""Function URLs: requests to them become invocations, and results responses."""

@@ -1,0 +1,1 @@
+"""What makes pages of docs/ from the code: settings, commands, operations, deviations."""
