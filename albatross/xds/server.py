@@ -102,6 +102,7 @@ class Stream:
     """One connected Envoy."""
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    reader: asyncio.Task[None] | None = None  # what hears of Envoy; the stream ends with it
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     answers: int = 0  # sent; also the last nonce
 
@@ -242,6 +243,9 @@ class XdsServer:
 
     async def stop(self, grace_s: float) -> None:
         """Close all streams. Envoys go on with what they have and try to connect again."""
+        for stream in self._streams:
+            if stream.reader is not None:
+                stream.reader.cancel()  # gRPC would call it an error that its call is cancelled
         if self._server is not None:
             await self._server.stop(grace_s)
 
@@ -306,8 +310,8 @@ class XdsServer:
         try:
             async with asyncio.TaskGroup() as group:
                 sender = group.create_task(self._send(stream, context))
-                await self._read(stream, context)
-                sender.cancel()
+                stream.reader = group.create_task(self._read(stream, context))
+                stream.reader.add_done_callback(lambda _: sender.cancel())
         finally:
             self._streams.discard(stream)
             self._wake_waiters()
