@@ -13,7 +13,6 @@ from urllib.error import HTTPError
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from albatross.control import function_code, s3
 from albatross.control.function_code import Sources
@@ -35,15 +34,6 @@ def archive(source: str) -> bytes:
     with zipfile.ZipFile(buffer, "w") as zipped:
         zipped.writestr(zipfile.ZipInfo("app.py"), source)  # of a fixed date
     return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from albatross.host import remote as engine
 from albatross.host.invocation import Invocation, Outcome
 from albatross.model.remote import parse
 from tests.support import tls
+from tests.support.command import free_port
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:fn"
@@ -33,8 +34,9 @@ class Server:
         self._context = context
 
     async def __aenter__(self) -> "Server":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        port = free_port()  # no other test still checks a target there
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self._context)
+        self.url = f"http://127.0.0.1:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
