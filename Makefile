@@ -14,7 +14,7 @@ help: ## List the targets
 
 setup: $(DONE) ## Make .venv with everything that is needed
 
-$(DONE): requirements.txt pyproject.toml
+$(DONE): requirements.txt pyproject.toml hatch_build.py albatross/xds/native/ordinary.c
 	@test -n "$(PYTHON)" || { echo "Albatross needs Python 3.11 or newer, and none was found on PATH." \
 		"Install one, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual" \

@@ -34,7 +34,7 @@ from xds.type.v3.typed_struct_pb2 import TypedStruct
 
 from albatross.model import attributes
 from albatross.model.load_balancer import LoadBalancer
-from albatross.xds import client_certificates, names
+from albatross.xds import client_certificates, names, shortcut
 from albatross.xds.actions import OVERWRITE, header
 from albatross.xds.cluster import ADS, PRESERVE_CASE
 from albatross.xds.local_reply import to_local_reply
@@ -49,7 +49,6 @@ _READ_HEADERS_KB_MAX = 96
 _HEADERS_MAX = 32_768  # more cannot be in 64 KB
 _DRAIN_TIMEOUT = {"nanos": 100_000_000}  # between the idle timeout and the end of a connection
 _SCRIPTS = Path(__file__).parent / "lua"
-_SCRIPT = (_SCRIPTS / "request.lua").read_text()
 _ROUTER = Router(suppress_envoy_headers=True, dynamic_stats={"value": False})
 
 
@@ -137,7 +136,7 @@ def connection_manager(
         codec_type="HTTP1",  # HTTP/2 is for HTTPS listeners
         stat_prefix=name,
         rds={"route_config_name": table, "config_source": ADS},
-        http_filters=_filters(),
+        http_filters=_filters(shortcut.library()),
         local_reply_config=to_local_reply(),
         early_header_mutation_extensions=[_early_mutations()],
         generate_request_id={"value": False},
@@ -179,12 +178,11 @@ def connection_manager(
 
 
 @cache
-def _filters() -> tuple[dict[str, object], ...]:
-    script = Lua(default_source_code={"inline_string": _SCRIPT}, clear_route_cache={"value": False})
+def _filters(library: Path | None) -> tuple[dict[str, object], ...]:
     rewrite, transform = transform_filters()
     return (
         _for_some(response_headers_filter()),  # first, so that it is the last to see a response
-        extension(names.LUA_FILTER, script),
+        *shortcut.script_filters(library),
         _for_some(rewrite),
         _for_some(transform),
         extension(names.BODY_LIMIT_FILTER, _body_size_limit()),

@@ -40,8 +40,25 @@ ENVOYS_OWN_HEADERS = (
     URL_HEADER,
 )
 # The last character of routes' names: where rules see Host without its port; where rules that name
-# a host are apart from others, which may come first; the same, but of those others; else.
+# a host are apart from others, which may come first; the same, but of those others; where a request
+# may be ordinary (native/ordinary.c), by the kind of target and what becomes of Host's port; else.
 _BARE_HOST, _APART, _OTHERS, _PLAIN = "*", "+", "=", "-"
+_ORDINARY = {
+    ("lambda", "append"): "a",
+    ("lambda", "preserve"): "p",
+    ("lambda", "strip"): "s",
+    ("server", "append"): "A",
+    ("server", "preserve"): "P",
+    ("server", "strip"): "S",
+}
+# What the script's parameters are on such a route; it has no others than these and those below.
+_OF_ORDINARY = {
+    "action": "forward",
+    "version": "HTTP1",
+    "xff_port": "false",
+    "drop_invalid": "false",
+}
+_OF_ANY = {"kind", "host", "xff", "desync"}
 NO_HOST = "-"  # no host that a rule names
 ALL_RULES = ","  # behind a host: its rules and those for no host, in one list
 CLIENT_ADDRESS_STATE = "albatross.client-address"
@@ -95,13 +112,20 @@ def route(choice: Choice, parameters: Mapping[str, str], *, bare_host: bool = Fa
     words: those of `choice`, the script's `parameters` in URL encoding, starts of paths for which
     other rules may come first, and its kind.
     """
-    texts = _encoded(tuple(parameters.items()))
-    return f"{choice.text()} {texts} {ABSENT} {_BARE_HOST if bare_host else _PLAIN}"
+    return f"{choice.text()} {_ending(tuple(parameters.items()), bare_host)}"
 
 
 @lru_cache(maxsize=1000)  # rules differ little in these
-def _encoded(parameters: tuple[tuple[str, str], ...]) -> str:
-    return urlencode(parameters, quote_via=quote) or ABSENT
+def _ending(parameters: tuple[tuple[str, str], ...], bare_host: bool) -> str:
+    texts = urlencode(parameters, quote_via=quote) or ABSENT
+    return f"{texts} {ABSENT} {_BARE_HOST if bare_host else _kind(dict(parameters))}"
+
+
+def _kind(parameters: Mapping[str, str]) -> str:
+    usual = {key: text for key, text in parameters.items() if key not in _OF_ANY}
+    if usual != _OF_ORDINARY or parameters["desync"] == "strictest":
+        return _PLAIN
+    return _ORDINARY[parameters["kind"], parameters["host"]]
 
 
 def apart_route(name: str, starts: Iterable[str]) -> str:

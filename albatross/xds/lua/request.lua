@@ -2,7 +2,8 @@
 --
 -- One script for all: what differs between load balancers and rules comes as the route's parameters
 -- (albatross/xds/route.py). Every worker has a state of its own. An error in here would be logged and the
--- request passed on as it is, so nothing that protects a function is decided here alone.
+-- request passed on as it is, so nothing that protects a function is decided here alone. Requests for which no more
+-- than the trace header would be written pass by (native/ordinary.c): what is added for all must be added there.
 -- Sources: ALB user guide, "X-Forwarded headers", "Request tracing", "Edit attributes", "Troubleshoot".
 
 local byte, char, find, format, gmatch, gsub, match, sub =
