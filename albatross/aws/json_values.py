@@ -11,7 +11,15 @@ from albatross.aws import scalars
 from albatross.aws.errors import SerializationException
 from albatross.aws.http import Request
 
-_JSON_NAMES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number"}
+_JSON_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    type(None): "null",
+}
 
 
 def load(request: Request) -> Any:
@@ -82,9 +90,9 @@ def _scalar(shape: Shape, value: Any, path: str) -> Any:
 def _expect(kind: type, value: Any, path: str) -> Any:
     """Return `value` where it is of `kind` itself: JSON's true is no number."""
     if type(value) is not kind:
-        found = "null" if value is None else f"a {_JSON_NAMES.get(type(value), 'number')}"
+        found = _JSON_NAMES[type(value)]
         raise SerializationException(
-            f"Expected a {_JSON_NAMES[kind]} at '{path or '/'}', found {found}"
+            f"Expected {_JSON_NAMES[kind]} at '{path or '/'}', found {found}"
         )
     return value
 

@@ -96,6 +96,7 @@ class Environment:
         # else what it does in the background goes on.
         self._freezes = freezes
         self._is_frozen = False
+        self.memory_limited = False  # it is ended if it uses more than its function has
         self._is_out_of_memory = False
         self._output: Output | None = None
         self._parked: Runtime | None = None
@@ -244,11 +245,20 @@ class Environment:
         self._move(Event.ERROR if outcome.function_error else Event.RESPONSE)
         invocation = self.invocation
         assert invocation is not None
+        if self.memory_limited and self._has_been_over_memory(invocation):
+            self.over_memory()
+            return True
         if invocation.parts is not None and not outcome.function_error and invocation.sink is None:
             whole = invocation.parts.whole()
             outcome = too_large() if whole is None else Outcome(whole)
         self._finish(outcome)
         return True
+
+    def _has_been_over_memory(self, invocation: Invocation) -> bool:
+        """Whether it had more than its function has, for too short a time to be seen meanwhile."""
+        now_s = time.monotonic()
+        self._peak.look(self.process, now_s, now_s - invocation.started_s)
+        return self._peak.private_mb > self.function.memory_mb
 
     def begin_stream(self, invocation_id: str, content_type: str, source: Source | None) -> bool:
         """The runtime begins a result in parts; False and errors as with `answer`."""

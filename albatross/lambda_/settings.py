@@ -14,7 +14,7 @@ from albatross.model.version import Alias, Version
 from albatross.store.packages import UNZIPPED_BYTES_MAX
 from albatross.store.transaction import Transaction
 
-CODE_BYTES_MAX = 75 * 1024**3
+CODE_BYTES_MAX = 300 * 1024**3  # Lambda guide, "Lambda quotas"
 
 
 def get_function_recursion_config(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,12 +23,18 @@ _LIMIT = 50  # of a page where the call names none
 
 
 def create_log_group(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> dict[str, Any]:
-    """CreateLogGroup. Raises ResourceAlreadyExistsException, NotImplementedHere, as tags.merged."""
+    """CreateLogGroup.
+
+    Raises ResourceAlreadyExistsException, InvalidParameterException, NotImplementedHere, as
+    tags.merged.
+    """
     if params.get("kmsKeyId"):
         raise NotImplementedHere(
             "kmsKeyId is not implemented in this version of Albatross; docs/coverage.md says what "
             "is"
         )
+    if params["logGroupName"].startswith("aws/"):
+        raise InvalidParameterException("Log groups starting with AWS/ are reserved for AWS.")
     new = Group(
         name=params["logGroupName"],
         created_ms=files.now_ms(),

@@ -1,6 +1,7 @@
 """Calls of the API that are no calls: what each is refused with."""
 
 import http.client
+import json
 from urllib.parse import urlsplit
 
 import pytest
@@ -278,3 +279,19 @@ def test_malformed_input_is_refused(call, method, target, body, headers, service
     assert found == status
     assert f"<Code>{code}</Code>" in answer or answer_headers["x-amzn-errortype"] == code
     assert answer_headers["x-amzn-requestid"]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ("1.5", "Expected an integer at 'Timeout', found a number"),
+        ("true", "Expected an integer at 'Timeout', found a boolean"),
+        ("{}", "Expected an integer at 'Timeout', found an object"),
+    ],
+)
+def test_a_value_of_another_type_is_named(call, found: str, message: str) -> None:
+    body = b'{"Timeout": %s}' % found.encode()
+    path = "/2015-03-31/functions/f/configuration"
+    status, _, answer = call("PUT", path, body, {}, service="lambda")
+    assert status == 400
+    assert json.loads(answer)["message"] == message

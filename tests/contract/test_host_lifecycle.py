@@ -197,6 +197,16 @@ def test_failure_in_invoke_oom_is_an_exit_by_signal_killed(traffic: Stack) -> No
     assert invoked.report["Max Memory Used"] == invoked.report["Memory Size"] == "128 MB"
 
 
+def test_failure_in_invoke_oom_is_seen_however_soon_the_function_answers(traffic: Stack) -> None:
+    arn = traffic.make(SOURCE, Timeout=10)
+    invoked = run(traffic, arn, "x = b'x' * (200 << 20); del x; result = 1")
+    assert invoked.failure["errorType"] == "Runtime.ExitError"
+    assert invoked.failure["errorMessage"].endswith("signal: killed")
+    assert invoked.report["Error Type"] == "Runtime.OutOfMemory"
+    assert invoked.report["Max Memory Used"] == "128 MB"
+    assert run(traffic, arn, "result = len(b'x' * (60 << 20))").result == 60 << 20
+
+
 def test_max_memory_used_is_that_of_a_long_invocation(traffic: Stack, function: str) -> None:
     small = run(traffic, function, "result = 1").report["Max Memory Used"]
     grown = run(traffic, function, "x = b'x' * (60 << 20); time.sleep(0.05)")

@@ -93,6 +93,17 @@ def test_handler_file_method_python_pkg_mod_fn_with_slash_or_dot(
     assert invoke(traffic, arn, {}).result == [module, module.rpartition(".")[2]]
 
 
+def test_modules_named_like_those_of_python_do_not_harm_the_runtime(traffic: Stack) -> None:
+    files = {
+        "json.py": "raise ImportError('not this one')",
+        "random.py": "own = True",
+        "app.py": "import json, random, sys\n"
+        "def handler(event, context): return [json.dumps([1]), random.own, sys.path[0]]\n",
+    }
+    arn = traffic.make("", Code=archive(files), Handler="app.handler")
+    assert invoke(traffic, arn, {}).result == ["[1]", True, "/var/task"]
+
+
 @pytest.mark.skipif(NODE is None, reason="node is not on the PATH")
 @pytest.mark.parametrize(
     ("handler", "expected"),

@@ -17,7 +17,7 @@ def test_the_account_counts_functions_and_all_their_code(api, create):
         "TotalCodeSize": created["CodeSize"] * 3,
     }
     assert settings["AccountLimit"] == {
-        "TotalCodeSize": 80_530_636_800,
+        "TotalCodeSize": 322_122_547_200,
         "CodeSizeUnzipped": 262_144_000,
         "CodeSizeZipped": 52_428_800,
         "ConcurrentExecutions": 1000,

@@ -115,6 +115,7 @@ def test_what_is_there_is_not_made_twice(api, refused) -> None:
     ("call", "params"),
     [
         ("create_log_group", {"logGroupName": "a b"}),
+        ("create_log_group", {"logGroupName": "aws/lambda/mine"}),
         ("create_log_stream", {"logGroupName": GROUP, "logStreamName": "a:b"}),
         ("put_retention_policy", {"logGroupName": GROUP, "retentionInDays": 2}),
         ("describe_log_groups", {"limit": 51}),

@@ -2,7 +2,8 @@
 
 Each environment that works is looked at ten times a second: the resident memory of
 its processes together. Pages that processes share are counted once each only when that sum is over
-the limit, because the exact count takes longer. A function can be over its limit for a moment.
+the limit, because the exact count takes longer. A function can be over its limit for a moment: when
+it answers, the most memory of its own that its first process has had says so.
 Source: Lambda guide, "Configure Lambda function memory".
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EVERY_S, IDLE_EVERY_S = 0.1, 0.5
 PEAK_EARLY_S = (0.02, 0.06)  # after its start; once a process has ended there is nothing to read
 _PEAK_EVERY_S, _PEAK_AFTER_S = 1.0, 0.005  # after a shorter invocation it is not worth the time
+_PEAK_FRESH_S = 0.001
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _PROCESSES_MAX = 64  # of an environment that are looked at: it takes time
 _TREE_EVERY = 5  # looks; in between, only the first process is measured
@@ -36,14 +38,17 @@ class Peak:
     def __init__(self) -> None:
         # It may have ended before the first look. Elsewhere nothing is known.
         self.mb = 1 if sys.platform == "linux" else 0
+        self.private_mb = 0  # of it what no file backs
         self._read_s = 0.0
 
     def look(self, process: "Popen[bytes] | None", now_s: float, taken_s: float = math.inf) -> int:
         """Return it in MB, as it is now or was after the last invocation that has taken long."""
-        is_due = now_s - self._read_s > _PEAK_EVERY_S or taken_s > _PEAK_AFTER_S
+        age_s = now_s - self._read_s
+        is_due = age_s > _PEAK_EVERY_S or (taken_s > _PEAK_AFTER_S and age_s > _PEAK_FRESH_S)
         if process is not None and is_due:
             self._read_s = now_s
-            self.mb = peak_mb(process.pid) or self.mb
+            peak, private = peak_mb(process.pid)
+            self.mb, self.private_mb = peak or self.mb, max(private, self.private_mb)
         return self.mb
 
 
@@ -61,6 +66,7 @@ class MemoryWatch:
         if sys.platform != "linux" or self._is_unlimited(environment.function.name):
             return
         self._environments.add(environment)
+        environment.memory_limited = True
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._look)
 
@@ -106,18 +112,19 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def peak_mb(pid: int) -> int:
-    """Return the most resident memory that a process has had, 0 where it cannot be known.
+def peak_mb(pid: int) -> tuple[int, int]:
+    """Return the most resident memory that a process has had, and what of it no file backs.
 
-    A small one, such as a shell or bubblewrap, has started what counts: then it is all together.
+    Both are 0 where they cannot be known. A small process, such as a shell or bubblewrap, has
+    started what counts: then it is all together.
     """
-    peak = _peak_kb(pid)
+    peak, private = _peak_kb(pid)
     if peak <= _STARTER_KB_MAX:
-        peak = sum(map(_peak_kb, tree(pid)))
-    return peak // 1024
+        peak, private = map(sum, zip(*map(_peak_kb, tree(pid)), strict=True))
+    return peak // 1024, private // 1024
 
 
-def _peak_kb(pid: int) -> int:
+def _peak_kb(pid: int) -> tuple[int, int]:
     try:
         descriptor = os.open(f"/proc/{pid}/status", os.O_RDONLY)  # open() takes twice as long
         try:
@@ -125,9 +132,14 @@ def _peak_kb(pid: int) -> int:
         finally:
             os.close(descriptor)
     except OSError:
-        return 0
-    _, _, peak = status.partition(b"\nVmHWM:")
-    return int(peak.split(maxsplit=1)[0]) if peak else 0
+        return 0, 0
+    peak = _status_kb(status, b"\nVmHWM:")
+    return peak, peak - _status_kb(status, b"\nRssFile:")
+
+
+def _status_kb(status: bytes, name: bytes) -> int:
+    _, _, rest = status.partition(name)
+    return int(rest.split(maxsplit=1)[0]) if rest else 0
 
 
 def resident_kb(pids: Iterable[int]) -> int:

@@ -14,6 +14,7 @@ With `-X fresh`, byte code of modules below the working directory is neither rea
 from __future__ import annotations
 
 import _socket  # not `socket`: it takes 3 ms to import, and functions may never need it
+import importlib
 import os
 import runpy
 import struct
@@ -157,7 +158,11 @@ def main() -> None:
     sys.argv[1:] = [os.environ["_HANDLER"]]
     if _FRAMES in os.environ:  # AWS's client closes what it writes its log records to
         os.environ[_FRAMES] = str(os.dup(int(os.environ[_FRAMES])))
-    sys.path[0] = os.getcwd()  # as `python -m awslambdaric` has it
+    del sys.path[0]  # where this file is
+    # As Lambda does: only then may the function's directory be looked into. A module there that is
+    # named like one of Python's (json.py) would take its place in AWS's code.
+    importlib.import_module("awslambdaric.bootstrap")
+    sys.path.insert(0, os.getcwd())
     if "fresh" in sys._xoptions:
         read_sources_only(sys.path[0])
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
