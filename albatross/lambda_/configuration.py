@@ -153,7 +153,9 @@ def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, An
             if _says_something(params[member]):
                 extra[member] = params[member]
     _check_levels(params.get("LoggingConfig", {}))
-    for member in ("LoggingConfig", "SnapStart", "TracingConfig"):
+    if "LoggingConfig" in params:
+        extra["LoggingConfig"] = _logging(params["LoggingConfig"], extra.get("LoggingConfig", {}))
+    for member in ("SnapStart", "TracingConfig"):
         if member in params:
             extra[member] = params[member]
     if "VpcConfig" in params:
@@ -172,6 +174,14 @@ def _check_levels(logging: Mapping[str, str]) -> None:
             'LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your '
             'request or change the LogFormat to "JSON" and try again.'
         )
+
+
+def _logging(given: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """Return `given` with what it leaves as it was: not the levels, where it names the format."""
+    stays = before
+    if "LogFormat" in given:
+        stays = {member: value for member, value in before.items() if member == "LogGroup"}
+    return {**stays, **given}
 
 
 def _says_something(value: Any) -> bool:

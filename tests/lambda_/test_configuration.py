@@ -57,6 +57,22 @@ def test_plain_text_has_no_log_levels(api, create, refused, logging, level):
     assert refused(api.update_function_configuration, **params) == (code, message)
 
 
+def test_of_logging_only_what_is_given_changes(api, create):
+    create(LoggingConfig={"LogGroup": "/my/group"})
+
+    def update(**config):
+        name = {"FunctionName": "fn"}
+        return api.update_function_configuration(**name, LoggingConfig=config)["LoggingConfig"]
+
+    levels = {"ApplicationLogLevel": "DEBUG", "SystemLogLevel": "WARN"}
+    json = {"LogFormat": "JSON", "LogGroup": "/my/group"}
+    assert update(LogFormat="JSON", **levels) == {**json, **levels}
+    assert update(LogGroup="/another") == {**json, **levels, "LogGroup": "/another"}
+    info = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
+    assert update(LogFormat="JSON") == {**json, **info, "LogGroup": "/another"}
+    assert update(LogFormat="Text") == {"LogFormat": "Text", "LogGroup": "/another"}
+
+
 @pytest.mark.parametrize(
     ("member", "value", "shown"),
     [
