@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from albatross.asynchronous.event import Condition, Event, Result
+from albatross.model.json_text import is_json
 
 _FUNCTION_ARN_PARTS = 7
 
@@ -57,6 +58,7 @@ def _embedded(payload: bytes) -> object:
     try:
         orjson.loads(payload)
     except orjson.JSONDecodeError:
-        # AWS is silent: a result that is no JSON is in the record as a string.
-        return payload.decode(errors="replace") if payload else None
+        if not is_json(payload):
+            # AWS is silent: a result that is no JSON is in the record as a string.
+            return payload.decode(errors="replace") if payload else None
     return orjson.Fragment(payload)

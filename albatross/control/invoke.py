@@ -25,6 +25,7 @@ from albatross.model.errors import (
     ServiceException,
     TooManyRequestsException,
 )
+from albatross.model.json_text import is_json
 from albatross.model.operation import AsyncOperation
 from albatross.store.store import Store
 
@@ -189,9 +190,10 @@ def _payload(given: bytes | None, kind: str) -> bytes:
     try:
         orjson.loads(payload)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequestContentException(
-            f"Could not parse request body into json: {error}"
-        ) from None
+        if not is_json(payload):
+            raise InvalidRequestContentException(
+                f"Could not parse request body into json: {error}"
+            ) from None
     return payload
 
 

@@ -71,3 +71,9 @@ def test_an_event_that_did_not_run_has_no_response(result):
 def test_a_result_that_is_no_json_is_a_string():
     found = json.loads(record(EVENT, Condition.SUCCESS, Result(payload=b"{no"), 0))
     assert found["responsePayload"] == "{no"
+
+
+@pytest.mark.parametrize("payload", [b'"cut \\ud83d"', b"1e999"])
+def test_a_result_is_as_the_function_wrote_it(payload):
+    text = record(EVENT, Condition.SUCCESS, Result(payload=payload), 0)
+    assert b'"responsePayload":' + payload in text

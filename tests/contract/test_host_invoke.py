@@ -213,13 +213,27 @@ def test_too_many_requests_exception_429_reason_retry_after(wire: Wire, throttle
     assert wire(b"{}", X_Amz_Invocation_Type="DryRun").status == 204
 
 
-@pytest.mark.parametrize("body", [b"{", b"nul", b"\xff", b'"\\ud800"', b" ", b"NaN", b"{}{}"])
+@pytest.mark.parametrize("body", [b"{", b"nul", b"\xff", b" ", b"NaN", b"{}{}"])
 def test_invalid_request_content_exception_400(wire: Wire, body: bytes) -> None:
     for kind in ("RequestResponse", "Event"):
         status, code, document = wire(body, X_Amz_Invocation_Type=kind).error
         assert (status, code) == (400, "InvalidRequestContentException")
         assert document["Type"] == "User"
         assert document["message"].startswith("Could not parse request body into json: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "result"),
+    [
+        (b'"cut \\ud83d"', '"cut \\ud83d"'),
+        (b"123456789012345678901234567890", "123456789012345678901234567890"),
+        (b"-1e400", "-Infinity"),
+    ],
+)
+def test_whatever_is_json_is_an_event(traffic: Stack, body: bytes, result: str) -> None:
+    arn = traffic.make("def handler(event, context): return event")
+    answer = traffic.functions.invoke(FunctionName=arn, Payload=body)
+    assert answer["Payload"].read().decode() == result
 
 
 def test_limit_6_mb_sync_request_request_too_large_exception_413(wire: Wire) -> None:
