@@ -43,6 +43,7 @@ _RUNS: Mapping[str, Run] = {
     "PutRetentionPolicy": groups.put_retention_policy,
     "TagLogGroup": tags.tag_log_group,
     "TagResource": tags.tag_resource,
+    "TestMetricFilter": filters.test_metric_filter,
     "UntagLogGroup": tags.untag_log_group,
     "UntagResource": tags.untag_resource,
 }

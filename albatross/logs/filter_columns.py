@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from albatross.logs.filter_values import BadPattern, comparison
 
@@ -15,25 +16,28 @@ _CONDITION = re.compile(
     re.VERBOSE,
 )
 _JOINT = re.compile(r"&&|\|\|")
+_NAME = re.compile(r"\(?\s*\$?([\w@.-]+)")
 _REST = "..."
 
 Test = Callable[[str], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What the first words must be, and, after a number of others, the last ones.
+
+    `after`: None where there are no others in between.
+    """
+
+    before: list[str]
+    after: list[str] | None
+
+
 def compiled(text: str) -> Callable[[str], bool]:
     """Return what tells whether the words of a message match. Raises BadPattern."""
-    if not text.endswith("]"):
-        raise BadPattern("']' is missing")
-    columns = _columns(text[1:-1])
-    if columns.count(_REST) > 1:
-        raise BadPattern("... may be there once")
-    if _REST in columns:
-        place = columns.index(_REST)
-        first, last = columns[:place], columns[place + 1 :]
-    else:
-        first, last = columns, None
-    before = [_column(each) for each in first]
-    after = [_column(each) for each in last] if last is not None else None
+    columns = _parsed(text)
+    before = [_column(each) for each in columns.before]
+    after = [_column(each) for each in columns.after] if columns.after is not None else None
 
     def matches(message: str) -> bool:
         words = _words(message)
@@ -44,6 +48,40 @@ def compiled(text: str) -> Callable[[str], bool]:
         return _all(before, words) and _all(after, words[len(words) - len(after) :])
 
     return matches
+
+
+def values(text: str, message: str) -> dict[str, str]:
+    """Return the words of a message that matches: by `$` and a column's name, or its number."""
+    columns, words = _parsed(text), _words(message)
+    names = [_name(each) for each in columns.before]
+    if columns.after is not None:
+        others = len(words) - len(names) - len(columns.after)
+        names += [""] * others + [_name(each) for each in columns.after]
+    return {
+        f"${name or number}": word
+        for number, (name, word) in enumerate(zip(names, words, strict=True), start=1)
+    }
+
+
+def _parsed(text: str) -> _Columns:
+    if not text.endswith("]"):
+        raise BadPattern("']' is missing")
+    inner = text[1:-1]
+    if not inner.strip():  # CloudWatch Logs API, `TestMetricFilter`: any words, without names
+        return _Columns([], [])
+    columns = _columns(inner)
+    if columns.count(_REST) > 1:
+        raise BadPattern("... may be there once")
+    if _REST not in columns:
+        return _Columns(columns, None)
+    place = columns.index(_REST)
+    return _Columns(columns[:place], columns[place + 1 :])
+
+
+def _name(column: str) -> str:
+    """Return the name of a column without its conditions, "" where it has none."""
+    match = _NAME.match(column)
+    return match[1] if match is not None else ""
 
 
 def _all(tests: list[Test], words: list[str]) -> bool:

@@ -48,6 +48,19 @@ def compiled(text: str) -> Callable[[str], bool]:
     return matches
 
 
+def values(text: str, message: str) -> dict[str, str]:
+    """Return what a document that matches has where the pattern's selectors lead."""
+    document = orjson.loads(message)
+    selectors = [token.text for token in _tokens(text) if token.kind == "selector"]
+    found = {selector: _first(document, _steps(selector)) for selector in selectors}
+    return {selector: value for selector, value in found.items() if value is not None}
+
+
+def _first(document: Any, steps: list[str | int]) -> str | None:
+    scalars = (value for value in _values(document, steps) if _is_scalar(value))
+    return next(map(_shown, scalars), None)
+
+
 class _Parser:
     """Recursive descent: alternatives of conjunctions of conditions and parentheses."""
 

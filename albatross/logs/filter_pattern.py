@@ -21,7 +21,7 @@ _TERM = re.compile(
     )(?=\s|$)""",
     re.VERBOSE,
 )
-__all__ = ["BadPattern", "Matcher", "compiled"]
+__all__ = ["BadPattern", "Matcher", "compiled", "values"]
 
 
 @lru_cache(maxsize=128)
@@ -36,6 +36,14 @@ def compiled(pattern: str) -> Matcher:
     if text.startswith("["):
         return filter_columns.compiled(text)
     return _terms(text)
+
+
+def values(pattern: str, message: str) -> dict[str, str]:
+    """Return what `pattern` names in a `message` that matches it; terms name nothing."""
+    text = pattern.strip()
+    if text.startswith("{"):
+        return filter_json.values(text, message)
+    return filter_columns.values(text, message) if text.startswith("[") else {}
 
 
 def _terms(text: str) -> Matcher:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from albatross.logs.filter_pattern import BadPattern, compiled
+from albatross.logs.filter_pattern import BadPattern, compiled, values
 
 APACHE = '127.0.0.1 - frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534'
 DOCUMENT = """{"level": "ERROR", "status": 503, "user": {"id": 1, "email": "jo@example.com"},
@@ -34,6 +34,7 @@ DOCUMENT = """{"level": "ERROR", "status": 503, "user": {"id": 1, "email": "jo@e
                      id="a number too low"),
         pytest.param("[..., status = 404 || status = 500, bytes]", APACHE, True, id="the last"),
         pytest.param("[ip, ..., bytes]", APACHE, True, id="first and last"),
+        pytest.param("[]", APACHE, True, id="any columns"),
         pytest.param('[ip, id, user, when, request = "GET *", ...]', APACHE, True, id="quotes"),
         pytest.param("[a, b]", APACHE, False, id="another number of columns"),
         pytest.param("[w != ERROR && w != WARN, rest]", "INFO x", True, id="conditions at once"),
@@ -94,3 +95,26 @@ def test_documents_match_json_patterns(pattern: str, expected: bool) -> None:
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern):
         compiled(pattern)
+
+
+WORDS = ("127.0.0.1", "-", "frank", "10/Oct/2000:13:25:15 -0700", "GET /index.html HTTP/1.0", "404")
+NUMBERED = {f"${number}": word for number, word in enumerate(WORDS, start=1)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message", "expected"),
+    [
+        pytest.param("[]", APACHE, NUMBERED | {"$7": "1534"}, id="words without names"),
+        pytest.param("[..., size]", APACHE, NUMBERED | {"$size": "1534"}, id="one name"),
+        pytest.param("[$ip, , (user = f* || user = x), when, request, status >= 400, size]", APACHE,
+                     dict(zip(("$ip", "$2", "$user", "$when", "$request", "$status", "$size"),
+                              (*WORDS, "1534"), strict=True)), id="names and conditions"),
+        pytest.param("frank", APACHE, {}, id="terms"),
+        pytest.param("{ $.status = 5* && ($.users[1].id > 2 || $.absent = 1) && $.no NOT EXISTS }",
+                     DOCUMENT, {"$.status": "503", "$.users[1].id": "3"}, id="selectors"),
+        pytest.param("{ $.tags[*] = b && $.ok IS TRUE }", DOCUMENT,
+                     {"$.tags[*]": "a", "$.ok": "true"}, id="elements"),
+    ],
+)  # fmt: skip
+def test_what_a_pattern_names_has_values(pattern: str, message: str, expected: object) -> None:
+    assert values(pattern, message) == expected

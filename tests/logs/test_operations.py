@@ -111,6 +111,23 @@ def test_what_is_there_is_not_made_twice(api, refused) -> None:
     assert code == "ResourceAlreadyExistsException"
 
 
+def test_a_pattern_is_tried_on_messages(api, refused) -> None:
+    messages = ["ERROR 1", "INFO 2", "ERROR 3"]
+    tried = api.test_metric_filter(filterPattern="[level = ERROR, n]", logEventMessages=messages)
+    assert tried["matches"] == [
+        {
+            "eventNumber": number,
+            "eventMessage": f"ERROR {number}",
+            "extractedValues": {"$level": "ERROR", "$n": str(number)},
+        }
+        for number in (1, 3)
+    ]
+    everything = api.test_metric_filter(filterPattern="", logEventMessages=messages)
+    assert [each["eventNumber"] for each in everything["matches"]] == [1, 2, 3]
+    bad = {"filterPattern": "{ $.a }", "logEventMessages": messages}
+    assert refused(api.test_metric_filter, **bad)[0] == "InvalidParameterException"
+
+
 @pytest.mark.parametrize(
     ("call", "params"),
     [
