@@ -93,14 +93,23 @@ def test_handler_file_method_python_pkg_mod_fn_with_slash_or_dot(
     assert invoke(traffic, arn, {}).result == [module, module.rpartition(".")[2]]
 
 
-def test_modules_named_like_those_of_python_do_not_harm_the_runtime(traffic: Stack) -> None:
+def test_modules_named_like_those_of_python_do_not_harm_the_runtime(
+    traffic: Stack, api: Any
+) -> None:
+    wrong = "raise ImportError('not this one')"
+    layer = api.publish_layer_version(
+        LayerName=traffic.name(),
+        Content=archive({"python/json.py": wrong, "python/random.py": wrong, "python/two.py": ""}),
+    )
     files = {
-        "json.py": "raise ImportError('not this one')",
+        "json.py": wrong,
         "random.py": "own = True",
-        "app.py": "import json, random, sys\n"
+        "app.py": "import json, random, sys, two\n"
         "def handler(event, context): return [json.dumps([1]), random.own, sys.path[0]]\n",
     }
-    arn = traffic.make("", Code=archive(files), Handler="app.handler")
+    arn = traffic.make(
+        "", Code=archive(files), Handler="app.handler", Layers=[layer["LayerVersionArn"]]
+    )
     assert invoke(traffic, arn, {}).result == ["[1]", True, "/var/task"]
 
 

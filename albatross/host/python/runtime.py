@@ -150,6 +150,18 @@ def read_sources_only(root: str) -> None:
     sys.path_hooks.insert(0, below)  # type: ignore[arg-type]
 
 
+def import_client() -> None:
+    """Import AWS's code before modules of the function or its layers can be found, as Lambda does.
+
+    One that is named like one of Python's (json.py) would take its place there.
+    """
+    usual = sys.path[:]
+    given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path in usual]
+    sys.path[:] = [path for path in usual[1:] if path not in given] + given[::-1]
+    importlib.import_module("awslambdaric.bootstrap")
+    sys.path[:] = usual
+
+
 def main() -> None:
     if _CHANNEL in os.environ:
         descriptor = int(os.environ.pop(_CHANNEL))
@@ -158,11 +170,8 @@ def main() -> None:
     sys.argv[1:] = [os.environ["_HANDLER"]]
     if _FRAMES in os.environ:  # AWS's client closes what it writes its log records to
         os.environ[_FRAMES] = str(os.dup(int(os.environ[_FRAMES])))
-    del sys.path[0]  # where this file is
-    # As Lambda does: only then may the function's directory be looked into. A module there that is
-    # named like one of Python's (json.py) would take its place in AWS's code.
-    importlib.import_module("awslambdaric.bootstrap")
-    sys.path.insert(0, os.getcwd())
+    import_client()
+    sys.path[0] = os.getcwd()  # instead of where this file is
     if "fresh" in sys._xoptions:
         read_sources_only(sys.path[0])
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
