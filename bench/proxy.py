@@ -23,7 +23,7 @@ from report import Section, Target
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import FixedResponse, Forward, PathPattern, Rule
-from albatross.model.snapshot import Snapshot
+from albatross.model.snapshot import ListenerRules, Snapshot
 from albatross.model.target_group import TargetGroup
 from albatross.xds import bootstrap
 from albatross.xds.server import XdsServer
@@ -231,7 +231,7 @@ def _snapshot(port: int) -> Snapshot:
         revision=1,
         load_balancers=(balancer,),
         listeners=(listener,),
-        rules=(fixed, default),
+        by_listener={listener.arn: ListenerRules.of((fixed, default))},
         target_groups=(group,),
     )
 

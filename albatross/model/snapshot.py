@@ -3,7 +3,6 @@
 The proxy and the host are built from it.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 
@@ -38,12 +37,15 @@ class ListenerRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Immutable. Each tuple is in order of creation, except that `rules` may be in any order."""
+    """Immutable. Each tuple is in order of creation.
+
+    Rules are there by listener alone: a change of one then costs nothing for all the others.
+    """
 
     revision: int
     load_balancers: tuple[LoadBalancer, ...] = ()
     listeners: tuple[Listener, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    by_listener: Mapping[str, ListenerRules] = field(default_factory=dict, repr=False)  # by ARN
     target_groups: tuple[TargetGroup, ...] = ()
     functions: tuple[Function, ...] = ()
     versions: tuple[Version, ...] = ()
@@ -51,19 +53,11 @@ class Snapshot:
     certificates: tuple[Certificate, ...] = ()
     trust_stores: tuple[TrustStore, ...] = ()
     keys: Mapping[str, PrivateBytes] = field(default_factory=dict, repr=False)  # by `key_id`
-    by_listener: Mapping[str, ListenerRules] = field(init=False, repr=False)  # the same rules
     # The load balancer of each target group that one uses, by the group's ARN.
     balancer_of_group: Mapping[str, LoadBalancer] = field(init=False, repr=False)
-    grouped: InitVar[Mapping[str, ListenerRules] | None] = None  # `by_listener`, where it is known
-    used: InitVar[Mapping[str, LoadBalancer] | None] = None  # `balancer_of_group`, likewise
+    used: InitVar[Mapping[str, LoadBalancer] | None] = None  # the same, where it is known
 
-    def __post_init__(
-        self,
-        grouped: Mapping[str, ListenerRules] | None,
-        used: Mapping[str, LoadBalancer] | None,
-    ) -> None:
-        groups = by_listener(self.rules) if grouped is None else grouped
-        object.__setattr__(self, "by_listener", groups)
+    def __post_init__(self, used: Mapping[str, LoadBalancer] | None) -> None:
         object.__setattr__(self, "balancer_of_group", self._users() if used is None else used)
 
     def invocables(self) -> Iterator[tuple[str, Invocable]]:
@@ -102,11 +96,3 @@ def server_certificates(
         for certificate in certificates
         if (key := keys.get(certificate.key_id)) is not None
     }
-
-
-def by_listener(rules: Iterable[Rule]) -> dict[str, ListenerRules]:
-    """Return the rules of each listener."""
-    found = defaultdict(list)
-    for rule in rules:
-        found[rule.listener_arn].append(rule)
-    return {arn: ListenerRules.of(group) for arn, group in found.items()}

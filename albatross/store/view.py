@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -13,6 +13,7 @@ from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Rule
 from albatross.model.snapshot import ListenerRules, Snapshot
 from albatross.store import codec
+from albatross.store.codec import Resource
 from albatross.store.schema import resources, state
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 _FIELDS = {
     "load-balancer": "load_balancers",
     "listener": "listeners",
-    "rule": "rules",
     "target-group": "target_groups",
     "function": "functions",
     "function-version": "versions",
@@ -50,9 +50,9 @@ class View:
         self._forget()
 
     def _forget(self) -> None:
+        self._rows: dict[str, tuple[int, Any]] = {}  # resources by ARN, with `seq`
         # Resources by kind and ARN, in order of creation: new ones come in this order.
         self._resources: dict[str, dict[str, Any]] = {kind: {} for kind in _FIELDS}
-        self._rows: dict[str, tuple[int, str]] = {}  # by ARN: seq and kind
         self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)  # by listener and ARN
         self._snapshot: Snapshot | None = None
 
@@ -90,12 +90,12 @@ class View:
         keys = last.keys
         if Certificate.kind in touched:
             keys = self._read_keys(fields["certificates"], keys)
-        grouped = self._by_listener(last.by_listener, touched[Rule.kind])
+        by_listener = self._by_listener(last.by_listener, touched[Rule.kind])
         self._snapshot = Snapshot(
             revision=revision,
             keys=keys,
-            grouped=grouped,
-            used=None if _may_use_others(last, grouped, touched) else last.balancer_of_group,
+            by_listener=by_listener,
+            used=None if _may_use_others(last, by_listener, touched) else last.balancer_of_group,
             **fields,
         )
         return self._snapshot
@@ -112,30 +112,34 @@ class View:
     ) -> None:
         changed = connection.execute(_CHANGED, {"since": since})
         for row in sorted(changed, key=lambda row: int(row.seq)):
-            if row.kind not in _FIELDS:
+            if row.kind not in _FIELDS and row.kind != Rule.kind:
                 continue
             known = self._rows.get(row.arn)
             if known is not None and known[0] != row.seq:  # deleted and made again
                 self._drop(row.arn, touched)
             resource = codec.decode(row.kind, row.document)
-            self._resources[row.kind][row.arn] = resource
-            self._rows[row.arn] = (row.seq, row.kind)
+            self._rows[row.arn] = (row.seq, resource)
+            self._like(resource)[row.arn] = resource
             touched[row.kind].add(resource.parent)
-            if isinstance(resource, Rule):
-                self._rules[resource.listener_arn][resource.arn] = resource
 
     def _drop(self, arn: str, touched: Mapping[str, set[str]]) -> None:
         row = self._rows.pop(arn, None)
         if row is not None:
-            _, kind = row
-            resource = self._resources[kind].pop(arn)
-            touched[kind].add(resource.parent)
-            if isinstance(resource, Rule):
-                del self._rules[resource.listener_arn][arn]
+            _, resource = row
+            del self._like(resource)[arn]
+            touched[resource.kind].add(resource.parent)
+
+    def _like(self, resource: Resource) -> dict[str, Any]:
+        """Return the resources of its kind, of a rule: the rules of its listener."""
+        if isinstance(resource, Rule):
+            return self._rules[resource.listener_arn]
+        return self._resources[resource.kind]
 
     def _by_listener(
-        self, last: Mapping[str, ListenerRules], touched: Iterable[str]
+        self, last: Mapping[str, ListenerRules], touched: Collection[str]
     ) -> Mapping[str, ListenerRules]:
+        if not touched:
+            return last
         found = dict(last)
         for arn in touched:
             found.pop(arn, None)
@@ -159,7 +163,7 @@ class View:
 
 
 def _may_use_others(
-    last: Snapshot, grouped: Mapping[str, ListenerRules], touched: Mapping[str, set[str]]
+    last: Snapshot, by_listener: Mapping[str, ListenerRules], touched: Mapping[str, set[str]]
 ) -> bool:
     """Tell whether load balancers may use other target groups than in the snapshot `last`."""
     if LoadBalancer.kind in touched or Listener.kind in touched:
@@ -167,6 +171,6 @@ def _may_use_others(
     nothing = ListenerRules((), ())
     return any(
         last.by_listener.get(arn, nothing).target_group_arns
-        != grouped.get(arn, nothing).target_group_arns
+        != by_listener.get(arn, nothing).target_group_arns
         for arn in touched[Rule.kind]
     )

@@ -57,6 +57,14 @@ class Subscription:
     # Of which resources it has been sent all that it asked for.
     up_to: dict[str, PackedMessage] | None = field(default=None, repr=False)
 
+    def name(self, names: frozenset[str]) -> None:
+        """Take in what Envoy asks for from now on: it forgets what it no longer names."""
+        if names != self.names:
+            self.names = names
+            self.up_to = None
+            if self.sent is not None:
+                self.sent = self.wanted(self.sent)
+
     def wanted(self, resources: dict[str, PackedMessage]) -> dict[str, PackedMessage]:
         """Return those of `resources` that this Envoy has asked for."""
         if self.names is None or self.names >= resources.keys():
@@ -112,11 +120,7 @@ class Stream:
         if request.response_nonce and request.response_nonce != subscription.nonce:
             return  # about an older answer than the last one
         if request.type_url in _NAMED_BY:
-            subscription.names = frozenset(request.resource_names)
-            if subscription.sent is not None:
-                # Envoy forgets what it no longer names, and needs it again when it names it again.
-                subscription.sent = subscription.wanted(subscription.sent)
-                subscription.up_to = None
+            subscription.name(frozenset(request.resource_names))
         if request.response_nonce and subscription.open:
             subscription.open = False
             subscription.refusal = None
@@ -343,15 +347,10 @@ def _pack(
 
     Where nothing at all has changed, that is the very dictionary of before.
     """
-    result = {}
-    for name, message in resources.items():
-        old = packed_before.get(name)
-        if old is not None and before[name] is message:
-            result[name] = old
-            continue
-        new = packed(message)
-        result[name] = old if old is not None and old.value == new.value else new
-    is_same = result.keys() == packed_before.keys() and all(
-        packed_before[name] is one for name, one in result.items()
-    )
-    return packed_before if is_same else result
+    others = [name for name, message in resources.items() if before.get(name) is not message]
+    new = {
+        name: one for name in others if (one := packed(resources[name])) != packed_before.get(name)
+    }
+    if resources.keys() == packed_before.keys():
+        return {**packed_before, **new} if new else packed_before
+    return {name: new[name] if name in new else packed_before[name] for name in resources}

@@ -4,7 +4,7 @@ What has been made is kept: a changed rule costs the sockets whose rules have ch
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -62,6 +62,29 @@ class Served:
     secrets: Mapping[str, Sealed]
     is_logged: bool
 
+    def has_listener_of(self, other: "Served") -> bool:
+        """Tell whether they differ in what is in their tables at most."""
+        return self.listener is other.listener and self.is_logged == other.is_logged
+
+
+@dataclass(frozen=True, slots=True)
+class AllServed:
+    """What Envoy needs for all sockets, by name."""
+
+    listeners: Mapping[str, Message]
+    routes: Mapping[str, Message]
+    secrets: Mapping[str, Sealed]
+    logged: tuple[str, ...]  # the sockets of which an access log is written
+
+    @classmethod
+    def of(cls, sockets: Mapping[str, Served]) -> "AllServed":
+        return cls(
+            {name: one.listener for name, one in sockets.items()},
+            {table: made for one in sockets.values() for table, made in one.routes.items()},
+            {name: secret for one in sockets.values() for name, secret in one.secrets.items()},
+            tuple(name for name, one in sockets.items() if one.is_logged),
+        )
+
 
 def places(
     listeners: Iterable[Listener],
@@ -110,20 +133,50 @@ class Sockets:
         }
         self._by_listener: Mapping[str, ListenerRules] = {}  # of the last snapshot
         self._served: dict[str, Served] = {}  # of that, by name
+        self._all: AllServed | None = None  # the same
 
-    def serve(self, snapshot: Snapshot) -> Mapping[str, Served]:
-        """Return what each socket needs. Raises DanglingName."""
+    def serve(self, snapshot: Snapshot) -> AllServed:
+        """Return what the sockets need. Raises DanglingName."""
         now, before = snapshot.by_listener, self._by_listener
         changed = {arn for arn, tried in now.items() if before.get(arn) is not tried}
-        _refuse_dangling_names(snapshot, changed, self._groups)
-        is_first = not self._served
-        stale = {self._place_of[arn] for arn in changed if arn in self._place_of}
-        for name in self._places if is_first else stale:
-            self._served[name] = self._serve(name, self._places[name], now)
-        if is_first:
-            self._memo.forget_unused()
+        self._refuse_dangling_names(snapshot, changed)
+        if self._all is None:
+            self._all = self._serve_first(now)
+        else:
+            stale = {self._place_of[arn] for arn in changed if arn in self._place_of}
+            self._all = self._serve_anew(stale, now, self._all)
         self._by_listener = now
-        return self._served
+        return self._all
+
+    def _serve_first(self, now: Mapping[str, ListenerRules]) -> AllServed:
+        self._served = {name: self._serve(name, place, now) for name, place in self._places.items()}
+        self._memo.forget_unused()
+        return AllServed.of(self._served)
+
+    def _serve_anew(
+        self, stale: Iterable[str], now: Mapping[str, ListenerRules], last: AllServed
+    ) -> AllServed:
+        """Return what becomes of `last` where the rules of the sockets `stale` are others now."""
+        made = {name: self._serve(name, self._places[name], now) for name in stale}
+        only_rules = all(one.has_listener_of(self._served[name]) for name, one in made.items())
+        self._served |= made
+        if not only_rules:
+            return AllServed.of(self._served)
+        tables = {name: table for one in made.values() for name, table in one.routes.items()}
+        return replace(last, routes={**last.routes, **tables})
+
+    def _refuse_dangling_names(self, snapshot: Snapshot, changed: Iterable[str]) -> None:
+        """Raise DanglingName where the rules of the listeners `changed` name what is not there."""
+        if any(arn not in self._place_of for arn in changed):  # else there is each of them
+            listeners = {listener.arn for listener in snapshot.listeners}
+            for arn in changed:
+                if arn not in listeners:
+                    rule = snapshot.by_listener[arn].rules[0]
+                    raise DanglingName(f"{rule.arn} has no listener")
+        for arn in changed:
+            for target_group_arn in snapshot.by_listener[arn].target_group_arns:
+                if target_group_arn not in self._groups:
+                    raise DanglingName(f"a rule of {arn} forwards to {target_group_arn}")
 
     def _serve(self, name: str, place: Place, by_listener: Mapping[str, ListenerRules]) -> Served:
         memo, tenants = self._memo, []
@@ -145,20 +198,6 @@ class Sockets:
             observed=self._observed,
             lambda_idle_timeout=self._lambda_idle_timeout,
         )
-
-
-def _refuse_dangling_names(
-    snapshot: Snapshot, changed: Iterable[str], groups: Mapping[str, TargetGroup]
-) -> None:
-    """Raise DanglingName where the rules of the listeners `changed` name what does not exist."""
-    listeners = {listener.arn for listener in snapshot.listeners} if changed else ()
-    for arn in changed:
-        tried = snapshot.by_listener[arn]
-        if arn not in listeners:
-            raise DanglingName(f"{tried.rules[0].arn} has no listener")
-        for target_group_arn in tried.target_group_arns:
-            if target_group_arn not in groups:
-                raise DanglingName(f"a rule of {arn} forwards to {target_group_arn}")
 
 
 def _tenant(

@@ -92,11 +92,6 @@ def translate(
         trust_files,
         next_end(certificates.values(), now),
     )
-    name = names.LAMBDA_CLUSTER
-    resources = Resources(
-        clusters={name: memo.call((name, "cluster"), lambda_cluster)},
-        endpoints={name: memo.call((name, "endpoints"), lambda_endpoints, lambda_socket)},
-    )
     sockets = memo.call(
         "sockets",
         Sockets,
@@ -108,14 +103,16 @@ def translate(
         observed,
         lambda_idle_timeout=lambda_idle_timeout,
     )
-    logged = []
-    for name, served in sockets.serve(snapshot).items():
-        resources.listeners[name] = served.listener
-        resources.secrets.update(served.secrets)
-        resources.routes.update(served.routes)
-        if served.is_logged:
-            logged.append(name)
-    resources.runtimes[names.RUNTIME] = memo.call("runtime", to_runtime, logged)
+    name = names.LAMBDA_CLUSTER
+    served = sockets.serve(snapshot)
+    resources = Resources(
+        listeners=dict(served.listeners),
+        routes=dict(served.routes),
+        secrets=dict(served.secrets),
+        clusters={name: memo.call((name, "cluster"), lambda_cluster)},
+        endpoints={name: memo.call((name, "endpoints"), lambda_endpoints, lambda_socket)},
+    )
+    resources.runtimes[names.RUNTIME] = memo.call("runtime", to_runtime, served.logged)
     _add_servers(resources, snapshot, groups, routable, weights, memo)
     if function_urls is not None:
         _add_function_urls(resources, function_urls, memo)

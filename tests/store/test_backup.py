@@ -78,8 +78,9 @@ class Place:
         snapshot = await self.store.snapshot()
         found: dict[str, Any] = {
             name: getattr(snapshot, name)
-            for name in ("target_groups", "rules", "functions", "certificates", "trust_stores")
+            for name in ("target_groups", "functions", "certificates", "trust_stores")
         }
+        found["rules"] = [one.rules for one in snapshot.by_listener.values()]
         found["keys"] = {id_: bytes(key) for id_, key in snapshot.keys.items()}
         found["tags"] = await self.store.read(
             HERE, lambda tx: [*tx.tags(group("used").arn).items()]

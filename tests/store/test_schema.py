@@ -122,7 +122,7 @@ def test_data_of_version_1_is_brought_up_to_date(url, tmp_path):
     snapshot = asyncio.run(store.snapshot())
     asyncio.run(store.close())
     assert found == ([RULE], {"team": "blue"}, 7)
-    assert [rule.target_group_arns for rule in snapshot.rules] == [(GROUP,)]
+    assert [one.target_group_arns for one in snapshot.by_listener.values()] == [(GROUP,)]
 
 
 def test_migrations_end_with_the_tables_that_are_made_today(url, tmp_path, request):

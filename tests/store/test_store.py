@@ -313,7 +313,7 @@ def test_a_snapshot_holds_all_scopes_in_order_of_creation(run):
     snapshot = run(scenario)
     assert snapshot.revision == 3
     assert snapshot.target_groups == (group("b"), group("c", elsewhere), group("a"))
-    assert snapshot.rules == (rule(7),)
+    assert [one.rules for one in snapshot.by_listener.values()] == [(rule(7),)]
 
 
 def test_a_snapshot_follows_every_kind_of_change(run):
@@ -348,7 +348,9 @@ def test_a_snapshot_follows_every_kind_of_change(run):
         [("a", {"k": "v"}), ("d", {})],
         [("d", {}), ("a", {})],
     ]
-    assert snapshots[0].rules is snapshots[-1].rules, "what did not change is not built anew"
+    assert snapshots[0].by_listener is snapshots[-1].by_listener, (
+        "what did not change is not built anew"
+    )
 
 
 def test_a_snapshot_of_the_same_revision_is_the_same_object(run):

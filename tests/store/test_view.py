@@ -15,8 +15,8 @@ from tests.support.envoy import TARGET_GROUP, Balancer, to_snapshot
 
 HERE = Scope("123456789012", "us-east-1")
 WORLD = to_snapshot(Balancer(default=FixedResponse(status_code=200)))
-(BALANCER,), (LISTENER,), (DEFAULT,) = WORLD.load_balancers, WORLD.listeners, WORLD.rules
-(GROUP,) = WORLD.target_groups
+(BALANCER,), (LISTENER,), (GROUP,) = WORLD.load_balancers, WORLD.listeners, WORLD.target_groups
+(DEFAULT,) = WORLD.by_listener[LISTENER.arn].rules
 
 
 def add(tx: Transaction) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Action, Condition, Forward, Rule, Transform
-from albatross.model.snapshot import Snapshot
+from albatross.model.snapshot import ListenerRules, Snapshot
 from albatross.model.target_group import TargetGroup
 from albatross.xds import bootstrap
 from albatross.xds.server import XdsServer
@@ -91,7 +91,7 @@ def to_snapshot(*balancers: Balancer) -> Snapshot:
         revision=1,
         load_balancers=tuple(balancer for balancer, _, _ in parts),
         listeners=tuple(listener for _, listener, _ in parts),
-        rules=tuple(rule for _, _, rules in parts for rule in rules),
+        by_listener={listener.arn: ListenerRules.of(rules) for _, listener, rules in parts},
         target_groups=(target_group(),),
     )
 

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from albatross.model.listener import Listener
 from albatross.model.load_balancer import LoadBalancer
 from albatross.model.rule import Forward, Rule
-from albatross.model.snapshot import Snapshot
+from albatross.model.snapshot import ListenerRules, Snapshot
 from albatross.model.target_group import HealthCheck, Target, TargetGroup
 
 PREFIX = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
@@ -83,7 +83,7 @@ def make_snapshot(*groups: TargetGroup, used: bool = True, **fields: Any) -> Sna
         revision=1,
         load_balancers=(balancer,),
         listeners=(listener,),
-        rules=rules if used else (),
+        by_listener={listener_arn: ListenerRules.of(rules)} if used and rules else {},
         target_groups=groups,
         **fields,
     )

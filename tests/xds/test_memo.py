@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from albatross.model.rule import FixedResponse, PathPattern
+from albatross.model.snapshot import ListenerRules
 from albatross.xds.memo import Memo
 from albatross.xds.translate import Binding, translate
 from tests.support.envoy import Balancer, to_snapshot
@@ -31,8 +32,11 @@ def test_a_changed_rule_makes_one_route_table_anew_and_nothing_else() -> None:
     rules = [((PathPattern(values=("/x",)),), FixedResponse(status_code=201))]
     before = to_snapshot(Balancer("one", rules=rules), Balancer("two", rules=rules))
     bindings = {one.arn: Binding("127.0.0.1", n) for n, one in enumerate(before.listeners, 1)}
-    changed = replace(before.rules[0], action=FixedResponse(status_code=202))
-    after = replace(before, rules=(changed, *before.rules[1:]))
+    first = before.listeners[0].arn
+    rule, default = before.by_listener[first].rules
+    changed = replace(rule, action=FixedResponse(status_code=202))
+    of_first = ListenerRules.of((changed, default))
+    after = replace(before, by_listener={**before.by_listener, first: of_first})
     memo = Memo()
     old, new = (
         translate(one, bindings, lambda_socket="s", lambda_idle_timeout=True, memo=memo)

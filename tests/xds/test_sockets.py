@@ -27,9 +27,8 @@ def made(snapshot: Snapshot, shared: bool, memo: Memo | None = None) -> Resource
 
 def with_rules(before: Snapshot, listener_arn: str, rules: list[Rule]) -> Snapshot:
     """Return `before` with other rules of one listener, the others being the very same objects."""
-    others = tuple(rule for rule in before.rules if rule.listener_arn != listener_arn)
-    grouped = {**before.by_listener, listener_arn: ListenerRules.of(rules)}
-    return replace(before, rules=(*others, *rules), grouped=grouped)
+    by_listener = {**before.by_listener, listener_arn: ListenerRules.of(rules)}
+    return replace(before, by_listener=by_listener)
 
 
 def changed(before: Snapshot, choose: random.Random) -> Snapshot:
@@ -57,7 +56,7 @@ def changed(before: Snapshot, choose: random.Random) -> Snapshot:
             logs = {"access_logs.s3.enabled": choose.choice(("true", "false"))}
             balancers[number] = replace(balancers[number], attributes=logs)
             return replace(before, load_balancers=tuple(balancers))
-    return replace(before, revision=before.revision + 1, grouped=before.by_listener)
+    return replace(before, revision=before.revision + 1)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["a socket each", "one socket"])

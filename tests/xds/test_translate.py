@@ -178,7 +178,7 @@ def test_a_listener_without_a_binding_is_left_out() -> None:
         pytest.param({"target_groups": ()}, id="target group"),
         pytest.param({"listeners": ()}, id="listener"),
         pytest.param({"load_balancers": ()}, id="load balancer"),
-        pytest.param({"rules": ()}, id="default rule"),
+        pytest.param({"by_listener": {}}, id="default rule"),
     ],
 )
 def test_a_dangling_name_is_refused(missing: dict[str, tuple[()]]) -> None:
