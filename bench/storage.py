@@ -29,7 +29,7 @@ from albatross.store.store import Store
 
 BALANCERS, RULES_EACH = 96, 100  # as AWS's default quotas have it
 RULES_OF_LAST = 400  # of one more load balancer: a whole page of DescribeRules
-CALLS = 60
+CALLS = 200  # so that the 99th percentile is not just the slowest
 CLIENTS, WRITES_EACH = 8, 40
 _PROCESSES = ("control", "proxy")
 _PORT = changes._PORT
