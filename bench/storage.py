@@ -47,8 +47,9 @@ def measure() -> Section:
         about=(
             f"A server with {rules:,} rules. Start: from the command until it is ready and all "
             "rules are in effect, each process's processor time beside it. CreateRule and "
-            f"DescribeRules ({RULES_OF_LAST} rules): over plain HTTP, one after the other. "
-            f"Writes: CreateRule by {CLIENTS} clients at once. Memory is resident."
+            f"DescribeRules ({RULES_OF_LAST} rules): over plain HTTP, one after the other, each "
+            f"rule for another load balancer. Writes: CreateRule by {CLIENTS} clients at once. "
+            "Memory is resident."
         ),
         columns=(
             "",
@@ -103,7 +104,10 @@ def _measure(database: str) -> list[tuple[float, int]]:
             memory = [procfs.memory(pids[name]).rss_kb / 1024 for name in _PROCESSES]
             priorities = count(10_000)
             before = [procfs.cpu_s(pids[name]) for name in _PROCESSES]
-            created = [_create(running.api_port, next(priorities)) for _ in range(CALLS)]
+            created = [
+                _create(running.api_port, next(priorities), balancer=number % BALANCERS)
+                for number in range(CALLS)
+            ]
             after = [procfs.cpu_s(pids[name]) for name in _PROCESSES]
             pages = [_describe(running.api_port) for _ in range(CALLS)]
             rate = _writes_a_second(running.api_port, priorities)
@@ -145,13 +149,17 @@ def _wait_for_the_last_rule() -> None:
 
 
 def _create(
-    port: int, priority: int, connection: http.client.HTTPConnection | None = None
+    port: int,
+    priority: int,
+    connection: http.client.HTTPConnection | None = None,
+    *,
+    balancer: int = 0,
 ) -> float:
     return _call(
         port,
         connection,
         Action="CreateRule",
-        ListenerArn=_listener_arn(0),
+        ListenerArn=_listener_arn(balancer),
         Priority=str(priority),
         **{
             "Conditions.member.1.Field": "path-pattern",
