@@ -332,10 +332,15 @@ def programs(
             log_level="info" if config.log_level == "debug" else "error",  # it is talkative
         )
 
-    control = [*python, "albatross.control", *common, "--api-socket", str(api_socket)]
+    def control() -> list[str]:
+        # Memory: glibc would keep a megabyte more in arenas, one a thread. Python runs one of its
+        # threads at a time, so they do not wait for each other here.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "1")
+        return [*python, "albatross.control", *common, "--api-socket", str(api_socket)]
+
     host = [*python, "albatross.lambda_host", *common, "--sockets", *map(str, host_sockets)]
     return [
-        Program("control", lambda: control, descriptors=(api_socket,)),
+        Program("control", control, descriptors=(api_socket,)),
         Program("host", lambda: host, descriptors=tuple(host_sockets)),
         Program("proxy", proxy, after_socket=os.path.join(run_dir, "xds.sock")),
     ]

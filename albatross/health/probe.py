@@ -8,10 +8,9 @@ import errno
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from albatross.health import http1, http2, outcome
+from albatross.health import http1, outcome
 from albatross.health.check import Check, Malformed
 from albatross.health.http1 import Http1Check
-from albatross.health.http2 import Http2Check
 from albatross.health.outcome import Fault, Outcome
 from albatross.health.resumption import Resumption
 from albatross.model.target_group import Target, TargetGroup
@@ -91,18 +90,24 @@ async def _http1(group: TargetGroup, target: Target, known: Resumption) -> Outco
 # Checks speak the version that the group's requests have: over TLS by ALPN, else with prior
 # knowledge. Seen in public reports of HTTP2 groups in front of servers without HTTP/2.
 async def _http2(group: TargetGroup, target: Target, known: Resumption) -> Outcome:
+    from albatross.health import http2  # memory: only who checks over HTTP/2 needs hpack
+
     check = group.health_check
     headers = http2.get(check.path, address(group, target), _scheme(group), USER_AGENT)
-    found = await _ask(lambda: Http2Check(headers), "h2", group, target, known)
+    found = await _ask(lambda: http2.Http2Check(headers), "h2", group, target, known)
     status = http2.number(found, b":status")
     assert status is not None  # without it the answer is Malformed
     return outcome.of_http(status, check.http_codes)
 
 
 async def _grpc(group: TargetGroup, target: Target, known: Resumption) -> Outcome:
+    from albatross.health import http2
+
     check = group.health_check
     headers = http2.grpc_call(check.path, address(group, target), _scheme(group), USER_AGENT)
-    found = await _ask(lambda: Http2Check(headers, http2.EMPTY_MESSAGE), "h2", group, target, known)
+    found = await _ask(
+        lambda: http2.Http2Check(headers, http2.EMPTY_MESSAGE), "h2", group, target, known
+    )
     status = http2.number(found, b"grpc-status")
     return outcome.of_grpc(status, check.grpc_codes or GRPC_CODES)
 
