@@ -16,6 +16,10 @@ _OPTIONS.max_mem = 6 * 1024 * 1024
 _OPTIONS.log_errors = False
 _CONDITIONS_SURE = 3  # so many fit whatever they are: the API refuses larger ones
 _WILD_OR_ESCAPED = re.compile(r"\\[*?]|.", re.DOTALL)
+# A quotation, an escape, a class, the beginning of a group, any other character.
+_TOKEN = re.compile(
+    r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^]\\])*\]|\(\?P?<\w+>|\(\??|."
+)
 
 
 def wildcard(pattern: str, any_character: str) -> str:
@@ -80,20 +84,46 @@ def _found(expression: str) -> str:
     """Return the RE2 of whole values in which `expression` finds something."""
     # AWS is silent: a regular expression may match any part of a value, unless it has anchors. It
     # counts case in a path, but not in a host or a header.
-    return f"(?s:.*)(?:{expression})(?s:.*)"
+    return f"(?s:.*)(?:{without_groups(expression)})(?s:.*)"
+
+
+def without_groups(expression: str) -> str:
+    """Return `expression` with groups that capture nothing: names of groups are taken once only."""
+    tokens = _TOKEN.findall(closed(expression))
+    return "".join("(?:" if _is_group(token) else token for token in tokens)
+
+
+def group_count(expression: str) -> int:
+    """Return how many groups of `expression` capture something."""
+    return sum(map(_is_group, _TOKEN.findall(expression)))
+
+
+def closed(expression: str) -> str:
+    """Return `expression` with an end to its last quotation (`\\Q`), so that more may follow."""
+    last = _TOKEN.findall(expression)[-1]
+    is_open = last.startswith(r"\Q") and not last.endswith(r"\E")
+    return rf"{expression}\E" if is_open else expression
+
+
+def _is_group(token: str) -> bool:
+    return token == "(" or token.startswith(("(?P<", "(?<"))
 
 
 def _parameter(parameter: QueryParameter) -> str:
     value = _in_query(parameter.value, _VALUE_ENDS)
     # AWS is silent: a parameter without `=` has an empty value.
     if set(parameter.value) == {"*"}:
-        value = f"(?:={value})?"
-        return f"{_key(parameter)}{value}" if parameter.key else "[^&]+"
+        return "[^&]+" if _has_any_key(parameter) else f"{_key(parameter)}(?:={value})?"
     return f"{_key(parameter)}={value}"
 
 
 def _key(parameter: QueryParameter) -> str:
-    return "[^=&]*" if parameter.key is None else _in_query(parameter.key, _KEY_ENDS)
+    return "[^=&]*" if _has_any_key(parameter) else _in_query(parameter.key or "", _KEY_ENDS)
+
+
+def _has_any_key(parameter: QueryParameter) -> bool:
+    """Tell whether every key will do. Between two `&` there is no parameter, though."""
+    return not parameter.key or set(parameter.key) == {"*"}
 
 
 # AWS is silent: conditions on the query hold for what was sent and for what that is when decoded.

@@ -19,15 +19,11 @@ from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua, LuaPerRoute
 
 from albatross.model.rule import HostHeaderRewrite, Transform, UrlRewrite
-from albatross.xds import names
+from albatross.xds import names, patterns
 from albatross.xds.packing import extension, packed
 
 _SCRIPT = (Path(__file__).parent / "lua" / "transform.lua").read_text()
 _NAME = "transform"
-# A quotation, an escape, a class, the beginning of a group, any other character.
-_TOKEN = re.compile(
-    r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^]\\])*\]|\(\?P?<\w+>|\(\??|."
-)
 _REFERENCE = re.compile(r"\$([0-9])|\\|[^!-~]")
 
 
@@ -91,21 +87,12 @@ def _findings(regex: str, replace: str) -> dict[str, tuple[str, str]]:
     """Return, for the first match of `regex`, expressions for whole values and what to make of one:
     what stands before the match, what stands after it, and what replaces it.
     """
-    bare = _without_groups(regex)
+    bare = patterns.without_groups(regex)
     return {
         "before": (f"(?s)^(.*?)(?:{bare}).*$", r"\1"),
         "after": (f"(?s)^.*?(?:{bare})(.*)$", r"\1"),
-        "instead": (f"(?s)^.*?(?:{regex}).*$", _substitution(regex, replace)),
+        "instead": (f"(?s)^.*?(?:{patterns.closed(regex)}).*$", _substitution(regex, replace)),
     }
-
-
-def _without_groups(regex: str) -> str:
-    """Return `regex` with groups that capture nothing, so that our own ones are the first."""
-    return "".join("(?:" if _is_group(token) else token for token in _TOKEN.findall(regex))
-
-
-def _is_group(token: str) -> bool:
-    return token == "(" or token.startswith(("(?P<", "(?<"))
 
 
 def _substitution(regex: str, replace: str) -> str:
@@ -114,7 +101,7 @@ def _substitution(regex: str, replace: str) -> str:
     A `#`, which no URL or host may have, stands for what makes the outcome none: a group that
     `regex` has not, and a character that is not visible ASCII.
     """
-    groups = sum(map(_is_group, _TOKEN.findall(regex)))
+    groups = patterns.group_count(regex)
 
     def in_rewrite(match: re.Match[str]) -> str:
         if match[0] == "\\":

@@ -204,6 +204,8 @@ QUERIES = [
     pytest.param("flag", "*", "flags=1", False, id="another key, star"),
     pytest.param(None, "*", "x", True, id="anything"),
     pytest.param(None, "*", "", False, id="nothing"),
+    pytest.param("*", "*", "", False, id="nothing, with a star for the key"),
+    pytest.param("*", "*", "x", True, id="anything, with a star for the key"),
 ]
 
 
@@ -279,6 +281,9 @@ PATHS = [
     pytest.param(r"^/a%2Fb$", "/a%2fb", True, id="escapes in capitals"),
     pytest.param(r"^/$", "http://a.com", True, id="absolute form without a path"),
     pytest.param(r"^/(?P<n>\d{4})-\w+$", "/2026-q", True, id="named group"),
+    pytest.param(r"^/\Qa(b", "/a(b", True, id="quotation without an end"),
+    pytest.param(r"^/\Qa.b", "/axb", False, id="what is quoted is literal"),
+    pytest.param(r"^\Q/a.b\E$", "/a.b", True, id="quotation with an end"),
 ]
 
 
@@ -286,6 +291,18 @@ PATHS = [
 def test_regular_expression_for_a_path(proxy: Proxy, regex: str, target: str, holds: bool) -> None:
     proxy.serve(when(PathPattern(regex_values=(regex,))))
     assert proxy.get(target).status == (202 if holds else 404)
+
+
+def test_expressions_may_have_groups_of_the_same_name(proxy: Proxy) -> None:
+    paths = PathPattern(regex_values=("^/(?P<n>a)$", "^/(?P<n>b)$"))
+    teapot = FixedResponse(status_code=418)
+    balancers = [
+        Balancer(f"b{n}", rules=[((HostHeader(regex_values=(f"(?P<n>{n})",)), paths), teapot)])
+        for n in range(5)
+    ]
+    proxy.serve(*balancers)
+    assert proxy.get("/b", host="4").status == 418
+    assert proxy.get("/c", host="4").status == 200
 
 
 def test_all_conditions_of_a_rule_must_hold(proxy: Proxy) -> None:

@@ -73,6 +73,7 @@ URLS = [
     pytest.param("/none/", "/c/", "/a/../b/%61", "/a/../b/%61"),
     pytest.param(r"^(/[a-z]{2})(/.*)?$", "$1/index$2", "/en", "/en/index"),
     pytest.param(r"\)\"%\\", "x", "/a", "/a"),
+    pytest.param(r"(/x)\Q(.b", "$1/y", "/a/x(.b", "/a/x/y"),
 ]
 
 
