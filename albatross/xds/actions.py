@@ -90,16 +90,27 @@ def _invoke(route: Route, target_group_arn: str, idle_timeout_s: int | None) -> 
 
 def _answer(route: Route, action: FixedResponse) -> dict[str, str]:
     route.direct_response.status = action.status_code
-    content_type = action.content_type
     if action.message_body and action.status_code != _NO_CONTENT:
         route.direct_response.body.inline_string = action.message_body
-        content_type = content_type or DEFAULT_CONTENT_TYPE
-    if content_type:
-        suffix = TEXT_SUFFIX if content_type.startswith("text/") else ""
-        route.response_headers_to_add.add(
-            **header("content-type", content_type + suffix, OVERWRITE)
-        )
+        content_type = _in_full(action.content_type or DEFAULT_CONTENT_TYPE)
+        route.response_headers_to_add.add(**header("content-type", content_type, OVERWRITE))
     return {"action": "fixed-response"}
+
+
+def type_without_body(action: Action) -> str | None:
+    """Return the Content-Type of a fixed response without a body, if it has one.
+
+    Envoy takes that which a route adds out of its own answers that have no body.
+    """
+    if not isinstance(action, FixedResponse) or action.status_code == _NO_CONTENT:
+        return None
+    return (
+        _in_full(action.content_type) if action.content_type and not action.message_body else None
+    )
+
+
+def _in_full(content_type: str) -> str:
+    return content_type + (TEXT_SUFFIX if content_type.startswith("text/") else "")
 
 
 def _redirect(route: Route, action: Redirect) -> dict[str, str]:

@@ -25,11 +25,18 @@ def response_headers_filter() -> dict[str, object]:
 # differs from AWS: what is refused before it is known to be an HTTP request (with 400, 408 or 501)
 # does not have the headers that the listener's attributes set, and has Server even where that is
 # off.
-def set_response_headers(route: Route, listener: Listener) -> None:
-    """Have the responses on `route` carry what `listener`'s attributes say."""
-    if not listener.attributes:  # by default they say nothing
+def set_response_headers(
+    route: Route, listener: Listener, *, content_type: str | None = None
+) -> None:
+    """Have the responses on `route` carry what `listener`'s attributes say, and a `content_type`
+    that only they can have: that of nothing.
+    """
+    if not listener.attributes and not content_type:  # by default they say nothing
         return
     mutations = Mutations()
+    if content_type:
+        line = header("content-type", content_type, OVERWRITE)
+        mutations.response_mutations.add(append=line)
     if attributes.get(listener, "routing.http.response.server.enabled") == "false":
         mutations.response_mutations.add(remove="server")
     for key, name in attributes.RESPONSE_HEADERS.items():

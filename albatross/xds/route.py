@@ -16,7 +16,13 @@ from albatross.model import attributes
 from albatross.model.rule import Action, Forward, HostHeader, Rule
 from albatross.xds import client_certificates, conditions, index, names, target_group, weights
 from albatross.xds.access_log import choice
-from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header, perform
+from albatross.xds.actions import (
+    ADD_IF_ABSENT,
+    OVERWRITE,
+    header,
+    perform,
+    type_without_body,
+)
 from albatross.xds.entry import Entry
 from albatross.xds.memo import Memo
 from albatross.xds.packing import packed
@@ -200,7 +206,7 @@ def _to_route(
             target_group.answer_grpc(route)
         client_certificates.add_connection_headers(route, tenant)
         parameters |= transform(route, rule.transforms)
-    set_response_headers(route, tenant.listener)
+    set_response_headers(route, tenant.listener, content_type=type_without_body(action))
     return route, parameters
 
 

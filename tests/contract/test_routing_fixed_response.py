@@ -122,9 +122,16 @@ def test_204_has_no_body(front: Front) -> None:
     assert answer.header("Content-Type") is None
 
 
-def test_a_type_of_nothing(front: Front) -> None:
-    front.default(fixed(404, None, "text/html"))
-    assert front.get().header("Content-Type") is None
+@pytest.mark.parametrize("body", [None, ""])
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [("text/html", "text/html; charset=utf-8"), ("application/json", "application/json")],
+)
+def test_a_type_of_nothing(front: Front, given: str, sent: str, body: str | None) -> None:
+    front.default(fixed(404, body, given))
+    answer = front.get()
+    assert (answer.body, answer.header("Content-Length")) == (b"", "0")
+    assert answer.header("Content-Type") == sent
 
 
 def test_head_gets_the_headers_alone(front: Front) -> None:
