@@ -34,6 +34,13 @@ TYPES = (CLUSTERS, ENDPOINTS, SECRETS, LISTENERS, ROUTES, RUNTIMES)
 # A listener waits for its tables and certificates, a cluster for its endpoints.
 _NAMED_BY = {ENDPOINTS: CLUSTERS, SECRETS: LISTENERS, ROUTES: LISTENERS}
 _MESSAGE_BYTES_MAX = 256 * 1024 * 1024
+_OPTIONS = (
+    ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
+    ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+    # Envoy asks every few seconds whether we are there (`bootstrap.py`). gRPC would take more than
+    # two such questions in five minutes for an attack, and end the connection.
+    ("grpc.http2.max_ping_strikes", 0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,11 @@ class Subscription:
             if self.sent is not None:
                 self.sent = self.wanted(self.sent)
 
+    def end(self) -> None:
+        """Envoy asks for nothing any more, and will not answer what it has not got yet."""
+        self.names, self.sent, self.up_to = frozenset(), {}, None
+        self.open, self.refusal = False, None
+
     def wanted(self, resources: dict[str, PackedMessage]) -> dict[str, PackedMessage]:
         """Return those of `resources` that this Envoy has asked for."""
         if self.names is None or self.names >= resources.keys():
@@ -79,6 +91,8 @@ class Subscription:
         """
         if self.up_to is resources and self.refusal is None:
             return None
+        if type_url in _NAMED_BY and not self.names:
+            return None  # Envoy would not answer
         wanted = self.wanted(resources)
         if self.sent is None:
             return list(wanted.values())
@@ -94,6 +108,8 @@ class Subscription:
 
     def has_answered(self, type_url: str, resources: dict[str, PackedMessage]) -> bool:
         """Tell whether Envoy has accepted or refused all that it has asked for."""
+        if type_url in _NAMED_BY and not self.names:
+            return True
         return not self.open and self.sent is not None and self.due(type_url, resources) is None
 
     def has_all(self, wanted: dict[str, PackedMessage]) -> bool:
@@ -117,7 +133,11 @@ class Stream:
     def receive(self, request: DiscoveryRequest) -> None:
         """Take in a subscription, an ACK or a NACK."""
         subscription = self.subscriptions.setdefault(request.type_url, Subscription())
+        asks_for_nothing = request.type_url in _NAMED_BY and not request.resource_names
         if request.response_nonce and request.response_nonce != subscription.nonce:
+            if asks_for_nothing:  # then Envoy answers what is on its way to it no more
+                subscription.end()
+                self.changed.set()
             return  # about an older answer than the last one
         if request.type_url in _NAMED_BY:
             subscription.name(frozenset(request.resource_names))
@@ -226,12 +246,7 @@ class XdsServer:
 
     async def start(self) -> None:
         """Listen. Envoys may connect before anything is published; they then wait for it."""
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
-                ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
-            ]
-        )
+        server = grpc.aio.server(options=_OPTIONS)
         handler = grpc.stream_stream_rpc_method_handler(
             self._serve,
             request_deserializer=DiscoveryRequest.FromString,

@@ -6,11 +6,16 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
+from google.protobuf.any_pb2 import Any as PackedMessage
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, PingAckReceived
 
 from albatross.model.rule import FixedResponse
-from albatross.xds.server import XdsServer
+from albatross.xds.server import ROUTES, TYPES, Published, Stream, XdsServer
 from albatross.xds.translate import Binding, Resources, translate
 from tests.support.envoy import DEADLINE_S, Balancer, Client, Proxy, start_envoy, to_snapshot
 
@@ -165,6 +170,57 @@ def test_a_replaced_control_plane_is_found_again(
     proxy.run(_connected(proxy.server, 1))
     assert publish(proxy, answering(proxy, {port: 202}))
     assert status_at(port) == 202
+
+
+def test_envoys_questions_whether_we_are_there_end_no_connection(proxy: Proxy) -> None:
+    asker, answered = H2Connection(), 0
+    asker.initiate_connection()
+    for number in range(20):
+        asker.ping(b"%8d" % number)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(DEADLINE_S)
+        one.connect(str(proxy.run_dir / "xds.sock"))
+        one.sendall(asker.data_to_send())
+        while answered < 20:
+            events = asker.receive_data(one.recv(65536))
+            assert not [event for event in events if isinstance(event, ConnectionTerminated)]
+            answered += sum(isinstance(event, PingAckReceived) for event in events)
+
+
+def asking(*names: str, nonce: str = "") -> DiscoveryRequest:
+    """Return Envoy's question for route tables, or its answer to what was sent."""
+    return DiscoveryRequest(type_url=ROUTES, resource_names=names, response_nonce=nonce)
+
+
+def published(revision: int, *names: str) -> Published:
+    packed: dict[str, dict[str, Any]] = {type_url: {} for type_url in TYPES}
+    packed[ROUTES] = {name: PackedMessage() for name in names}
+    return Published(revision, revision, packed)
+
+
+def test_nothing_is_awaited_of_an_envoy_that_asks_for_nothing() -> None:
+    stream, nothing = Stream(), published(1)
+    stream.receive(asking())  # as one does that connects again, and had some before
+    assert stream.next_answers(nothing) == []
+    assert stream.has_answered(nothing)
+    table = published(2, "a")
+    stream.receive(asking("a"))
+    assert [len(answer.resources) for answer in stream.next_answers(table)] == [1]
+    assert not stream.has_answered(table)
+    stream.receive(asking("a", nonce="1"))
+    assert stream.has_answered(table)
+
+
+def test_nothing_is_awaited_of_an_envoy_that_no_longer_asks() -> None:
+    stream = Stream()
+    stream.receive(asking("a"))
+    assert len(stream.next_answers(published(1, "a"))) == 1
+    stream.receive(asking("a", nonce="1"))
+    assert len(stream.next_answers(published(2, "a"))) == 1
+    stream.receive(asking(nonce="1"))  # sent before it had the second answer
+    assert stream.has_answered(published(3))
+    stream.receive(asking("a", nonce="2"))
+    assert len(stream.next_answers(published(4, "a"))) == 1
 
 
 @pytest.fixture
