@@ -19,6 +19,7 @@ _VISIBLE = re.compile(r"[ -~]+")
 
 _OPTIONS = re2.Options()
 _OPTIONS.max_mem = _COMPILED_BYTES_MAX
+_OPTIONS.encoding = re2.Options.Encoding.LATIN1  # as the proxy: no character is above \xFF
 _OPTIONS.log_errors = False
 
 
@@ -27,7 +28,7 @@ def check(regex: str, what: str) -> None:
     if not _VISIBLE.fullmatch(regex) or _UNICODE_CLASS.search(regex):
         raise _invalid(regex, what)
     try:
-        re2.compile(regex, _OPTIONS)
+        re2.compile(regex.encode("ascii"), _OPTIONS)
     except re2.error:
         raise _invalid(regex, what) from None
 

@@ -8,6 +8,9 @@ from albatross.model.errors import ValidationError
 from albatross.model.rule import HostHeader, HttpHeader, PathPattern
 from albatross.xds import patterns
 
+LATIN1 = re2.Options()  # the proxy's
+LATIN1.encoding = re2.Options.Encoding.LATIN1
+
 
 @pytest.mark.parametrize(
     "regex",
@@ -21,6 +24,7 @@ from albatross.xds import patterns
         r"[[:alpha:]]+",
         r"\\p",
         "a b",
+        r"\x{ff}",
     ],
 )
 def test_taken(regex: str) -> None:
@@ -50,6 +54,7 @@ def test_taken(regex: str) -> None:
         pytest.param(r"\w{1000}\w{1000}\w{1000}", id="too large"),
         pytest.param("a\n", id="control character"),
         pytest.param("\u00e4", id="beyond ASCII"),
+        pytest.param(r"[^\x{100}]", id="beyond one byte, escaped"),
     ],
 )
 def test_refused(regex: str) -> None:
@@ -65,6 +70,9 @@ def test_five_of_the_largest_are_not_too_large_for_the_proxy(regex: str) -> None
     regexes.check(regex, "value")
     five = (regex,) * 5
     header = HttpHeader(header_name="a", values=(), regex_values=five)
-    re2.compile(patterns.any_header(header))
-    re2.compile(patterns.any_host([HostHeader(values=(), regex_values=five)]))
-    re2.compile(patterns.any_path(PathPattern(values=(), regex_values=five)))
+    for expression in (
+        patterns.any_header(header),
+        patterns.any_host([HostHeader(values=(), regex_values=five)]),
+        patterns.any_path(PathPattern(values=(), regex_values=five)),
+    ):
+        re2.compile(expression.encode(), LATIN1)
