@@ -116,9 +116,8 @@ class Subscription:
         """Tell whether all of `wanted` have been sent as they are."""
         if self.up_to is wanted and self.names is None:
             return True
-        return self.sent is not None and all(
-            self.sent.get(name) is one for name, one in wanted.items()
-        )
+        sent = self.sent or {}
+        return all(sent.get(name) is one for name, one in wanted.items())
 
 
 @dataclass(eq=False, slots=True)

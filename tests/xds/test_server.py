@@ -15,7 +15,7 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, PingAckReceived
 
 from albatross.model.rule import FixedResponse
-from albatross.xds.server import ROUTES, TYPES, Published, Stream, XdsServer
+from albatross.xds.server import ENDPOINTS, ROUTES, TYPES, Published, Stream, XdsServer
 from albatross.xds.translate import Binding, Resources, translate
 from tests.support.envoy import DEADLINE_S, Balancer, Client, Proxy, start_envoy, to_snapshot
 
@@ -209,6 +209,14 @@ def test_nothing_is_awaited_of_an_envoy_that_asks_for_nothing() -> None:
     assert not stream.has_answered(table)
     stream.receive(asking("a", nonce="1"))
     assert stream.has_answered(table)
+
+
+def test_an_envoy_without_endpoints_gets_route_tables() -> None:
+    stream, table = Stream(), published(1, "a")
+    stream.receive(DiscoveryRequest(type_url=ENDPOINTS))  # connects again, and had some before
+    stream.receive(asking("a"))
+    (answer,) = stream.next_answers(table)
+    assert (answer.type_url, len(answer.resources)) == (ROUTES, 1)
 
 
 def test_nothing_is_awaited_of_an_envoy_that_no_longer_asks() -> None:
