@@ -52,7 +52,8 @@ def measure() -> Section:
 
 
 def _by_process(running: server.Server) -> dict[str, Memory]:
-    return {name: procfs.memory(pid) for name, pid in running.pids().items()}
+    found = {name: procfs.memory(pid) for name, pid in running.pids().items()}
+    return {**found, "spawner": _sum([procfs.memory(pid) for pid in running.spawners()])}
 
 
 def _sum(memories: list[Memory]) -> Memory:

@@ -53,14 +53,19 @@ class Server:
     def environments(self) -> list[int]:
         """Return the processes in which functions run.
 
-        Not those that end what these have left, nor any that has ended or is only just forked.
+        Not any that has ended or is only just forked.
         """
         host = self.pids()["host"]
-        others = ([], procfs.command(host))
+        others = ([], procfs.command(host), *map(procfs.command, self.spawners()))
+        return [pid for pid in procfs.children(host) if procfs.command(pid) not in others]
+
+    def spawners(self) -> list[int]:
+        """Return the process that starts those of functions; none where the host does it itself."""
+        host = self.pids()["host"]
         return [
             pid
             for pid in procfs.children(host)
-            if (command := procfs.command(pid)) not in others and command[-1] != "kill -9 -1"
+            if any("local.spawner" in part for part in procfs.command(pid))
         ]
 
     def pools(self) -> dict[str, dict[str, Any]]:

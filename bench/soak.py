@@ -130,7 +130,7 @@ def _after_load(running: server.Server, watch: Watch, descriptors: dict[str, int
     _say("waiting for idle environments and connections to go")
     _wait(lambda: not running.environments())
     _wait(lambda: max(more().values()) <= DESCRIPTORS_MORE)
-    known = set(running.pids().values())
+    known = {*running.pids().values(), *running.spawners()}
     found += [
         f"a process is left: {pid} {procfs.command(pid)}"
         for pid in procfs.descendants(running.process.pid)

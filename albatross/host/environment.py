@@ -7,7 +7,6 @@ import asyncio
 import logging
 import secrets
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -74,7 +73,7 @@ class Environment:
         self.invocation: Invocation | None = None
         self._last_id = ""  # of the invocation that runs, or ran last
         self.server: asyncio.Server | None = None
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: launch.Process | None = None
         self.user: int | None = None  # whose processes these are; None: the server's user
         self.namespace: mounts.Namespace | None = None  # which holds its /tmp
         self.extensions: Extensions | None = None
@@ -108,7 +107,7 @@ class Environment:
 
     # From the engine
 
-    def run(self, process: subprocess.Popen[bytes], init_limit_s: float) -> None:
+    def run(self, process: launch.Process, init_limit_s: float) -> None:
         """Take over a new process, which has `init_limit_s` to ask for its first event."""
         self.process = process
         self._output = Output(process, self.printed)

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -69,7 +68,7 @@ class Extension:
 
     name: str
     is_external: bool = False
-    process: subprocess.Popen[bytes] | None = None  # of an external one, once it is started
+    process: launch.Process | None = None  # of an external one, once it is started
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     events: frozenset[str] = frozenset()
     is_registered: bool = False
@@ -209,7 +208,7 @@ class Extensions:
     async def shut_down(
         self,
         reason: str,
-        runtime: subprocess.Popen[bytes] | None,
+        runtime: launch.Process | None,
         runtime_ended: asyncio.Event,
         deadline_ms: Callable[[float], int],
     ) -> None:

@@ -7,10 +7,8 @@ elsewhere TMPDIR names a directory of its own.
 """
 
 import asyncio
-import ctypes
 import logging
 import os
-import resource
 import select
 import signal
 import subprocess
@@ -22,21 +20,29 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import IO, Protocol
 
-from albatross.host.local import affinity, bwrap, mounts
+from albatross.host.local import bwrap, child, mounts
+from albatross.host.local.spawning import Spawner
 
 log = logging.getLogger(__name__)
 
-NICE = 5  # a third of the processor time that the load balancer gets, when both want it
-_OOM_SCORE_ADJ = 1000  # the largest there is: a function is replaced, the load balancer is not
 CHANNEL = "_ALBATROSS_CHANNEL"  # tells a runtime the number of its channel; it removes it
-OPEN_FILES_MAX = 1024  # Lambda quotas: file descriptors
-# differs from AWS: processes and threads are limited to 1,024, as in AWS, only where each
-# environment has a user of its own (the setting `isolation`).
-PROCESSES_MAX = 1024  # Lambda quotas: execution processes and threads
-_PR_SET_PDEATHSIG = 1
 _LINUX = sys.platform == "linux"
-_libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
+
+
+class Process(Protocol):
+    """A child of this process, as `subprocess.Popen` has it."""
+
+    pid: int
+    returncode: int | None  # None until `wait` has seen its end
+    stdout: IO[bytes] | None
+
+    def wait(self) -> int:
+        """Wait for its end, and return how it was: negative for a signal."""
+
+    def kill(self) -> None:
+        """End it alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +75,11 @@ def channel_number() -> int:
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # holds the number
 
 
-def start(launch: Launch) -> subprocess.Popen[bytes]:
+def start(launch: Launch, spawner: Spawner | None = None) -> Process:
     """Start the process; its standard output and error are one pipe, `stdout`, non-blocking.
 
     Call it from a thread that lives as long as the process should: the kernel ties PDEATHSIG to the
-    thread. Raises OSError when the command cannot be run.
+    thread. Raises OSError when the command cannot be run, SubprocessError when that was not tried.
     """
     sight = _sight(launch) if launch.private_tmp and launch.joins is None else None
     tmp = Path("/tmp") if launch.private_tmp else launch.tmp
@@ -83,44 +89,41 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     if launch.channel is not None:
         environment[CHANNEL] = str(channel_number())
     command = bwrap.command(launch.command, launch, tmp) if launch.sandbox else launch.command
-    host = os.getpid()
+    setup = child.Setup(
+        host=os.getpid(),
+        directory=str(mounts.TASK_ROOT if launch.at_task_root else launch.directory),
+        sight=sight,
+        joins=launch.joins,
+        user=launch.user,
+    )
+    process: Process
+    if spawner is not None and spawner.works():
+        process = spawner.start(command, environment, setup, launch.channel)
+    else:
+        process = _fork(command, environment, setup, launch.channel)
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    return process
 
+
+def _fork(
+    command: Sequence[str], environment: dict[str, str], setup: child.Setup, channel: int | None
+) -> subprocess.Popen[bytes]:
     def in_child() -> None:
-        if launch.channel is not None:
-            os.dup2(launch.channel, channel_number())
-        if _LINUX:
-            affinity.roam()
-            _yield_to_load_balancer()
-            _yield_memory()
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if launch.joins is not None:
-            mounts.join(launch.joins)
-        elif sight is not None:
-            mounts.enter(sight)
-        os.chdir(mounts.TASK_ROOT if launch.at_task_root else launch.directory)
-        if launch.user is not None:
-            os.setgroups([])
-            os.setgid(launch.user)
-            os.setuid(launch.user)
-            _lower_limit(resource.RLIMIT_NPROC, PROCESSES_MAX)
-        # After all that opens files: here, the host's are still open, which may be more.
-        _lower_limit(resource.RLIMIT_NOFILE, OPEN_FILES_MAX)
-        if _LINUX:  # last: a change of user clears it
-            _die_with(host)
+        if channel is not None:
+            os.dup2(channel, channel_number())
+        child.settle(setup)
 
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        pass_fds=() if launch.channel is None else (channel_number(),),
+        pass_fds=() if channel is None else (channel_number(),),
         preexec_fn=in_child,
     )
-    assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    return process
 
 
 def shows_opt(launch: Launch) -> bool:
@@ -166,7 +169,7 @@ def _sight(launch: Launch) -> mounts.Sight:
     )
 
 
-def kill(process: subprocess.Popen[bytes], signum: int = signal.SIGKILL) -> None:
+def kill(process: Process, signum: int = signal.SIGKILL) -> None:
     """Send the process and all of its session's first group a signal.
 
     Nothing happens once it is reaped: its number may be that of a stranger by then.
@@ -181,7 +184,7 @@ def kill(process: subprocess.Popen[bytes], signum: int = signal.SIGKILL) -> None
         process.kill()
 
 
-def on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> None:
+def on_exit(process: Process, ended: Callable[[], None]) -> None:
     """Call `ended` in the event loop when the process has ended; it is not reaped yet."""
     loop = asyncio.get_running_loop()
     if sys.platform == "linux":
@@ -206,8 +209,14 @@ def on_exit(process: subprocess.Popen[bytes], ended: Callable[[], None]) -> None
         threading.Thread(target=wait, daemon=True).start()
 
 
-def kill_all_of(user: int) -> None:
+def kill_all_of(user: int, spawner: Spawner | None = None) -> None:
     """Kill every process of a user who has none but those of one environment."""
+    if spawner is not None and spawner.works():
+        try:
+            spawner.kill_all_of(user)
+        except OSError as error:
+            log.warning("processes of user %d will not end: %s", user, error)
+        return
     command = ["/bin/sh", "-c", "kill -9 -1"]  # as that user: the kernel does it in one go
     try:
         subprocess.run(command, user=user, group=user, extra_groups=[], check=False, timeout=10)
@@ -230,39 +239,11 @@ def private_tmp_works(probe: Launch) -> bool:
         except (OSError, subprocess.SubprocessError) as error:
             log.info("an environment as user %s: %s", probe.user or "of the server", error)
             return False
-        output, _ = process.communicate()
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), True)
+        with process.stdout as stdout:
+            output = stdout.read()
+        process.wait()
         if process.returncode:
             log.info("an environment as user %s: %s", probe.user, output.decode(errors="replace"))
         return process.returncode == 0
-
-
-def _die_with(host: int) -> None:
-    assert _libc is not None
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != host:  # it died in between
-        os._exit(1)
-
-
-def _yield_to_load_balancer() -> None:
-    """Do not take the processor from the proxy or the host when an event arrives.
-
-    Batch scheduling keeps the process's share, but its waking up preempts nobody.
-    """
-    with suppress(OSError):  # some sandboxes have no other schedulers
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    with suppress(OSError):
-        os.nice(NICE)
-    with suppress(OSError), open("/proc/self/autogroup", "w") as file:
-        file.write(str(NICE))  # Linux weighs sessions against each other, where it is so set
-
-
-def _yield_memory() -> None:
-    """Be the first to be ended when the machine runs out of memory, with all that this starts."""
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write(str(_OOM_SCORE_ADJ))
-
-
-def _lower_limit(kind: int, limit: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    if hard == resource.RLIM_INFINITY or hard > limit:
-        resource.setrlimit(kind, (limit, limit))

@@ -17,9 +17,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
     from albatross.host.environment import Environment
+    from albatross.host.local.launch import Process
 
 EVERY_S, IDLE_EVERY_S = 0.1, 0.5
 PEAK_EARLY_S = (0.02, 0.06)  # after its start; once a process has ended there is nothing to read
@@ -41,7 +40,7 @@ class Peak:
         self.private_mb = 0  # of it what no file backs
         self._read_s = 0.0
 
-    def look(self, process: "Popen[bytes] | None", now_s: float, taken_s: float = math.inf) -> int:
+    def look(self, process: "Process | None", now_s: float, taken_s: float = math.inf) -> int:
         """Return it in MB, as it is now or was after the last invocation that has taken long."""
         age_s = now_s - self._read_s
         is_due = age_s > _PEAK_EVERY_S or (taken_s > _PEAK_AFTER_S and age_s > _PEAK_FRESH_S)

@@ -23,6 +23,7 @@ from albatross.host.local import bwrap, isolation, launch, layers, mounts, runti
 from albatross.host.local.debugging import Debugging, until_free
 from albatross.host.local.gate import Gate
 from albatross.host.local.memory import MemoryWatch
+from albatross.host.local.spawning import Spawner
 from albatross.host.observe.framing import VARIABLE as FRAMES
 from albatross.host.observe.logs import Logs
 from albatross.host.observe.output import Output
@@ -84,6 +85,7 @@ class Processes:
         # One thread for as long as the host runs: the kernel ends a process with the thread that
         # started it.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
+        self._spawner = Spawner(launch.channel_number)
         self._finder = ThreadPoolExecutor(32, thread_name_prefix="finder")
         # What is looked for ahead may have to be installed, and takes no thread from a start.
         self._ahead = ThreadPoolExecutor(2, thread_name_prefix="ahead")
@@ -115,6 +117,7 @@ class Processes:
         await self._all_ended.wait()
         self._logs.flush()
         self._starter.shutdown()
+        self._spawner.close()
         runtime_client.stop()
         for executor in (self._ahead, self._finder):
             executor.shutdown(cancel_futures=True)
@@ -131,6 +134,7 @@ class Processes:
             except runtimes.Unavailable as error:
                 log.warning("%s: %s", function.name, error)
 
+        self._starter.submit(self._spawner.works)
         if not function.runtime.startswith("provided"):
             self._ahead.submit(look)
 
@@ -293,13 +297,11 @@ class Processes:
         fresh.replace(path)
         return path
 
-    async def _launch(
-        self, environment: Environment, plan: launch.Launch
-    ) -> subprocess.Popen[bytes]:
+    async def _launch(self, environment: Environment, plan: launch.Launch) -> launch.Process:
         """Start a process; the first of an environment makes its namespace, others join it."""
         loop = asyncio.get_running_loop()
         plan = replace(plan, joins=environment.namespace)
-        process = await loop.run_in_executor(self._starter, launch.start, plan)
+        process = await loop.run_in_executor(self._starter, launch.start, plan, self._spawner)
         if plan.private_tmp and environment.namespace is None:
             environment.namespace = mounts.of(process.pid)
         return process
@@ -387,7 +389,9 @@ class Processes:
             await environment.shutting_down
         if environment.user is not None:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._finder, launch.kill_all_of, environment.user)
+            await loop.run_in_executor(
+                self._finder, launch.kill_all_of, environment.user, self._spawner
+            )
         if dropped is not None:
             self._remove(dropped)
         self._forget(environment)

@@ -6,10 +6,10 @@ most of its time, and takes neither memory nor the processor from others.
 
 import asyncio
 import select
-import subprocess
 import time
 from collections.abc import Callable
 
+from albatross.host.local.launch import Process
 from albatross.host.observe import logs
 from albatross.host.observe.framing import Source
 
@@ -44,9 +44,7 @@ class Budget:
 class Output:
     """Calls `printed` with what `process` has written; reads a flood in turns with other work."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], printed: Callable[[bytes, Source], None]
-    ) -> None:
+    def __init__(self, process: Process, printed: Callable[[bytes, Source], None]) -> None:
         assert process.stdout is not None
         self._stdout = process.stdout
         self._printed = printed
