@@ -215,7 +215,42 @@ def test_memory_is_that_of_a_process_and_its_descendants() -> None:
         assert len(pids) == 2
         assert memory.resident_kb(pids) > memory.resident_kb(pids[:1]) > 1000
         assert 0 < memory.proportional_kb(pids) <= memory.resident_kb(pids)
+        assert memory.anonymous_kb(pids[0]) < memory.proportional_kb(pids)
         os.killpg(process.pid, 9)
+
+
+@pytest.mark.parametrize("processes", [1, 64, 65, 66, 1024])
+def test_of_very_many_processes_some_are_looked_at_and_all_counted(processes: int) -> None:
+    looked_at: list[int] = []
+
+    def measure(pids: list[int]) -> int:
+        looked_at.extend(pids)
+        return sum(1_000_000 if pid == 1 else 10 for pid in pids)
+
+    found = memory.about(measure, list(range(1, processes + 1)))
+    assert found == 1_000_000 + 10 * (processes - 1)
+    assert min(processes, 33) <= len(looked_at) == len(set(looked_at)) <= 65
+
+
+MANY = """
+import os, time
+
+def handler(event, context):
+    for _ in range(150):
+        if os.fork() == 0:
+            kept = bytearray(os.urandom(2**20)) * 2
+            time.sleep(20)
+            os._exit(0)
+    time.sleep(20)
+"""
+
+
+@linux
+def test_many_processes_together_may_use_no_more_than_the_function_has(host: RunningHost) -> None:
+    host.deploy("many", MANY, memory_mb=128, timeout_s=20)
+    invoked = host.invoke("many")
+    assert b"signal: killed" in invoked.payload
+    assert report(invoked.log_tail)["Max Memory Used"] == "128 MB"
 
 
 # Freezing
