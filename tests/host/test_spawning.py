@@ -106,6 +106,20 @@ def test_what_it_has_started_lives_on_without_it_and_the_next_start_has_a_new_on
     output_of(lasting)
 
 
+def test_a_umask_that_the_host_has_for_a_moment_is_not_that_of_functions(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    found = Spawner(launch.channel_number)
+    os.umask(0o177)
+    try:
+        assert found.works()
+    finally:
+        os.umask(before)
+    process = launch.start(plan(tmp_path, "/bin/sh", "-c", "umask"), found)
+    assert output_of(process) == "0022\n"
+    assert process.wait() == 0
+    found.close()
+
+
 def test_where_it_is_of_no_use_the_host_starts_processes_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

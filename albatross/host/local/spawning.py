@@ -53,6 +53,8 @@ class Spawner:
         self._orders: socket.socket | None = None
         self._turn = threading.Lock()
         self._works: bool | None = None  # None: it was not tried
+        self._umask = os.umask(0o077)  # the host has another one for moments, when it makes sockets
+        os.umask(self._umask)
 
     def works(self) -> bool:
         """Tell whether it is of use here; the first call opens it.
@@ -152,6 +154,7 @@ class Spawner:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 pass_fds=(theirs.fileno(),),
+                umask=self._umask,
                 preexec_fn=affinity.roam,
             )
 
