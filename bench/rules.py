@@ -16,7 +16,7 @@ from report import Section, Target
 from rule_cases import CASES, Case
 
 from albatross.model.rule import FixedResponse, Forward, Rule
-from albatross.model.snapshot import Snapshot
+from albatross.model.snapshot import ListenerRules, Snapshot
 from albatross.xds import bootstrap
 from albatross.xds.server import XdsServer
 from albatross.xds.translate import Binding, Observed, Resources, translate
@@ -139,7 +139,8 @@ def _snapshot(case: Case, size: int, port: int) -> Snapshot:
         conditions=(),
         action=_NOBODY,
     )
-    return replace(base, load_balancers=(balancer,), rules=(*rules, default))
+    by_listener = {listener.arn: ListenerRules.of((*rules, default))}
+    return replace(base, load_balancers=(balancer,), by_listener=by_listener)
 
 
 @contextmanager
