@@ -39,10 +39,12 @@ ENVOYS_OWN_HEADERS = (
     HOST_HEADER,
     URL_HEADER,
 )
-# The last character of routes' names: where rules see Host without its port; where rules that name
-# a host are apart from others, which may come first; the same, but of those others; where a request
-# may be ordinary (native/ordinary.c), by the kind of target and what becomes of Host's port; else.
-_BARE_HOST, _APART, _OTHERS, _PLAIN = "*", "+", "=", "-"
+# The last word of routes' names is a letter where a request may be ordinary (native/ordinary.c), by
+# the kind of target and what becomes of Host's port; else a hyphen.
+_PLAIN = "-"
+# Behind it: where rules that name a host are apart from others, which may come first; the same, but
+# of those others; where rules see Host without its port.
+_APART, _OTHERS, _BARE_HOST = "+", "=", "*"
 _ORDINARY = {
     ("lambda", "append"): "a",
     ("lambda", "preserve"): "p",
@@ -118,7 +120,7 @@ def route(choice: Choice, parameters: Mapping[str, str], *, bare_host: bool = Fa
 @lru_cache(maxsize=1000)  # rules differ little in these
 def _ending(parameters: tuple[tuple[str, str], ...], bare_host: bool) -> str:
     texts = urlencode(parameters, quote_via=quote) or ABSENT
-    return f"{texts} {ABSENT} {_BARE_HOST if bare_host else _kind(dict(parameters))}"
+    return f"{texts} {ABSENT} {_kind(dict(parameters))}{_BARE_HOST if bare_host else ''}"
 
 
 def _kind(parameters: Mapping[str, str]) -> str:
@@ -130,13 +132,18 @@ def _kind(parameters: Mapping[str, str]) -> str:
 
 def apart_route(name: str, starts: Iterable[str]) -> str:
     """Return the name of a host's route, before which others may come for paths with `starts`."""
-    return f"{_without_end(name)} {','.join(starts) or ABSENT} {_APART}"
+    rest, kind = _parts(name)
+    joined = ",".join(starts)
+    return f"{rest} {joined or ABSENT} {_PLAIN if joined else kind}{_APART}"
 
 
 def other_route(name: str) -> str:
     """Return the name of a route that is apart from those of hosts."""
-    return f"{_without_end(name)} {ABSENT} {_OTHERS}"
+    rest, kind = _parts(name)
+    return f"{rest} {ABSENT} {kind}{_OTHERS}"
 
 
-def _without_end(name: str) -> str:
-    return name.rsplit(" ", maxsplit=2)[0]
+def _parts(name: str) -> tuple[str, str]:
+    """Return what stands before the starts of paths, and the word behind them."""
+    rest, _, kind = name.rsplit(" ", maxsplit=2)
+    return rest, kind

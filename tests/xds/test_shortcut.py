@@ -9,10 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from albatross.model.request_record import NO_CHOICE
+from albatross.model.rule import (
+    Action,
+    Condition,
+    FixedResponse,
+    Forward,
+    HostHeader,
+    Redirect,
+    WeightedTargetGroup,
+)
 from albatross.model.snapshot import Snapshot
 from albatross.model.target_group import Target
-from albatross.xds import shortcut
-from tests.support.envoy import Answer, Balancer, Proxy, echo, to_snapshot
+from albatross.xds import names, shortcut
+from tests.support.envoy import TARGET_GROUP, Answer, Balancer, Proxy, echo, to_snapshot
 
 pytestmark = pytest.mark.skipif(
     shortcut.library() is None,
@@ -213,3 +223,78 @@ def test_a_file_that_cannot_be_loaded_is_left_out(tmp_path: Path) -> None:
     assert shortcut.library(broken) is None
     broken.write_text("for another platform")
     assert shortcut.library(broken) is None
+
+
+# With rules that have regular expressions for hosts, which see Host without its port.
+@pytest.mark.parametrize(
+    ("request_", "status", "is_ordinary"),
+    [
+        pytest.param(get(host="a:8080"), 200, True, id="a port is left out of sight"),
+        pytest.param(get(host="a:1"), 200, True, id="any port"),
+        pytest.param(get(host="b:8080"), 404, False, id="another rule's"),
+        pytest.param(get(host="c:8080"), 200, False, id="one of several target groups"),
+        pytest.param(get(host="a"), 200, False, id="a port is added"),
+        pytest.param(get("X-Amzn-Trace-Id: Root=1-1-1", host="a:8080"), 200, False, id="a trace"),
+        pytest.param(get(target="/%41", host="a:8080"), 200, False, id="an escape"),
+        pytest.param(get(host=f"{'a' * 300}:8080"), 404, False, id="a long host"),
+        pytest.param(get(host="[::1]:8080"), 404, False, id="an address"),
+        pytest.param(send("POST").replace("Host: a", "Host: a:8080"), 200, False, id="no length"),
+        pytest.param(send("PURGE").replace("Host: a", "Host: a:8080"), 200, False, id="a method"),
+    ],
+)
+def test_a_route_is_chosen_without_the_port_of_a_host(
+    proxy: Proxy,
+    request_: str,
+    status: int,
+    is_ordinary: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    several = (WeightedTargetGroup(arn=TARGET_GROUP), WeightedTargetGroup(arn=TARGET_GROUP))
+    rules: list[tuple[tuple[Condition, ...], Action]] = [
+        ((HostHeader(values=(), regex_values=("^a$",)),), Forward.to(TARGET_GROUP)),
+        ((HostHeader(values=(), regex_values=("^c$",)),), Forward(target_groups=several)),
+    ]
+    balancer = Balancer(port=8080, rules=rules, default=FixedResponse(status_code=404))
+    proxy.serve(balancer)
+    ours = proxy.send(request_)
+    assert ours.status == status
+    library = shortcut.library()
+    assert library is not None
+    copy = Path(shutil.copy(library, tmp_path))
+    monkeypatch.setattr(shortcut, "library", lambda: None)
+    proxy.serve(balancer)
+    its = proxy.send(request_)
+    assert its.status == status
+    assert lasting(ours) == lasting(its)
+    monkeypatch.setattr(shortcut, "library", lambda: copy)
+    monkeypatch.setattr(shortcut, "_SCRIPT", MARKING)
+    proxy.serve(balancer)
+    answer = proxy.send(request_)
+    passed_by = answer.status == 200 and answer.received.header(MARK) is None
+    assert passed_by == is_ordinary
+
+
+def test_a_request_that_is_not_ordinary_runs_the_script_on_the_route_that_is_chosen(
+    proxy: Proxy,
+) -> None:
+    rules: list[tuple[tuple[Condition, ...], Action]] = [
+        ((HostHeader(values=(), regex_values=("^a$",)),), Redirect(status_code=301, host="d"))
+    ]
+    proxy.serve(Balancer(port=8080, rules=rules, default=FixedResponse(status_code=404)))
+    assert proxy.get(host="a:8080").header("location") == "http://d:8080/"
+    assert proxy.get(host="b:8080").status == 404
+
+
+def test_names_of_routes_tell_where_requests_may_be_ordinary() -> None:
+    usual = {"action": "forward", "version": "HTTP1", "xff_port": "false", "drop_invalid": "false"}
+    of_function = usual | {"kind": "lambda", "host": "append", "xff": "append", "desync": "monitor"}
+    name = names.route(NO_CHOICE, of_function)
+    assert name.endswith(" - a")
+    assert names.route(NO_CHOICE, of_function | {"kind": "server"}).endswith(" - A")
+    assert names.route(NO_CHOICE, of_function | {"mtls_leaf": "x"}).endswith(" - -")
+    assert names.route(NO_CHOICE, {}).endswith(" - -")
+    assert names.route(NO_CHOICE, of_function, bare_host=True).endswith(" - a*")
+    assert names.other_route(name).endswith(" - a=")
+    assert names.apart_route(name, []).endswith(" - a+")
+    assert names.apart_route(name, ["/b", "/c"]).endswith(" /b,/c -+")  # another may come first

@@ -247,12 +247,13 @@ end
 
 -- Chooses the route as rules see the request, and the target group where the rule has several. Returns what is to
 -- be done. Rules see the normalised path, and where some have regular expressions for hosts, Host without its port.
-local function choose(handle, headers, host, target, matched, as_sent)
+-- `is_chosen`: the route is chosen for that already (native/ordinary.c).
+local function choose(handle, headers, host, target, matched, as_sent, is_chosen)
   local info = handle:streamInfo()
   local name = info:routeName() -- of the route for the request as it was sent
   local kind, to = byte(name, -1), nil
   if matched ~= target then headers:replace(":path", matched) end
-  local bare = kind == BARE_HOST and without_port(host)
+  local bare = kind == BARE_HOST and not is_chosen and without_port(host)
   if bare and bare ~= host then
     to = choose_for(handle, headers, info, bare, host)
   elseif as_sent then
@@ -418,7 +419,7 @@ function envoy_on_request(handle)
   if line_size > TARGET_BYTES_MAX then
     return answer(handle, "400", "TargetTooLong", format("request line: expected at most %d bytes, found %d", TARGET_BYTES_MAX, line_size))
   end
-  local size, coding, imitation = match(headers:get("x-albatross-size") or "", "^(%d+) (%S*) (.*)$")
+  local chosen, size, coding, imitation = match(headers:get("x-albatross-size") or "", "^(=?)(%d+) (%S*) (.*)$")
   if (tonumber(size) or MEASURED_BYTES_MIN) >= MEASURED_BYTES_MIN then
     local total, too_long = measured(headers, host)
     if too_long or total > HEADERS_BYTES_MAX then
@@ -446,7 +447,7 @@ function envoy_on_request(handle)
   end
   local matched = target
   if find(target, "%", 1, true) or find(target, "/.", 1, true) then matched = normalised(target) end
-  local to = choose(handle, headers, host, target, matched, not first and matched == target)
+  local to = choose(handle, headers, host, target, matched, not first and matched == target, chosen == "=")
 
   local class, reason = classified(handle, headers, method, coding or "", imitation or "", to.desync)
   if class then

@@ -5,7 +5,7 @@
  * Such a request loses `x-albatross-size`, without which the script does not run (shortcut.py). All
  * others stay as they are, for the script: nothing is decided here that it would not decide likewise.
  *
- * Which routes may have ordinary requests stands in the last character of their names (names.py).
+ * Which routes may have ordinary requests stands in the last word of their names (names.py).
  * Source of the binary interface: Envoy, source/extensions/dynamic_modules/abi/abi.h, version 1.40.
  */
 #include <stdbool.h>
@@ -33,6 +33,8 @@ bool envoy_dynamic_module_callback_http_get_headers(void *filter, int which, hea
 bool envoy_dynamic_module_callback_http_set_header(void *filter, int which, text name, text value);
 bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *filter, int which,
                                                                     text *found);
+void envoy_dynamic_module_callback_http_clear_route_cache(void *filter);
+const void *envoy_dynamic_module_callback_get_most_specific_route_config(void *filter);
 
 #define TEXT(literal) ((text){literal, sizeof(literal) - 1})
 
@@ -40,6 +42,8 @@ enum {
   HEADERS_MAX = 64,
   TARGET_BYTES_MAX = 8192,       /* a longer one may be too long, which the script tells */
   MEASURED_DIGITS_MAX = 3,       /* of the size of all headers: the script measures from 4096 on */
+  FRAMING_BYTES_MAX = 16,
+  HOST_BYTES_MAX = 256,
   LAMBDA_BODY_BYTES_MAX = 1048576
 };
 
@@ -112,7 +116,6 @@ static bool is_small_and_plain(text framing) {
 
 /* Whether targets get `host` as it is. `treatment`: of the listener's port in it. */
 static bool stays(text host, char treatment, bool is_for_server) {
-  if (has(host, ',')) return false;
   if (treatment == 'p') return true;
   if (is_for_server)
     for (size_t i = 0; i < host.size; i++)
@@ -144,20 +147,56 @@ static bool is_sent_as_it_is(text method, text length, bool is_for_server) {
   return is_for_server || (length.at ? fits(length) : !has_body);
 }
 
-static bool is_ordinary(void *filter) {
-  text route = {0};
-  if (!envoy_dynamic_module_callback_http_filter_get_attribute_string(filter, ROUTE_NAME, &route) ||
-      !route.size)
+static void set(void *filter, text name, text value) {
+  envoy_dynamic_module_callback_http_set_header(filter, REQUEST_HEADERS, name, value);
+}
+
+/* Returns the last word of the name of the route that Envoy has chosen, nothing where it has none. */
+static text kind_of_route(void *filter) {
+  text name = {0};
+  if (!envoy_dynamic_module_callback_http_filter_get_attribute_string(filter, ROUTE_NAME, &name))
+    return TEXT("");
+  size_t start = name.size;
+  while (start > 0 && name.at[start - 1] != ' ') start--;
+  return (text){name.at + start, name.size - start};
+}
+
+/* Has Envoy choose the route for `host` without its port, as rules see it where some have regular
+ * expressions for hosts, and tells the script so. Returns false where that is not tried. */
+static bool choose_without_port(void *filter, text host, text framing) {
+  const char *port = memchr(host.at, ':', host.size);
+  if (!port) return true;
+  char sent[HOST_BYTES_MAX], told[1 + FRAMING_BYTES_MAX] = "=";
+  if (host.size > HOST_BYTES_MAX || framing.size > FRAMING_BYTES_MAX || host.at[0] == '[')
     return false;
-  char kind = route.at[route.size - 1];
-  bool is_for_server = kind >= 'A' && kind <= 'Z';
-  char treatment = is_for_server ? (char)(kind - 'A' + 'a') : kind;
-  if (treatment != 'a' && treatment != 'p' && treatment != 's') return false;
+  memcpy(sent, host.at, host.size);
+  memcpy(told + 1, framing.at, framing.size);
+  set(filter, TEXT(":authority"), (text){sent, (size_t)(port - host.at)});
+  envoy_dynamic_module_callback_http_clear_route_cache(filter);
+  envoy_dynamic_module_callback_get_most_specific_route_config(filter); /* it looks at the route */
+  set(filter, TEXT(":authority"), (text){sent, host.size});
+  set(filter, TEXT("x-albatross-size"), (text){told, 1 + framing.size});
+  return true;
+}
+
+static bool is_ordinary(void *filter) {
+  text kind = kind_of_route(filter);
+  if (!kind.size || is(kind, TEXT("-"))) return false;
 
   request seen = {0};
-  return look_at(filter, &seen) && !seen.is_for_the_script &&
-         (seen.has_referer || !seen.had_referer) && is_normal(seen.target) &&
-         is_small_and_plain(seen.framing) && stays(seen.host, treatment, is_for_server) &&
+  if (!look_at(filter, &seen) || seen.is_for_the_script || (seen.had_referer && !seen.has_referer) ||
+      has(seen.host, ',') || !is_normal(seen.target) || !is_small_and_plain(seen.framing))
+    return false;
+  if (kind.at[kind.size - 1] == '*') {
+    if (!choose_without_port(filter, seen.host, seen.framing)) return false;
+    kind = kind_of_route(filter);
+    if (!kind.size || !look_at(filter, &seen)) return false; /* it has moved */
+  }
+
+  bool is_for_server = kind.at[0] >= 'A' && kind.at[0] <= 'Z';
+  char treatment = is_for_server ? (char)(kind.at[0] - 'A' + 'a') : kind.at[0];
+  return (treatment == 'a' || treatment == 'p' || treatment == 's') &&
+         stays(seen.host, treatment, is_for_server) &&
          is_sent_as_it_is(seen.method, seen.length, is_for_server);
 }
 
@@ -214,9 +253,7 @@ void *envoy_dynamic_module_on_http_filter_new(void *settings, void *filter) {
 
 int envoy_dynamic_module_on_http_filter_request_headers(void *filter, void *own, bool is_all) {
   (void)own, (void)is_all;
-  if (is_ordinary(filter) && set_trace(filter))
-    envoy_dynamic_module_callback_http_set_header(filter, REQUEST_HEADERS,
-                                                  TEXT("x-albatross-size"), (text){0});
+  if (is_ordinary(filter) && set_trace(filter)) set(filter, TEXT("x-albatross-size"), (text){0});
   return CONTINUE;
 }
 
