@@ -50,8 +50,12 @@ def wait_in_thread(front: Front, answers: list[Answer]) -> threading.Thread:
 
 def test_round_robin_sequential_per_node(traffic: Stack, servers: Backends) -> None:
     front, _ = front_of(traffic, *(servers.start(name) for name in "abc"))
-    found = sequence(front, 12)
-    assert all(len(set(found[start : start + 3])) == 3 for start in range(10))
+
+    def is_in_turn() -> bool:
+        found = sequence(front, 12)
+        return all(len(set(found[start : start + 3])) == 3 for start in range(10))
+
+    until(is_in_turn)  # news of the targets' health begin a new turn
 
 
 def test_least_outstanding_requests(traffic: Stack, servers: Backends) -> None:
