@@ -1,6 +1,6 @@
 """The script of all requests, and what stands before it for ordinary ones.
 
-`native/ordinary.c` does for them what `lua/request.lua` would, in a tenth of the time. It is
+`native/ordinary.c` does for them what `lua/request.lua` would, in half the time at most. It is
 compiled when Albatross is installed, where there is a C compiler (`hatch_build.py`); without it,
 every request goes through the script.
 """

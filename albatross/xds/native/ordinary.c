@@ -41,7 +41,7 @@ const void *envoy_dynamic_module_callback_get_most_specific_route_config(void *f
 enum {
   HEADERS_MAX = 64,
   TARGET_BYTES_MAX = 8192,       /* a longer one may be too long, which the script tells */
-  MEASURED_DIGITS_MAX = 3,       /* of the size of all headers: the script measures from 4096 on */
+  MEASURED_BYTES_MIN = 4096,     /* of all headers: the script measures from here on */
   FRAMING_BYTES_MAX = 16,
   HOST_BYTES_MAX = 256,
   LAMBDA_BODY_BYTES_MAX = 1048576
@@ -107,8 +107,12 @@ static bool is_normal(text target) {
  * imitation of a header about the body. */
 static bool is_small_and_plain(text framing) {
   size_t digits = 0;
-  while (digits < framing.size && is_digit(framing.at[digits])) digits++;
-  if (digits == 0 || digits > MEASURED_DIGITS_MAX) return false;
+  unsigned bytes = 0;
+  for (; digits < framing.size && is_digit(framing.at[digits]); digits++) {
+    bytes = bytes * 10 + (unsigned)(framing.at[digits] - '0');
+    if (bytes >= MEASURED_BYTES_MIN) return false;
+  }
+  if (digits == 0) return false;
   for (size_t i = digits; i < framing.size; i++)
     if (framing.at[i] != ' ') return false;
   return true;
