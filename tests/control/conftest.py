@@ -1,4 +1,4 @@
-"""An S3 endpoint, for what the control plane reads there."""
+"""An endpoint of S3 and EC2, for what the control plane reads there."""
 
 from collections.abc import Iterator
 

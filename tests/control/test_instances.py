@@ -1,11 +1,9 @@
 """Where instances are: the configuration's table, and an EC2 API that moto serves."""
 
 import asyncio
-from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from albatross.config import Config
 from albatross.control.instances import addresses_of
@@ -18,24 +16,15 @@ def found(config: Config, *ids: str) -> dict[str, str]:
     return dict(asyncio.run(addresses_of(ids, config, HERE)))
 
 
-@pytest.fixture
-def ec2_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 def test_the_configuration_says_where_an_instance_is() -> None:
     config = Config(instances={"i-01": "127.0.0.2"})
     assert found(config, "i-01", "i-02") == {"i-01": "127.0.0.2"}
 
 
-def test_an_ec2_api_is_asked_for_the_others_and_knows_those_that_run(ec2_url: str) -> None:
+def test_an_ec2_api_is_asked_for_the_others_and_knows_those_that_run(endpoint: str) -> None:
     ec2 = boto3.client(
         "ec2",
-        endpoint_url=ec2_url,
+        endpoint_url=endpoint,
         region_name=HERE.region,
         aws_access_key_id=HERE.account,
         aws_secret_access_key="none",
@@ -43,7 +32,7 @@ def test_an_ec2_api_is_asked_for_the_others_and_knows_those_that_run(ec2_url: st
     made = ec2.run_instances(ImageId="ami-12c6146b", MinCount=2, MaxCount=2)["Instances"]
     running, stopped = made
     ec2.stop_instances(InstanceIds=[stopped["InstanceId"]])
-    config = Config(instances={"i-01": "127.0.0.2"}, ec2_endpoint=ec2_url)
+    config = Config(instances={"i-01": "127.0.0.2"}, ec2_endpoint=endpoint)
     assert found(config, "i-01", running["InstanceId"], stopped["InstanceId"], "i-0abc") == {
         "i-01": "127.0.0.2",
         running["InstanceId"]: running["PrivateIpAddress"],
