@@ -348,9 +348,7 @@ def test_a_snapshot_follows_every_kind_of_change(run):
         [("a", {"k": "v"}), ("d", {})],
         [("d", {}), ("a", {})],
     ]
-    assert snapshots[0].by_listener is snapshots[-1].by_listener, (
-        "what did not change is not built anew"
-    )
+    assert snapshots[0].by_listener is snapshots[-1].by_listener, "the same is not built anew"
 
 
 def test_a_snapshot_of_the_same_revision_is_the_same_object(run):
