@@ -33,16 +33,19 @@ class Compile(BuildHookInterface[Any]):
 
     def _compile(self) -> bool:
         library = Path(self.root, LIBRARY)
-        library.unlink(missing_ok=True)  # a proxy that has it open keeps it
+        made = library.with_suffix(".new")
         compiler = os.environ.get("CC") or shutil.which("cc")
         if compiler is None:
+            library.unlink(missing_ok=True)
             self.app.display_warning("no C compiler: requests will go without their shortcut")
             return False
         # What it calls is in Envoy, which loads it. macOS wants to be told so.
         later = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
         source = str(Path(self.root, SOURCE))
-        command = (*compiler.split(), *OPTIONS, *later, "-o", str(library), source)
+        command = (*compiler.split(), *OPTIONS, *later, "-o", str(made), source)
         if subprocess.run(command, check=False).returncode == 0:
+            made.replace(library)  # in one go: a server that runs may be about to load it
             return True
+        library.unlink(missing_ok=True)  # of an older source
         self.app.display_warning("without the shortcut of requests, which does not compile here")
         return False
