@@ -25,6 +25,9 @@ TAIL_BYTES_MAX = 4 * 1024  # Lambda API, Invoke: "the last 4 KB of the execution
 READ_BYTES_MAX = 64 * 1024  # per turn of the loop, so that a flood does not starve the others
 # Of one group; then they are written at once: little by little, a megabyte takes milliseconds.
 HELD_BYTES_MAX = 128 * 1024
+# Of one stream; then they are written at once: what a busy function's invocations log in a fifth of
+# a second takes 6 ms, for which all requests would wait.
+PENDING_MAX = 100
 _FLUSH_S = 0.2
 _LINE_BYTES = 32  # that are kept of each line besides its text: times, stream, kind
 
@@ -86,11 +89,14 @@ class StreamLog:
         ms = int(time.time() * 1000)
         if self._is_json:
             self.pending += [(self._own, (ms, text, True)) for text in texts if text]
-            return b"".join(map(_ended, texts))
-        lines = texts[0] if len(texts) == 1 else b"".join(texts)
-        if lines:
-            self.pending.append((self._own, (ms, lines, False)))
-        return lines
+            written = b"".join(map(_ended, texts))
+        else:
+            written = texts[0] if len(texts) == 1 else b"".join(texts)
+            if written:
+                self.pending.append((self._own, (ms, written, False)))
+        if len(self.pending) >= PENDING_MAX:
+            self.group.flush()
+        return written
 
     def printed(self, data: bytes, source: Source) -> bytes:
         """Take what a process has written, and return it without the marks of records."""
