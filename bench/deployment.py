@@ -38,13 +38,22 @@ class Deployment:
         self.lambda_ = client("lambda", url)
         self.port = port
         balancers = self.elbv2.create_load_balancer(Name="bench", Subnets=["subnet-1", "subnet-2"])
+        self.load_balancer_arn: str = balancers["LoadBalancers"][0]["LoadBalancerArn"]
         listeners = self.elbv2.create_listener(
-            LoadBalancerArn=balancers["LoadBalancers"][0]["LoadBalancerArn"],
+            LoadBalancerArn=self.load_balancer_arn,
             Protocol="HTTP",
             Port=port,
             DefaultActions=[fixed_response("no rule")],
         )
         self.listener_arn: str = listeners["Listeners"][0]["ListenerArn"]
+
+    def log_accesses(self) -> None:
+        """Turn the access log on."""
+        on = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "bench"}
+        self.elbv2.modify_load_balancer_attributes(
+            LoadBalancerArn=self.load_balancer_arn,
+            Attributes=[{"Key": key, "Value": value} for key, value in on.items()],
+        )
 
     def function(
         self,

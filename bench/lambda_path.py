@@ -24,12 +24,13 @@ def measure(rounds: int, duration_s: float) -> Section:
     section = Section(
         title="Load balancer to function",
         about=(
-            "A Python function that says hello, on AWS's runtime client as it is published. The "
+            "A Python function that says hello, on AWS's runtime client as it is published, with "
+            "the access log on. The "
             "floor is the smallest asyncio server that can call it (bench/floor.py): no proxy, no "
             "limits, no logs, and as many processes of the function as Albatross had. Medians of "
             f"{rounds} rounds, in turn. Then the processor's time for a request, in microseconds: "
-            "of the proxy, the Lambda host, the functions, all three, and of the floor with its "
-            "functions."
+            "of the proxy, the Lambda host, the functions, the control plane, which writes the "
+            "access log, all four, and of the floor with its functions."
         ),
         columns=(
             "connections",
@@ -45,6 +46,7 @@ def measure(rounds: int, duration_s: float) -> Section:
             "proxy us",
             "host us",
             "functions us",
+            "control us",
             "all us",
             "floor us",
         ),
@@ -53,6 +55,7 @@ def measure(rounds: int, duration_s: float) -> Section:
         made = deployment.Deployment(running.api, server.free_port())
         group_arn = made.function("hello", (HELLO / "app.py").read_text())
         made.rule(1, "/*", deployment.forward(group_arn))
+        made.log_accesses()
         for connections in CONNECTIONS:
             _measure(section, running, made.port, connections, rounds, duration_s)
     return section
@@ -80,6 +83,7 @@ def _measure(
                 "proxy": [pids["proxy"]],
                 "host": [pids["host"]],
                 "functions": running.environments(),
+                "control": [pids["control"]],
             }
             loaded = partial(wrk.load, path="/", connections=connections, duration_s=duration_s)
             our, each = _used(groups, partial(loaded, port))

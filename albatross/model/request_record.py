@@ -5,6 +5,7 @@ separator or a line end: the proxy refuses requests and responses with control c
 masks those in the server name of a TLS handshake.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 SEPARATOR = "\x1f"
@@ -13,6 +14,7 @@ CERTIFICATE_END = "#"
 # The Lambda host's answers that are no function's carry the error reason of the access log, or
 # this where there is none.
 NO_REASON = "none"
+_KEPT_MAX = 4096  # texts of entrances and of choices, which come again and again
 
 
 class Entrance(NamedTuple):
@@ -25,6 +27,12 @@ class Entrance(NamedTuple):
 
     def text(self) -> str:
         return " ".join(self)
+
+    @classmethod
+    @lru_cache(_KEPT_MAX)
+    def of(cls, text: str) -> "Entrance":
+        """Return what `text` says."""
+        return cls._make(text.split(" "))
 
 
 class Choice(NamedTuple):
@@ -41,6 +49,7 @@ class Choice(NamedTuple):
         return " ".join(self)
 
     @classmethod
+    @lru_cache(_KEPT_MAX)
     def of(cls, text: str) -> "Choice | None":
         """Return what `text` begins with; None where nothing was chosen."""
         return None if text.startswith(ABSENT) else cls._make(text.split(" ")[: len(cls._fields)])

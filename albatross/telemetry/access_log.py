@@ -50,9 +50,11 @@ class AccessLog:
 
     async def run(self) -> None:
         """Write for ever."""
+        loop = asyncio.get_running_loop()
         while True:
-            await self.turn()
-            await asyncio.sleep(TURN_S)
+            next_s = loop.time() + TURN_S
+            await self.turn(spread_s=TURN_S)
+            await asyncio.sleep(next_s - loop.time())
 
     async def close(self) -> None:
         """Complete all files, after `run`'s end and after the proxy has written all it has."""
@@ -63,14 +65,17 @@ class AccessLog:
         except OSError as error:
             self._complain(error)
 
-    async def turn(self) -> None:
-        """Write what there is. What fails is said once; notes not read wait for the next turn."""
+    async def turn(self, *, spread_s: float = 0.0) -> None:
+        """Write what there is, with pauses of `spread_s` together.
+
+        What fails is said once; notes not read wait for the next turn.
+        """
         try:
             await asyncio.to_thread(self._spool.finish_due, self._clock())
         except OSError as error:
             self._complain(error)
         try:
-            async for batch in self._raw.lines():
+            async for batch in self._raw.lines(spread_s):
                 self._write(batch)
         except OSError as error:
             self._complain(error)
@@ -103,5 +108,5 @@ class AccessLog:
 
 
 def _load_balancer(record: Record) -> str:
-    choice = Choice.of(record.choice) or Entrance(*record.entrance.split(" "))
+    choice = Choice.of(record.choice) or Entrance.of(record.entrance)
     return choice.load_balancer

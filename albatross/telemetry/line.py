@@ -5,6 +5,7 @@ Source: ALB user guide, "Access logs for your Application Load Balancer", entrie
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from albatross.model import arn
@@ -24,6 +25,7 @@ NEVER = "-1"  # of a time
 # AWS is silent: in quoted fields `"`, `\` and what is not printable ASCII is written as `\xHH`.
 _UNSAFE = re.compile(r'[^ -~]|["\\]')
 _MICROSECONDS = 1_000_000
+_KEPT_MAX = 4096
 _VERSIONS = {"HTTP/2": "HTTP/2.0"}
 # What Envoy calls an answer of our script, and the statuses with which it refuses requests before
 # any rule is tried.
@@ -50,7 +52,7 @@ _REFUSED_AS = {
 
 def line(record: Record) -> str:
     """Return the line, without its end. It has 34 fields."""
-    entrance = Entrance(*record.entrance.split(" "))
+    entrance = Entrance.of(record.entrance)
     choice = _choice(record, entrance)
     own = _is_own(record)
     status = _status(record)
@@ -106,6 +108,7 @@ def line(record: Record) -> str:
     )
 
 
+@lru_cache(_KEPT_MAX)
 def conn_trace_id(client: str, connection: str) -> str:
     """Return the name by which all logs call a connection of `client` (address:port)."""
     return f"TID_{sha256(f'{client} {connection}'.encode()).hexdigest()[:32]}"
@@ -264,6 +267,8 @@ def _classified(record: Record) -> tuple[str, str]:
 
 
 def _quoted(text: str) -> str:
+    if text == ABSENT:
+        return '"-"'
     if _UNSAFE.search(text):
         text = _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02X}", text)
     return f'"{text}"'

@@ -6,12 +6,13 @@ a killed process leaves is read by the next process from its beginning.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 REQUEST_LOG = "requests.log"  # in the run directory
 _SEGMENT_SUFFIX = ".segment"
-_BATCH_BYTES = 32 * 1024  # about a millisecond of work
+_BATCH_BYTES = 16 * 1024  # about a third of a millisecond of work
 _REOPEN_S = 1.0  # longest wait for the proxy
 _LOOK_S = 0.005
 
@@ -25,11 +26,12 @@ class RawLog:
         self._reopen = reopen
         self._read_bytes = 0  # of the segment
 
-    async def lines(self) -> AsyncIterator[list[str]]:
+    async def lines(self, spread_s: float = 0.0) -> AsyncIterator[list[str]]:
         """Yield what the proxy has written since the last time, in batches of lines.
 
-        Lines come without their ends. Each batch lets others run before the next. Raises OSError
-        where the proxy does not answer; then nothing is lost.
+        Lines come without their ends. Pauses of `spread_s` together lie between the batches, so
+        that the proxy, which may share a processor, is never held up for long. Raises OSError where
+        the proxy does not answer; then nothing is lost.
         """
         if not self._segment.exists():
             if not self._path.exists() or not self._path.stat().st_size:
@@ -39,7 +41,7 @@ class RawLog:
             await self._reopen()
             if not await self._is_reopened():
                 return
-        async for batch in self._batches():
+        async for batch in self._batches(spread_s):
             yield batch
 
     async def rest(self) -> AsyncIterator[list[str]]:
@@ -52,14 +54,15 @@ class RawLog:
             async for batch in self._batches():
                 yield batch
 
-    async def _batches(self) -> AsyncIterator[list[str]]:
-        """Yield the lines of the segment, then remove it."""
+    async def _batches(self, spread_s: float = 0.0) -> AsyncIterator[list[str]]:
+        """Yield the lines of the segment, with pauses, then remove it."""
         with self._segment.open("rb") as file:
-            file.seek(self._read_bytes)
+            size = file.seek(0, os.SEEK_END) - file.seek(self._read_bytes)
+            pause_s = spread_s * _BATCH_BYTES / size if size > _BATCH_BYTES else 0.0
             while lines := file.readlines(_BATCH_BYTES):
                 self._read_bytes = file.tell()
                 yield [one[:-1].decode("latin-1") for one in lines if one.endswith(b"\n")]
-                await asyncio.sleep(0)
+                await asyncio.sleep(pause_s)
         self._segment.unlink()
         self._read_bytes = 0
 
