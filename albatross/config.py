@@ -257,6 +257,12 @@ class Config:
         "started with each environment.",
         metavar="DIRECTORY",
     )
+    function_endpoints: bool = declare(
+        True,
+        "The AWS SDKs of functions find the services of this server here, Lambda among them, by "
+        "variables such as AWS_ENDPOINT_URL_LAMBDA. Not with `auth`, whose file has no keys of "
+        "functions, nor where a function's own variables have AWS_ENDPOINT_URL.",
+    )
     pin_cores: bool = declare(
         True,
         "On a machine with two cores, keep the proxy on one and the Lambda host on the other; "

@@ -93,6 +93,21 @@ async def serve(
         path.unlink(missing_ok=True)
 
 
+def api_url(config: Mapping[str, Any]) -> str:
+    """Return where functions find our API; empty where they are not to, or it would not let them.
+
+    Their access keys are in no file of keys.
+    """
+    if config["auth"] or not config["function_endpoints"]:
+        return ""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config["bind"], config["bind"])
+    return (
+        f"http://[{address}]:{config['port']}"
+        if ":" in address
+        else f"http://{address}:{config['port']}"
+    )
+
+
 def _engine(run_dir: Path, config: Mapping[str, Any], debugging: Debugging) -> Processes:
     return Processes(
         Path(config["data_dir"]),
@@ -105,6 +120,7 @@ def _engine(run_dir: Path, config: Mapping[str, Any], debugging: Debugging) -> P
             memory_unlimited=config["memory_unlimited"],
             channels=config["runtime_transport"] == "channel",
             opt=Path(config["opt_dir"]) if config["opt_dir"] else None,
+            api_url=api_url(config),
             debugging=debugging,
         ),
     )

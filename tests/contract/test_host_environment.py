@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from albatross.host.local.variables import SERVICE_IDS
 from tests.support.command import zipped
 from tests.support.invoking import SOURCE, invoke, make_custom, run
 from tests.support.node import NODE
@@ -178,6 +179,7 @@ def test_nothing_of_the_servers_environment_is_seen(seen: dict[str, str]) -> Non
     known = {"MINE", "My_2", "TZ", "LANG", "LC_CTYPE", "PATH", "LD_LIBRARY_PATH", "PYTHONPATH"}
     known |= {*RESERVED, "_HANDLER", "_X_AMZN_TRACE_ID", "HOME", "TMPDIR"}
     known |= {"AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS"}
+    known |= {f"AWS_ENDPOINT_URL_{service_id}" for service_id in SERVICE_IDS}
     assert seen.keys() <= known
 
 

@@ -179,9 +179,7 @@ def test_the_typed_event_of_powertools(traffic: Stack, multi: bool) -> None:
 
 @pytest.mark.timeout(300)
 def test_middy_and_a_client_of_the_aws_sdk(traffic: Stack) -> None:
-    function = Application("middy_app.mjs", "handler").create(
-        traffic, STS_ENDPOINT=traffic.server.url
-    )
+    function = Application("middy_app.mjs", "handler").create(traffic)
     answer = ask(front(traffic, function, multi=False), "GET /")
     assert (answer.status, answer.body) == (200, b"123456789012")
     assert all_of(answer, "x-middy") == ["GET"]

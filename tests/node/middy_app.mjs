@@ -3,7 +3,7 @@
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import middy from '@middy/core';
 
-const client = new STSClient({ endpoint: process.env.STS_ENDPOINT });
+const client = new STSClient({});
 
 const identity = async () => {
   const { Account } = await client.send(new GetCallerIdentityCommand({}));

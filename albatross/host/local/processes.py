@@ -24,12 +24,12 @@ from albatross.host.local.debugging import Debugging, until_free
 from albatross.host.local.gate import Gate
 from albatross.host.local.memory import MemoryWatch
 from albatross.host.local.spawning import Spawner
-from albatross.host.observe.framing import VARIABLE as FRAMES
+from albatross.host.local.variables import variables
 from albatross.host.observe.logs import Logs
 from albatross.host.observe.output import Output
 from albatross.host.pool import Pool
 from albatross.host.runtime_api import RuntimeConnection
-from albatross.model.function import LEVELS, Directory, Function, Package
+from albatross.model.function import Directory, Function, Package
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Options:
     memory_unlimited: str = ""
     channels: bool = True  # for runtimes that can use them
     opt: Path | None = None  # what every function finds as /opt
+    api_url: str = ""  # to which the SDKs of functions go; empty: to AWS, as ever
     debugging: Debugging = field(default_factory=Debugging)
 
 
@@ -278,7 +279,8 @@ class Processes:
         shown_opt = launch.as_seen(plan, opt) if opt else None
         command = [str(launch.as_seen(plan, Path(runtime.command[0]))), *runtime.command[1:]]
         command = runtimes.wrapped(command, function, root, shown_opt)
-        given = variables(environment, runtime, root, shown_opt, port)
+        api_url = self._options.api_url
+        given = variables(environment, runtime, root, shown_opt, port=port, api_url=api_url)
         return replace(plan, command=command, environment=given)
 
     def _hosts(self) -> Path | None:
@@ -427,66 +429,3 @@ async def _channel(environment: Environment) -> socket.socket:
     loop = asyncio.get_running_loop()
     await loop.connect_accepted_socket(lambda: Channel(environment), ours)
     return theirs
-
-
-def variables(
-    environment: Environment,
-    runtime: runtimes.Runtime,
-    task_root: Path,
-    opt: Path | None,
-    port: int,
-) -> dict[str, str]:
-    """Return the variables of a function's process. Source: Lambda guide, environment variables.
-
-    The reserved ones, the user's own, and nothing of the host's. The credentials are worth nothing
-    anywhere but here: the access key names the function's account.
-    """
-    function = environment.function
-    _, _, _, region, account, *_ = function.arn.split(":")
-    provided = function.runtime.startswith("provided")
-    libraries = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
-    shown = opt or layers.OPT
-    unreserved = {
-        "LANG": "en_US.UTF-8",
-        "PATH": f"/usr/local/bin:/usr/bin/:/bin:{shown}/bin",
-        "LD_LIBRARY_PATH": f"{libraries}:{task_root}:{task_root}/lib:{shown}/lib",
-        "TZ": ":UTC",
-        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        # differs from AWS: no X-Ray daemon listens where AWS_XRAY_DAEMON_ADDRESS says, so what is
-        # traced is lost.
-        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
-    }
-    reserved = {
-        "_HANDLER": function.handler,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": environment.initialization_type,
-        "AWS_LAMBDA_LOG_GROUP_NAME": environment.journal.log.group.name,
-        "AWS_LAMBDA_LOG_STREAM_NAME": environment.journal.log.name,
-        "AWS_ACCESS_KEY": account,
-        "AWS_ACCESS_KEY_ID": account,
-        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
-        "AWS_SESSION_TOKEN": secrets.token_urlsafe(60),
-        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
-        "AWS_LAMBDA_METADATA_API": f"127.0.0.1:{port}",
-        "AWS_LAMBDA_METADATA_TOKEN": environment.metadata_token,
-        # differs from AWS: where the system has no mount namespaces (macOS, some containers), code
-        # lies where LAMBDA_TASK_ROOT says, not in /var/task, and layers where PATH, PYTHONPATH and
-        # NODE_PATH say, not in /opt; so do layers where an interpreter is in /opt. Nothing is in
-        # /var/runtime.
-        "LAMBDA_TASK_ROOT": str(task_root),
-        "LAMBDA_RUNTIME_DIR": "/var/runtime",
-    }
-    # differs from AWS: a function runs on the processor that this machine has, whatever its
-    # architecture.
-    if not provided:
-        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
-        reserved[FRAMES] = "1"
-    if function.logging.is_json:
-        reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
-        reserved["AWS_LAMBDA_LOG_LEVEL"] = LEVELS[function.logging.application_level]
-    of_layers = layers.variables(function, runtime.variables, opt) if opt else {}
-    return {**unreserved, **function.environment, **runtime.variables, **of_layers, **reserved}
