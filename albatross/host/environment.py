@@ -160,6 +160,10 @@ class Environment:
             self._fail(self._error(kind, message), "error", kind)
         self._end("failure")
 
+    def look_at_memory(self) -> None:
+        """It seems to use more memory than the function has: note what of it counts."""
+        self._peak.look(self.process, time.monotonic())
+
     def over_memory(self) -> None:
         """The environment uses more memory than the function has: end it, as Lambda does."""
         if self.process is None or self._is_out_of_memory:
@@ -421,14 +425,14 @@ class Environment:
         self.invocation = None
         now_s = time.monotonic()
         taken_s = now_s - invocation.started_s
+        used_mb = self._peak.look(self.process, now_s, taken_s)  # with pages of files
+        limit_mb = self.function.memory_mb
+        if self._is_out_of_memory or (self.memory_limited and used_mb > limit_mb):
+            used_mb = limit_mb
         ended = Ended(
             request_id=invocation.id,
             duration_ms=taken_s * 1000,
-            memory_used_mb=(
-                self.function.memory_mb
-                if self._is_out_of_memory
-                else self._peak.look(self.process, now_s, taken_s)
-            ),
+            memory_used_mb=used_mb,
             init_ms=self.init_ms,
             status=status or ("error" if outcome.function_error else "success"),
             error_type=error_type,

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
@@ -183,6 +185,30 @@ def test_a_function_that_uses_more_memory_than_it_has_is_ended(
     assert host.invoke("hog", 10).payload == b"10"
 
 
+MAPS = """
+import mmap, time
+
+def handler(event, context):
+    file = open(event["path"], "rb")
+    with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        read = sum(mapped[at] for at in range(0, len(mapped), 4096))
+        time.sleep(0.5)
+    return read
+"""
+
+
+@linux
+def test_pages_of_files_that_a_function_maps_are_not_its_memory(host: RunningHost) -> None:
+    host.deploy("maps", MAPS, timeout_s=15, memory_mb=128)
+    with tempfile.NamedTemporaryFile(dir="/var/tmp") as file:
+        file.truncate(300 << 20)
+        os.chmod(file.name, 0o644)
+        for _ in range(2):
+            invoked = host.invoke("maps", {"path": file.name})
+            assert invoked.payload == b"0", invoked.payload
+            assert report(invoked.log_tail)["Max Memory Used"] == "128 MB"
+
+
 @linux
 @pytest.mark.parametrize("name", ["free", "let-me"])
 def test_functions_named_by_the_setting_may_use_more(host: RunningHost, name: str) -> None:
@@ -203,7 +229,6 @@ def test_a_process_that_ends_at_once_has_used_memory_too(host: RunningHost) -> N
 
 @linux
 def test_memory_is_that_of_a_process_and_its_descendants() -> None:
-    import os
     import subprocess
 
     script = "import subprocess, sys; subprocess.run(['sleep', '60'])"

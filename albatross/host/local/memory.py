@@ -1,8 +1,9 @@
 """How much memory environments use; ends those that use more than their function has (Linux).
 
 Each environment that works is looked at ten times a second: the resident memory of
-its processes together. Pages that processes share are counted once each only when that sum is over
-the limit, because the exact count takes longer; of very many processes, some are looked at. A
+its processes together. What counts is told from it only when that sum is over the limit, because
+that takes longer: pages that processes share count once, and pages of files not at all, which a
+kernel takes back when it needs them. Of very many processes, some are looked at. A
 function can be over its limit for a moment: when it answers, the most memory of its own that its
 first process has had says so.
 Source: Lambda guide, "Configure Lambda function memory".
@@ -39,6 +40,7 @@ class Peak:
         # It may have ended before the first look. Elsewhere nothing is known.
         self.mb = 1 if sys.platform == "linux" else 0
         self.private_mb = 0  # of it what no file backs
+        self._files_kb = 0  # the most pages of files that it was seen to have
         self._read_s = 0.0
 
     def look(self, process: "Process | None", now_s: float, taken_s: float = math.inf) -> int:
@@ -47,8 +49,10 @@ class Peak:
         is_due = age_s > _PEAK_EVERY_S or (taken_s > _PEAK_AFTER_S and age_s > _PEAK_FRESH_S)
         if process is not None and is_due:
             self._read_s = now_s
-            peak, private = peak_mb(process.pid)
-            self.mb, self.private_mb = peak or self.mb, max(private, self.private_mb)
+            peak_kb, files_kb = peak_kb_of(process.pid)
+            self._files_kb = max(files_kb, self._files_kb)
+            self.mb = peak_kb // 1024 or self.mb
+            self.private_mb = max((peak_kb - self._files_kb) // 1024, self.private_mb)
         return self.mb
 
 
@@ -85,17 +89,16 @@ class MemoryWatch:
                 some_work = True
                 limit_kb = environment.function.memory_mb * 1024
                 pid = environment.process.pid
-                if _is_over(pid, limit_kb, whole=whole):
-                    environment.over_memory()
+                if about(resident_kb, tree(pid) if whole else [pid]) > limit_kb:
+                    environment.look_at_memory()
+                    if _is_over(pid, limit_kb):
+                        environment.over_memory()
         again_s = EVERY_S if some_work else IDLE_EVERY_S
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(again_s, self._look) if self._environments else None
 
 
-def _is_over(pid: int, limit_kb: int, *, whole: bool) -> bool:
-    pids = tree(pid) if whole else [pid]
-    if about(resident_kb, pids) <= limit_kb:
-        return False
+def _is_over(pid: int, limit_kb: int) -> bool:
     if anonymous_kb(pid) > limit_kb:  # the exact count takes milliseconds, and can only be more
         return True
     return about(proportional_kb, tree(pid)) > limit_kb
@@ -123,17 +126,17 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def peak_mb(pid: int) -> tuple[int, int]:
-    """Return the most resident memory that a process has had, and what of it no file backs.
+def peak_kb_of(pid: int) -> tuple[int, int]:
+    """Return the most resident memory that a process has had, and what of files it has now.
 
     Both are 0 where they cannot be known. A small process, such as a shell or bubblewrap, has
     started what counts: then it is all together.
     """
-    peak, private = _peak_kb(pid)
+    peak, files = _peak_kb(pid)
     if peak <= _STARTER_KB_MAX:
         looked_at = tree(pid)[:_PROCESSES_MAX]
-        peak, private = map(sum, zip(*map(_peak_kb, looked_at), strict=True))
-    return peak // 1024, private // 1024
+        peak, files = map(sum, zip(*map(_peak_kb, looked_at), strict=True))
+    return peak, files
 
 
 def _peak_kb(pid: int) -> tuple[int, int]:
@@ -145,8 +148,7 @@ def _peak_kb(pid: int) -> tuple[int, int]:
             os.close(descriptor)
     except OSError:
         return 0, 0
-    peak = _status_kb(status, b"\nVmHWM:")
-    return peak, peak - _status_kb(status, b"\nRssFile:")
+    return _status_kb(status, b"\nVmHWM:"), _status_kb(status, b"\nRssFile:")
 
 
 def _status_kb(status: bytes, name: bytes) -> int:
@@ -174,13 +176,13 @@ def anonymous_kb(pid: int) -> int:
 
 
 def proportional_kb(pids: Iterable[int]) -> int:
-    """Return the memory of processes, what they share with others divided among them."""
+    """Return the memory of processes without pages of files, what they share divided among them."""
     total = 0
     for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-                lines = file.read().splitlines()
-            total += next(int(line.split()[1]) for line in lines if line.startswith(b"Pss:"))
-        except (OSError, StopIteration):  # another user's, or an old kernel: over-estimate
+                found = dict(line.split()[:2] for line in file.read().splitlines()[1:])
+            total += int(found[b"Pss:"]) - int(found.get(b"Pss_File:", 0))
+        except (OSError, KeyError):  # another user's, or an old kernel: over-estimate
             total += resident_kb([pid])
     return total
