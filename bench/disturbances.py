@@ -11,9 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 import deployment
-import procfs
 import server
-from client import Client
+from client import Answer, Client
 from mixture import Mixture
 
 Parts = list[tuple[float, Callable[[], Awaitable[None]]]]  # times a second, and what
@@ -38,7 +37,7 @@ def handler(event, context):
         time.sleep(0.05)
         with socket.create_connection(("127.0.0.1", event["port"]), timeout=5) as connection:
             connection.sendall(b"%d" % event["id"])
-    return {"statusCode": 200, "body": what}
+    return {"statusCode": 200, "body": str(os.getpid()) if what == "victim" else what}
 """.replace("FLOOD_BYTES", str(_FLOOD_BYTES))
 _VERSION = """
 def handler(event, context):
@@ -55,6 +54,7 @@ class Disturbances:
         self._made = made
         self._mixture = mixture
         self._shifts = 0
+        self._victims: set[int] = set()
         more = {"Environment": {"Variables": variables}}
         for name in ("hog", "flood", "slow", "victim"):
             group = made.function(name, _SOURCE, timeout_s=15, MemorySize=128, **more)
@@ -75,7 +75,7 @@ class Disturbances:
         return [
             (0.3, expect("hog", 502)),
             (0.3, expect("flood", 200)),
-            (20, expect("victim", 200, 502)),
+            (20, self._victim),
             (0.5, lambda: self._kill(running)),
             (0.1, self._burst),
             (1, self._shift),
@@ -84,10 +84,20 @@ class Disturbances:
 
     async def _kill(self, running: server.Server) -> None:
         """Kill environments, whatever they do: nobody else must notice."""
-        for pid in procfs.with_variable("AWS_LAMBDA_FUNCTION_NAME=victim"):
+        victims, self._victims = self._victims, set()
+        for pid in victims.intersection(running.environments()):
             with suppress(ProcessLookupError):
-                if pid in running.environments():
-                    os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
+
+    async def _victim(self) -> None:
+        async def request() -> Answer:
+            client = Client(self._made.port, keep_alive=False)
+            answer = await client.request("GET", "/victim?what=victim")
+            if answer.status == 200:
+                self._victims.add(int(answer.body))
+            return answer
+
+        await self._mixture.expect("victim", (200, 502), request())
 
     async def _burst(self) -> None:
         """Send many requests at once: more than there are environments, so most have to wait."""

@@ -55,18 +55,24 @@ class Server:
 
         Not any that has ended or is only just forked.
         """
-        host = self.pids()["host"]
-        others = ([], procfs.command(host), *map(procfs.command, self.spawners()))
-        return [pid for pid in procfs.children(host) if procfs.command(pid) not in others]
-
-    def spawners(self) -> list[int]:
-        """Return the process that starts those of functions; none where the host does it itself."""
-        host = self.pids()["host"]
+        host, helpers = self.pids()["host"], self.spawners()
+        others = ([], procfs.command(host), *map(procfs.command, helpers[:1]))
         return [
             pid
             for pid in procfs.children(host)
-            if any("local.spawner" in part for part in procfs.command(pid))
+            if pid not in helpers and procfs.command(pid) not in others
         ]
+
+    def spawners(self) -> list[int]:
+        """Return the processes that start those of functions, those that start any first.
+
+        None where the host does it itself.
+        """
+        children = procfs.children(self.pids()["host"])
+        spawners = [
+            pid for pid in children if any("local.spawner" in part for part in procfs.command(pid))
+        ]
+        return spawners + [pid for pid in children if procfs.name(pid) == "template"]
 
     def pools(self) -> dict[str, dict[str, Any]]:
         """Return the Lambda host's statistics by name of function."""

@@ -119,6 +119,7 @@ def _engine(run_dir: Path, config: Mapping[str, Any], debugging: Debugging) -> P
             freeze=config["freeze"],
             memory_unlimited=config["memory_unlimited"],
             channels=config["runtime_transport"] == "channel",
+            template=config["python_template"],
             opt=Path(config["opt_dir"]) if config["opt_dir"] else None,
             api_url=api_url(config),
             debugging=debugging,

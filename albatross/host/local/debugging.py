@@ -102,7 +102,8 @@ def _python(runtime: Runtime, port: int, *, waits: bool) -> Runtime:
     at = next(n for n, each in enumerate(rest) if each == "-m" or each.endswith(".py"))
     options = (*rest[:at], "-Xfrozen_modules=off", *listen, "--configure-subProcess", "False")
     variables = {**runtime.variables, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    return replace(runtime, command=(interpreter, *options, *rest[at:]), variables=variables)
+    command = (interpreter, *options, *rest[at:])
+    return replace(runtime, command=command, variables=variables, forks=False)
 
 
 def _node(runtime: Runtime, port: int, *, waits: bool) -> Runtime:

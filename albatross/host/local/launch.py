@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from albatross.host.local import bwrap, child, mounts
-from albatross.host.local.spawning import Spawner
+from albatross.host.local.spawning import NoTemplate, Spawner, Template
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class Launch:
     private_tmp: bool = False
     joins: mounts.Namespace | None = None  # of a process whose /tmp it shares
     channel: int | None = None  # a descriptor, open in the process as `channel_number()`
+    forks: bool = False  # `command` is that of the template: a fork of that will do
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +76,9 @@ def channel_number() -> int:
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # holds the number
 
 
-def start(launch: Launch, spawner: Spawner | None = None) -> Process:
+def start(
+    launch: Launch, spawner: Spawner | None = None, template: Template | None = None
+) -> Process:
     """Start the process; its standard output and error are one pipe, `stdout`, non-blocking.
 
     Call it from a thread that lives as long as the process should: the kernel ties PDEATHSIG to the
@@ -96,11 +99,16 @@ def start(launch: Launch, spawner: Spawner | None = None) -> Process:
         joins=launch.joins,
         user=launch.user,
     )
-    process: Process
-    if spawner is not None and spawner.works():
-        process = spawner.start(command, environment, setup, launch.channel)
-    else:
-        process = _fork(command, environment, setup, launch.channel)
+    process: Process | None = None
+    given = command, environment, setup, launch.channel
+    if launch.forks and template is not None:
+        template.prepare()
+        if template.works():
+            with suppress(NoTemplate):
+                process = template.start(*given)
+    if process is None and spawner is not None and spawner.works():
+        process = spawner.start(*given)
+    process = process or _fork(*given)
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
     return process

@@ -23,8 +23,8 @@ from albatross.host.local import bwrap, isolation, launch, layers, mounts, runti
 from albatross.host.local.debugging import Debugging, until_free
 from albatross.host.local.gate import Gate
 from albatross.host.local.memory import MemoryWatch
-from albatross.host.local.spawning import Spawner
-from albatross.host.local.variables import variables
+from albatross.host.local.spawning import Spawner, Template
+from albatross.host.local.variables import of_template, variables
 from albatross.host.observe.logs import Logs
 from albatross.host.observe.output import Output
 from albatross.host.pool import Pool
@@ -54,6 +54,7 @@ class Options:
     freeze: bool = False
     memory_unlimited: str = ""
     channels: bool = True  # for runtimes that can use them
+    template: bool = True  # Python functions are forks of it
     opt: Path | None = None  # what every function finds as /opt
     api_url: str = ""  # to which the SDKs of functions go; empty: to AWS, as ever
     debugging: Debugging = field(default_factory=Debugging)
@@ -87,6 +88,8 @@ class Processes:
         # started it.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
         self._spawner = Spawner(launch.channel_number)
+        command = [sys.executable, str(runtimes.PYTHON_RUNTIME)]
+        self._template = Template(launch.channel_number, command, of_template())
         self._finder = ThreadPoolExecutor(32, thread_name_prefix="finder")
         # What is looked for ahead may have to be installed, and takes no thread from a start.
         self._ahead = ThreadPoolExecutor(2, thread_name_prefix="ahead")
@@ -119,6 +122,7 @@ class Processes:
         self._logs.flush()
         self._starter.shutdown()
         self._spawner.close()
+        self._template.close()
         runtime_client.stop()
         for executor in (self._ahead, self._finder):
             executor.shutdown(cancel_futures=True)
@@ -136,6 +140,8 @@ class Processes:
                 log.warning("%s: %s", function.name, error)
 
         self._starter.submit(self._spawner.works)
+        if function.runtime.startswith("python") and self._options.template:
+            self._starter.submit(self._template.prepare)
         if not function.runtime.startswith("provided"):
             self._ahead.submit(look)
 
@@ -273,6 +279,7 @@ class Processes:
             hidden=apart.hidden_from(function),
             user=environment.user,
             sandbox=sandbox,
+            forks=runtime.forks and self._options.template and not sandbox,
             private_tmp=apart.private_tmp,
         )
         root = bwrap.TASK_ROOT if sandbox else launch.as_seen(plan, directory)
@@ -303,7 +310,8 @@ class Processes:
         """Start a process; the first of an environment makes its namespace, others join it."""
         loop = asyncio.get_running_loop()
         plan = replace(plan, joins=environment.namespace)
-        process = await loop.run_in_executor(self._starter, launch.start, plan, self._spawner)
+        start = partial(launch.start, plan, self._spawner, self._template)
+        process = await loop.run_in_executor(self._starter, start)
         if plan.private_tmp and environment.namespace is None:
             environment.namespace = mounts.of(process.pid)
         return process
@@ -321,7 +329,9 @@ class Processes:
         plan = replace(plan, environment=variables_of(plan.environment))
         for extension in [extensions.expect(name) for name in names[:EXTENSIONS_MAX]]:
             program = str(folder / extension.name)
-            extension.process = await self._launch(environment, replace(plan, command=[program]))
+            extension.process = await self._launch(
+                environment, replace(plan, command=[program], forks=False)
+            )
             output = Output(extension.process, partial(environment.printed, kind="extension"))
             ended = partial(self._extension_ended, environment, extension, output)
             launch.on_exit(extension.process, ended)

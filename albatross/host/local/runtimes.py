@@ -9,7 +9,7 @@ so.
 import errno
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from albatross.host.local import interpreters, layers, mounts, runtime_client
@@ -28,6 +28,8 @@ _FORK_ERRORS = {
     errno.EACCES: "permission denied",
     errno.ENOENT: "no such file or directory",
 }
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+_READ_EARLY = ("PYTHON", "LD_", "LANG", "LC_", "MALLOC_", "GLIBC_")  # starts of variables
 # What Lambda's own runtimes do before they hand over to a wrapper script.
 _WRAP = """
 [ -f "$0" ] || { echo "$0: does not exist"; exit 127; }
@@ -45,12 +47,14 @@ class Runtime:
     """A command line, variables that go before the function's own, what it must read.
 
     The handler it reads from _HANDLER. With `channel` it is told of a channel (host/channel.py).
+    `forks`: a fork of a process that runs it will do (host/local/template.py).
     """
 
     command: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
     reads: tuple[Path, ...] = ()
     channel: bool = False
+    forks: bool = False
 
 
 def find(
@@ -67,7 +71,8 @@ def find(
     """
     name = function.runtime
     if name.startswith("python"):
-        return _python(function, cache or runtime_client.cache_directory(), channels)
+        found = _python(function, cache or runtime_client.cache_directory(), channels)
+        return replace(found, forks=channels and _may_fork(found, function, task_root, opt))
     if name.startswith("nodejs"):
         return _node(function, channels)
     if name.startswith("provided"):
@@ -85,7 +90,7 @@ def wrapped(command: list[str], function: Function, task_root: Path, opt: Path |
     Source: Lambda guide, "Modifying the runtime environment". The script's path is how Lambda calls
     it; `task_root` and `opt` are how the function finds /var/task and /opt here.
     """
-    script = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+    script = function.environment.get(_WRAPPER)
     if not script or function.runtime.startswith("provided"):
         return command
     for place, here in ((mounts.TASK_ROOT, task_root), (layers.OPT, opt)):
@@ -125,6 +130,17 @@ def _python(function: Function, cache: Path, channels: bool) -> Runtime:
         fresh = ("-X", "fresh")
     command = (interpreter.path, *fresh, str(PYTHON_RUNTIME))
     return Runtime(command, variables, reads, channel=channels)
+
+
+def _may_fork(runtime: Runtime, function: Function, task_root: Path, opt: Path | None) -> bool:
+    """Tell whether nothing is asked of an interpreter that it, or the linker, has to know early."""
+    return (
+        runtime.command[0] == sys.executable
+        and opt is None
+        and _WRAPPER not in function.environment
+        and not any(name.startswith(_READ_EARLY) for name in function.environment)
+        and not any(".so" in name or name == "lib" for name in os.listdir(task_root))
+    )
 
 
 def _node(function: Function, channels: bool) -> Runtime:

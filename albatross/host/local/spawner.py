@@ -29,7 +29,7 @@ _DESCRIPTORS_MAX = 5
 ANSWER_BYTES = 8
 _CLONE_PARENT = 0x8000
 _CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}.get(platform.machine())
-_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)  # those that Python ignores
+SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)  # those that Python ignores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,7 @@ def is_possible() -> bool:
 def main(control: int, channel_number: int, host: int) -> None:
     """Serve orders that come from the socket `control` until the host closes it."""
     child.die_with(host)
-    held = os.open(os.devnull, os.O_RDONLY)
-    if held != channel_number:
-        os.dup2(held, channel_number, inheritable=False)  # nothing else gets this number
+    hold(channel_number)
     with socket.socket(fileno=control) as orders:
         orders.set_inheritable(False)
         while True:
@@ -85,22 +83,30 @@ def main(control: int, channel_number: int, host: int) -> None:
             orders.send(done.to_bytes(ANSWER_BYTES, "little", signed=True))
 
 
+def hold(number: int) -> None:
+    """Take a descriptor's number, so that nothing else gets it."""
+    held = os.open(os.devnull, os.O_RDONLY)
+    if held != number:
+        os.dup2(held, number, inheritable=False)
+        os.close(held)
+
+
 def _serve(request: Request, descriptors: list[int]) -> int:
     match request:
         case Order():
-            pid = _clone()
+            pid = clone()
             if pid == 0:
                 _run(request, *descriptors)
             return pid
         case EndAll(user):
             return _end_all(user)
         case Try():
-            return _clone() or os._exit(0)
+            return clone() or os._exit(0)
         case _:
             assert_never(request)
 
 
-def _clone() -> int:
+def clone() -> int:
     """Fork a child of the host's: its process id, or 0 in the child. Raises OSError."""
     assert _CLONE is not None
     libc = ctypes.PyDLL(None, use_errno=True)  # which keeps Python's lock: nobody else wants it
@@ -113,7 +119,7 @@ def _clone() -> int:
 def _run(order: Order, output: int, problem: int, *others: int) -> NoReturn:
     """Become what `order` says, or say on `problem` why not."""
     try:
-        _settle(order, output, list(others))
+        settle(order, output, list(others))
         try:
             os.execvpe(order.command[0], list(order.command), order.environment)
         except OSError as error:
@@ -126,9 +132,13 @@ def _run(order: Order, output: int, problem: int, *others: int) -> NoReturn:
         os._exit(255)
 
 
-def _settle(order: Order, output: int, others: list[int]) -> None:
+def settle(order: Order, output: int, others: list[int]) -> None:
+    """Make of this process, a fresh child, what `order` says but its program. Raises OSError.
+
+    `others`: the descriptors of its channel, and of the namespaces that it joins.
+    """
     os.setsid()
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)

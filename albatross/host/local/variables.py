@@ -12,6 +12,18 @@ from albatross.model.function import LEVELS
 _ENDPOINT = "AWS_ENDPOINT_URL"
 # The ids of the services that are served here, as SDKs write them in names of variables.
 SERVICE_IDS = ("ACM", "CLOUDWATCH_LOGS", "ELASTIC_LOAD_BALANCING_V2", "LAMBDA", "STS")
+_LIBRARIES = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
+_UNRESERVED = {"LANG": "en_US.UTF-8", "TZ": ":UTC"}
+
+
+def of_template() -> dict[str, str]:
+    """Return what a Python interpreter's start sees of the variables of a function."""
+    return {
+        **_UNRESERVED,
+        "LD_LIBRARY_PATH": _LIBRARIES,
+        "PYTHONPATH": runtimes.RUNTIME_DIR,
+        "HOME": "/tmp",
+    }
 
 
 def variables(
@@ -32,13 +44,11 @@ def variables(
     function = environment.function
     _, _, _, region, account, *_ = function.arn.split(":")
     provided = function.runtime.startswith("provided")
-    libraries = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
     shown = opt or layers.OPT
     unreserved = {
-        "LANG": "en_US.UTF-8",
+        **_UNRESERVED,
         "PATH": f"/usr/local/bin:/usr/bin/:/bin:{shown}/bin",
-        "LD_LIBRARY_PATH": f"{libraries}:{task_root}:{task_root}/lib:{shown}/lib",
-        "TZ": ":UTC",
+        "LD_LIBRARY_PATH": f"{_LIBRARIES}:{task_root}:{task_root}/lib:{shown}/lib",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         # differs from AWS: no X-Ray daemon listens where AWS_XRAY_DAEMON_ADDRESS says, so what is
         # traced is lost.

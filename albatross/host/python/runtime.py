@@ -9,6 +9,9 @@ Python code runs unchanged: over a socket only the native module that speaks HTT
 Runtime API is reached over HTTP as ever. The frames are described in `host/channel.py`.
 
 With `-X fresh`, byte code of modules below the working directory is neither read nor written.
+
+With _ALBATROSS_TEMPLATE it imports what every function needs and then is the process that
+`host/local/template.py` describes; what goes on as below are forks of it.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ _FAILED = "Failed to %s"
 _READ_BYTES = 64 * 1024
 _FRAMES = "_LAMBDA_TELEMETRY_LOG_FD"  # see host/observe/framing.py
 _CHANNEL = "_ALBATROSS_CHANNEL"
+_TEMPLATE = "_ALBATROSS_TEMPLATE"
 
 
 class Channel(ModuleType):
@@ -162,7 +166,32 @@ def import_client() -> None:
     sys.path[:] = usual
 
 
+def fork_on_demand(asked: str) -> list[str]:
+    """Import AWS's code, and return in forks of this process: the interpreter's options there.
+
+    There, AWS's modules are imported again, as they look at variables then; what else was needed is
+    forgotten, as it could stand in the way of a function's own modules.
+    """
+    *numbers, root = asked.split(" ", 3)
+    stand_in = sys.modules["runtime_client"] = ModuleType("runtime_client")
+    stand_in.initialize_client = lambda _: None  # type: ignore[attr-defined]
+    import_client()
+    usual = {
+        name for name in sys.modules if not name.startswith(("awslambdaric", "runtime_client"))
+    }
+    sys.path.insert(0, root)
+    template = importlib.import_module("albatross.host.local.template")
+    options: list[str] = template.serve(*map(int, numbers))
+    del sys.path[0]
+    for name in sys.modules.keys() - usual:
+        del sys.modules[name]
+    return options
+
+
 def main() -> None:
+    options = [*sys._xoptions]
+    if _TEMPLATE in os.environ:
+        options = fork_on_demand(os.environ.pop(_TEMPLATE))
     if _CHANNEL in os.environ:
         descriptor = int(os.environ.pop(_CHANNEL))
         os.set_inheritable(descriptor, False)
@@ -172,7 +201,7 @@ def main() -> None:
         os.environ[_FRAMES] = str(os.dup(int(os.environ[_FRAMES])))
     import_client()
     sys.path[0] = os.getcwd()  # instead of where this file is
-    if "fresh" in sys._xoptions:
+    if "fresh" in options:
         read_sources_only(sys.path[0])
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 
