@@ -106,7 +106,7 @@ def _become(
 def _as_if_executed(order: spawner.Order) -> None:
     """Do what the start of a program would have done, and an interpreter by its variables."""
     assert _libc is not None
-    # A program of a user's has no capabilities, but whoever makes a namespace has all of them there.
+    # A program of a user's has no capabilities; whoever makes a namespace has all of them there.
     if os.getuid() and _libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES):
         raise OSError(ctypes.get_errno(), "capset")
     _libc.prctl(_PR_SET_DUMPABLE, 1)  # a change of user takes /proc/self away
