@@ -134,13 +134,15 @@ def _python(function: Function, cache: Path, channels: bool) -> Runtime:
 
 def _may_fork(runtime: Runtime, function: Function, task_root: Path, opt: Path | None) -> bool:
     """Tell whether nothing is asked of an interpreter that it, or the linker, has to know early."""
-    return (
-        runtime.command[0] == sys.executable
-        and opt is None
-        and _WRAPPER not in function.environment
-        and not any(name.startswith(_READ_EARLY) for name in function.environment)
-        and not any(".so" in name or name == "lib" for name in os.listdir(task_root))
-    )
+    if runtime.command[0] != sys.executable or opt is not None:
+        return False
+    given = function.environment
+    if _WRAPPER in given or any(name.startswith(_READ_EARLY) for name in given):
+        return False
+    try:
+        return not any(".so" in name or name == "lib" for name in os.listdir(task_root))
+    except OSError:
+        return False  # its start will say so
 
 
 def _node(function: Function, channels: bool) -> Runtime:
