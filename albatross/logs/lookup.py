@@ -8,7 +8,11 @@ from typing import Any
 
 from albatross.log_store.files import LogFiles, OpenGroup
 from albatross.model.arn import Scope
-from albatross.model.errors import InvalidParameterException, ResourceNotFoundException
+from albatross.model.errors import (
+    InvalidParameterException,
+    ResourceNotFoundException,
+    ValidationException,
+)
 
 _ARN = re.compile(r"arn:aws:logs:([a-z0-9-]+):([0-9]{12}):log-group:([.\-_/#A-Za-z0-9]+)(:\*)?")
 
@@ -45,13 +49,15 @@ def by_identifier(files: LogFiles, scope: Scope, identifier: str) -> OpenGroup:
 def find(files: LogFiles, scope: Scope, params: Mapping[str, Any]) -> OpenGroup:
     """Return the group that `logGroupName` or `logGroupIdentifier` names.
 
-    Raises ResourceNotFoundException, InvalidParameterException.
+    Raises ResourceNotFoundException, InvalidParameterException, ValidationException.
     """
     name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
-    if (name is None) == (identifier is None):
-        raise InvalidParameterException(
-            "Exactly one of logGroupName and logGroupIdentifier must be given."
+    if name is not None and identifier is not None:
+        raise ValidationException(
+            "LogGroup name and LogGroup ARN are mutually exclusive parameters."
         )
+    if name is None and identifier is None:
+        raise InvalidParameterException("One of logGroupName and logGroupIdentifier must be given.")
     return by_identifier(files, scope, name or identifier or "")
 
 

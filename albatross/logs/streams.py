@@ -73,9 +73,9 @@ def _described(scope: Scope, group: str, stream: Stream) -> dict[str, Any]:
         "creationTime": stream.created_ms,
         "arn": lookup.stream_arn(scope, group, stream.name),
         "storedBytes": 0,  # as in AWS, since 2019
-        "uploadSequenceToken": f"{stream.ingested_ms or stream.created_ms:056d}",
     }
     if stream.first_ms is not None:
+        shown["uploadSequenceToken"] = f"{stream.ingested_ms:056d}"
         shown["firstEventTimestamp"] = stream.first_ms
         shown["lastEventTimestamp"] = stream.last_ms
         shown["lastIngestionTime"] = stream.ingested_ms

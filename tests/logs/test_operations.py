@@ -229,6 +229,27 @@ def test_streams_are_ordered_by_name_or_by_their_last_event(api, put, now) -> No
     assert first["lastEventTimestamp"] == now
 
 
+def test_a_stream_without_events_has_no_times_and_no_token(api, put) -> None:
+    api.create_log_group(logGroupName="other")
+    api.create_log_stream(logGroupName="other", logStreamName="s")
+    (empty,) = api.describe_log_streams(logGroupName="other")["logStreams"]
+    assert empty.keys() == {"logStreamName", "creationTime", "arn", "storedBytes"}
+    put("s", "m")
+    (used,) = api.describe_log_streams(logGroupName=GROUP)["logStreams"]
+    assert used.keys() - empty.keys() == {
+        *("firstEventTimestamp", "lastEventTimestamp", "lastIngestionTime", "uploadSequenceToken")
+    }
+
+
+def test_a_group_is_named_once(api, refused) -> None:
+    api.create_log_group(logGroupName=GROUP)
+    both = {"logGroupName": GROUP, "logGroupIdentifier": GROUP}
+    assert refused(api.describe_log_streams, **both) == (
+        "ValidationException",
+        "LogGroup name and LogGroup ARN are mutually exclusive parameters.",
+    )
+
+
 def test_events_out_of_the_time_that_is_taken_are_rejected(api, put, now) -> None:
     put("s", "m")
 
