@@ -83,7 +83,7 @@ class Statement:
             return False
         if self.principal not in (service, "*"):
             return False
-        if not fnmatchcase(action, self.action):
+        if not self._names(action):
             return False
         if self.source_account is not None and self.source_account != account:
             return False
@@ -100,9 +100,13 @@ class Statement:
             return False
         if self.function_url_auth_type not in (None, auth_type):
             return False
-        if self.invoked_via_function_url is False or not fnmatchcase(action, self.action):
+        if self.invoked_via_function_url is False or not self._names(action):
             return False
         return self.principal == "*" or (account is not None and account == self.account)
+
+    def _names(self, action: str) -> bool:
+        """Source: IAM guide, "IAM JSON policy elements: Action": case does not matter."""
+        return fnmatchcase(action.lower(), self.action.lower())
 
     @property
     def account(self) -> str | None:
