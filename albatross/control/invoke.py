@@ -192,7 +192,8 @@ def _payload(given: bytes | None, kind: str) -> bytes:
     except orjson.JSONDecodeError as error:
         if not is_json(payload):
             raise InvalidRequestContentException(
-                f"Could not parse request body into json: {error}"
+                "Could not parse request body into json: Could not parse payload into json: "
+                f"{error}"
             ) from None
     return payload
 

@@ -27,8 +27,8 @@ def create_alias(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ResourceNotFoundException, ResourceConflictException, InvalidParameterValueException.
     """
-    function, _ = lookup.latest(tx, params)
     name, version = params["Name"], params["FunctionVersion"]
+    function, _ = lookup.latest(tx, params, shown_as=version)
     _require_version(tx, function, version)
     alias_arn = f"{function.arn}:{name}"
     if tx.get(Alias, alias_arn) is not None:

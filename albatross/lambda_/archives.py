@@ -31,8 +31,12 @@ def keep(
             "Please do not provide other FunctionCode parameters when providing a ZipFile."
         )
     content: bytes = code["ZipFile"]
-    if len(content) > ZIP_BYTES_MAX:
+    if (len(content) + 2) // 3 * 4 > _REQUEST_BYTES_MAX:
         raise RequestEntityTooLargeException(
             f"Request must be smaller than {_REQUEST_BYTES_MAX} bytes for the {operation} operation"
+        )
+    if len(content) > ZIP_BYTES_MAX:
+        raise RequestEntityTooLargeException(
+            f"Zipped size must be smaller than {ZIP_BYTES_MAX} bytes"
         )
     return tx.packages.add(content)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from albatross.lambda_ import archives, lookup, used_layers, versions, wire
 from albatross.lambda_.configuration import refuse_unsupported
-from albatross.model.errors import NotImplementedHere
+from albatross.model.errors import InvalidParameterValueException, NotImplementedHere
 from albatross.model.function import Code, Directory
 from albatross.store.transaction import Transaction
 
@@ -41,10 +41,9 @@ def update_function_code(
         return wire.configuration(function, wire.SETTLED, qualifier)
     tx.put(function)
     if params.get("Publish"):
-        version, _ = versions.publish(tx, function)
-        # AWS is silent: UpdateFunctionCode with Publish answers with the qualified ARN of the
-        # version, CreateFunction with that of the function.
-        return wire.configuration(version.function, wire.UPDATED, version.name)
+        version = versions.publish(tx, function)
+        # CreateFunction with Publish answers with the function's ARN, this with the version's.
+        return wire.configuration(version.function, wire.CREATED, version.name)
     return wire.configuration(function, wire.UPDATED, qualifier)
 
 
@@ -61,6 +60,10 @@ def source(
     Raises InvalidParameterValueException, RequestEntityTooLargeException, NotImplementedHere.
     """
     if code.get("ImageUri") and "ZipFile" not in code:
+        if operation == "UpdateFunctionCode":
+            raise InvalidParameterValueException(
+                "Please don't provide ImageUri when updating a function with packageType Zip."
+            )
         raise NotImplementedHere(
             "Container images (ImageUri) are not supported here; see docs/coverage.md."
         )

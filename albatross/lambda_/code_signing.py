@@ -101,10 +101,10 @@ def put_function_code_signing_config(tx: Transaction, params: Mapping[str, Any])
 
 
 def get_function_code_signing_config(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
-    """GetFunctionCodeSigningConfig: the ARN only where there is one."""
+    """GetFunctionCodeSigningConfig: empty where there is none. Raises ResourceNotFoundException."""
     function = lookup.unqualified(tx, params)
     if function.code_signing_config_arn is None:
-        return {"FunctionName": function.name}
+        return {}
     return {
         "CodeSigningConfigArn": function.code_signing_config_arn,
         "FunctionName": function.name,

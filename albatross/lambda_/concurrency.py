@@ -10,7 +10,7 @@ from typing import Any
 
 from albatross.lambda_ import lookup
 from albatross.model.errors import InvalidParameterValueException
-from albatross.model.function import Function
+from albatross.model.function import LATEST, Function
 from albatross.model.version import Alias, Provisioned, Version
 from albatross.store.transaction import Transaction
 
@@ -24,7 +24,7 @@ def put_function_concurrency(tx: Transaction, params: Mapping[str, Any]) -> dict
     Raises ResourceNotFoundException, and InvalidParameterValueException where too little would be
     left for the functions without a reservation.
     """
-    function = lookup.unqualified(tx, params)
+    function = lookup.unqualified(tx, params, shown_as=LATEST)
     wanted: int = params["ReservedConcurrentExecutions"]
     provisioned = of_function(tx, function.arn)
     if wanted < provisioned:

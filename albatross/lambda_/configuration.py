@@ -55,6 +55,8 @@ def update_function_configuration(tx: Transaction, params: Mapping[str, Any]) ->
     function = replace(function, **changes, last_modified=tx.now, revision_id=str(uuid4()))
     if "Layers" in params:
         used_layers.check_size(tx, function)
+    if params.keys() & {"Runtime", "SnapStart"}:
+        runtimes.check_snap_start(function)
     tx.put(function)
     return wire.configuration(function, wire.UPDATED, qualifier)
 
@@ -160,11 +162,20 @@ def _extra(params: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, An
             extra[member] = params[member]
     if "VpcConfig" in params:
         # differs from AWS: a function is in no VPC: VpcConfig is shown as given, without a VpcId.
-        nothing = {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False}
-        extra["VpcConfig"] = {**nothing, **params["VpcConfig"], "VpcId": ""}
+        extra["VpcConfig"] = _vpc(params["VpcConfig"])
     if "Environment" in params:
         extra["Environment"] = {"Variables": {}}  # shown even if empty; the values are kept apart
     return extra
+
+
+def _vpc(given: Mapping[str, Any]) -> dict[str, Any]:
+    nothing = {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False}
+    config = {**nothing, **given, "VpcId": ""}
+    if bool(config["SubnetIds"]) != bool(config["SecurityGroupIds"]):
+        raise InvalidParameterValueException(
+            "SubnetIds and SecurityIds must coexist or be both empty list."
+        )
+    return config
 
 
 def _check_levels(logging: Mapping[str, str]) -> None:

@@ -37,7 +37,7 @@ def put_function_event_invoke_config(tx: Transaction, params: Mapping[str, Any])
         raise InvalidParameterValueException(
             "You must specify at least one of error handling or destination setting."
         )
-    return _put(tx, params, lookup.invocable(tx, params), EventInvoke(last_modified=tx.now))
+    return _put(tx, params, _found(tx, params), EventInvoke(last_modified=tx.now))
 
 
 def update_function_event_invoke_config(
@@ -47,13 +47,13 @@ def update_function_event_invoke_config(
 
     Raises ResourceNotFoundException, InvalidParameterValueException.
     """
-    found = lookup.invocable(tx, params)
+    found = _found(tx, params)
     return _put(tx, params, found, _existing(found))
 
 
 def get_function_event_invoke_config(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     """GetFunctionEventInvokeConfig. Raises ResourceNotFoundException."""
-    found = lookup.invocable(tx, params)
+    found = _configured(tx, params)
     return _document(found, _existing(found))
 
 
@@ -61,9 +61,7 @@ def delete_function_event_invoke_config(
     tx: Transaction, params: Mapping[str, Any]
 ) -> dict[str, Any]:
     """DeleteFunctionEventInvokeConfig. Raises ResourceNotFoundException."""
-    found = lookup.invocable(tx, params)
-    _existing(found)
-    tx.put(replace(found, event_invoke=None))
+    tx.put(replace(_configured(tx, params), event_invoke=None))
     return {}
 
 
@@ -74,7 +72,10 @@ def list_function_event_invoke_configs(
 
     Raises ResourceNotFoundException, InvalidParameterValueException.
     """
-    function = lookup.by_name(tx, lookup.address(tx.scope, params).name)
+    called = lookup.address(tx.scope, params)
+    function = tx.get(Function, arn.function(tx.scope, called.name))
+    if function is None:
+        raise _missing()
     every: list[Function | Version | Alias] = [
         function,
         *tx.list(Version, parent=function.arn),
@@ -107,7 +108,7 @@ def _put(
         described = params.get("DestinationConfig", {}).get(member)
         if described is not None:
             destination = described.get("Destination") or None
-            _check_destination(tx, destination, member, found)
+            _check_destination(tx, destination, member, found, params["DestinationConfig"])
             given[field] = destination
     changed = replace(before, **given, last_modified=tx.now)
     tx.put(replace(found, event_invoke=changed))
@@ -115,7 +116,11 @@ def _put(
 
 
 def _check_destination(
-    tx: Transaction, destination: str | None, condition: str, found: Function | Version | Alias
+    tx: Transaction,
+    destination: str | None,
+    condition: str,
+    found: Function | Version | Alias,
+    config: Mapping[str, Any],
 ) -> None:
     """Raise InvalidParameterValueException for what is no destination, or not of `condition`."""
     if destination is None:
@@ -130,21 +135,68 @@ def _check_destination(
             raise InvalidParameterValueException(
                 "You can't specify the function as a destination for itself."
             )
-        lookup.called(tx, {"FunctionName": destination})
+        try:
+            lookup.called(tx, {"FunctionName": destination})
+        except ResourceNotFoundException:
+            raise wrong from None
     elif not _DESTINATION.fullmatch(destination):
-        raise wrong
+        raise InvalidParameterValueException(
+            f"The provided destination config {_shown(config)} is invalid."
+        )
     elif _BUCKET in destination and condition == "OnSuccess":
         # [guide] "Amazon S3 bucket (on failure only)"
         raise wrong
 
 
+def _shown(config: Mapping[str, Any]) -> str:
+    """Return `DestinationConfig` as AWS's message writes it."""
+    parts = []
+    for member in _CONDITIONS:
+        name = member[0].lower() + member[1:]
+        destination = config.get(member, {}).get("Destination")
+        value = "null" if member not in config else f"{member}(destination={destination})"
+        parts.append(f"{name}={value}")
+    return f"DestinationConfig({', '.join(parts)})"
+
+
+def _found(tx: Transaction, params: Mapping[str, Any]) -> Function | Version | Alias:
+    """Return what is to be configured. Raises ResourceNotFoundException."""
+    lookup.address(tx.scope, params)  # its errors stay as they are
+    try:
+        return lookup.invocable(tx, params)
+    except ResourceNotFoundException:
+        raise _missing() from None
+
+
+def _configured(tx: Transaction, params: Mapping[str, Any]) -> Function | Version | Alias:
+    """Return what has a configuration. Raises ResourceNotFoundException, in the same words where
+    there is no such function.
+    """
+    called = lookup.address(tx.scope, params)
+    try:
+        found = lookup.invocable(tx, params)
+    except ResourceNotFoundException:
+        named = arn.function(tx.scope, called.name, called.qualifier or LATEST)
+        raise _unconfigured(named) from None
+    _existing(found)
+    return found
+
+
 def _existing(found: Function | Version | Alias) -> EventInvoke:
     """Raises ResourceNotFoundException where nothing is configured."""
     if found.event_invoke is None:
-        raise ResourceNotFoundException(
-            f"The function {_qualified(found)} doesn't have an EventInvokeConfig"
-        )
+        raise _unconfigured(_qualified(found))
     return found.event_invoke
+
+
+def _missing() -> ResourceNotFoundException:
+    return ResourceNotFoundException("The function doesn't exist.")
+
+
+def _unconfigured(qualified_arn: str) -> ResourceNotFoundException:
+    return ResourceNotFoundException(
+        f"The function {qualified_arn} doesn't have an EventInvokeConfig"
+    )
 
 
 def _function_arn(found: Function | Version | Alias) -> str:

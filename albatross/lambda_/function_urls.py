@@ -13,6 +13,7 @@ from typing import Any
 
 from albatross.lambda_ import lookup
 from albatross.lambda_.paging import page
+from albatross.model import arn
 from albatross.model.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -25,6 +26,8 @@ from albatross.model.version import Alias, Version
 from albatross.store.transaction import Transaction
 
 _STREAM = "RESPONSE_STREAM"
+_NO_FUNCTION = "Function does not exist"
+_NO_RESOURCE = "The resource you requested does not exist."
 _ID_CHARACTERS = string.ascii_lowercase + string.digits
 _METHODS = frozenset({"GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "*"})
 
@@ -54,10 +57,7 @@ class FunctionUrls:
             raise InvalidParameterValueException(
                 "This server serves no function URLs: its setting function_url_port is 0."
             )
-        try:
-            found = _found(tx, params)
-        except ResourceNotFoundException:
-            raise ResourceNotFoundException("Function does not exist") from None
+        found = _found(tx, params, _NO_FUNCTION)
         if found.url is not None:
             raise ResourceConflictException(
                 f"Failed to create function url config for [functionArn = {found.arn}]. "
@@ -81,7 +81,7 @@ class FunctionUrls:
 
         Raises ResourceNotFoundException, InvalidParameterValueException.
         """
-        found = _found(tx, params)
+        found = _found(tx, params, _NO_FUNCTION)
         before = _url(found)
         url = replace(
             before,
@@ -95,12 +95,12 @@ class FunctionUrls:
 
     def get(self, tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
         """GetFunctionUrlConfig. Raises ResourceNotFoundException."""
-        found = _found(tx, params)
+        found = _found(tx, params, _NO_RESOURCE)
         return self._document(tx, found, _url(found))
 
     def delete(self, tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
         """DeleteFunctionUrlConfig: its name is not used again. Raises ResourceNotFoundException."""
-        found = _found(tx, params)
+        found = _found(tx, params, _NO_RESOURCE)
         _url(found)
         tx.put(replace(found, url=None))
         return {}
@@ -110,7 +110,10 @@ class FunctionUrls:
 
         Raises ResourceNotFoundException, InvalidParameterValueException.
         """
-        function = lookup.by_name(tx, lookup.address(tx.scope, params).name)
+        called = lookup.address(tx.scope, params)
+        function = tx.get(Function, arn.function(tx.scope, called.name))
+        if function is None:
+            raise ResourceNotFoundException(_NO_FUNCTION)
         every: list[Function | Alias] = [function, *tx.list(Alias, parent=function.arn)]
         shown, more = page(params, (one for one in every if one.url), lambda one: one.arn)
         documents = [self._document(tx, one, _url(one)) for one in shown]
@@ -138,16 +141,23 @@ class FunctionUrls:
         return shown
 
 
-def _found(tx: Transaction, params: Mapping[str, Any]) -> Function | Alias:
-    """Return what is to have a function URL, or has one. Raises ResourceNotFoundException."""
-    found = lookup.invocable(tx, params)
+def _found(tx: Transaction, params: Mapping[str, Any], missing: str) -> Function | Alias:
+    """Return what is to have a function URL, or has one.
+
+    Raises ResourceNotFoundException, saying `missing` where there is no such function or alias.
+    """
+    lookup.address(tx.scope, params)  # its errors stay as they are
+    try:
+        found = lookup.invocable(tx, params)
+    except ResourceNotFoundException:
+        raise ResourceNotFoundException(missing) from None
     assert not isinstance(found, Version), "the model refuses numbers as the qualifier"
     return found
 
 
 def _url(found: Function | Alias) -> FunctionUrl:
     if found.url is None:
-        raise ResourceNotFoundException("The resource you requested does not exist.")
+        raise ResourceNotFoundException(_NO_RESOURCE)
     return found.url
 
 

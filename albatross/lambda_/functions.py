@@ -67,10 +67,11 @@ def create_function(
         **settings,
     )
     used_layers.check_size(tx, function)
+    runtimes.check_snap_start(function)
     tx.put(function)
     tx.put_tags(function_arn, tagged)
     if params.get("Publish"):
-        function = versions.publish(tx, function)[0].function
+        function = versions.publish(tx, function).function
     return wire.configuration(function, wire.CREATED)
 
 
@@ -143,7 +144,7 @@ def _new_name(scope: arn.Scope, params: Mapping[str, Any]) -> str:
             + "Member must satisfy regular expression pattern: [a-zA-Z0-9-_]+"
         )
     if len(called.name) > NAME_LENGTH_MAX:
-        raise ValidationException(
+        raise InvalidParameterValueException(
             wrong.format(called.name)
             + f"Member must have length less than or equal to {NAME_LENGTH_MAX}"
         )

@@ -116,7 +116,7 @@ def address(tx: Transaction, params: Mapping[str, Any]) -> str:
     """
     number = params["VersionNumber"]
     if number < 1:
-        raise InvalidParameterValueException("Layer Version Cannot be less than 1.")
+        raise InvalidParameterValueException("Layer Version Cannot be less than 1")
     return f"{_layer_arn(tx, params)}:{number}"
 
 

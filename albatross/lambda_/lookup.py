@@ -77,33 +77,41 @@ def called(tx: Transaction, params: Mapping[str, Any]) -> tuple[str, bool]:
     return arn.function(tx.scope, function.name, qualifier), True
 
 
-def latest(tx: Transaction, params: Mapping[str, Any]) -> tuple[Function, str | None]:
+def latest(
+    tx: Transaction, params: Mapping[str, Any], shown_as: str | None = None
+) -> tuple[Function, str | None]:
     """Return the function to change, and the qualifier given: None or $LATEST.
 
-    Raises ResourceNotFoundException, and InvalidParameterValueException for another qualifier.
+    `shown_as`: see `by_name`. Raises ResourceNotFoundException, and InvalidParameterValueException
+    for another qualifier.
     """
     called = address(tx.scope, params)
     if called.qualifier not in (None, LATEST):
         raise _not_for_qualified()
-    return by_name(tx, called.name), called.qualifier
+    return by_name(tx, called.name, shown_as), called.qualifier
 
 
-def unqualified(tx: Transaction, params: Mapping[str, Any]) -> Function:
+def unqualified(
+    tx: Transaction, params: Mapping[str, Any], shown_as: str | None = None
+) -> Function:
     """Return the function of an operation that takes no qualifier.
 
-    Raises ResourceNotFoundException, InvalidParameterValueException.
+    `shown_as`: see `by_name`. Raises ResourceNotFoundException, InvalidParameterValueException.
     """
     called = address(tx.scope, params)
     if called.qualifier is not None:
         raise _not_for_qualified()
-    return by_name(tx, called.name)
+    return by_name(tx, called.name, shown_as)
 
 
-def by_name(tx: Transaction, name: str) -> Function:
-    """Return $LATEST of the function `name`. Raises ResourceNotFoundException."""
+def by_name(tx: Transaction, name: str, shown_as: str | None = None) -> Function:
+    """Return $LATEST of the function `name`. `shown_as`: the qualifier in the error's message.
+
+    Raises ResourceNotFoundException.
+    """
     function = tx.get(Function, arn.function(tx.scope, name))
     if function is None:
-        raise not_found(arn.function(tx.scope, name))
+        raise not_found(arn.function(tx.scope, name, shown_as))
     return function
 
 
@@ -116,8 +124,23 @@ def invocable(tx: Transaction, params: Mapping[str, Any]) -> Function | Version 
     function = by_name(tx, called.name)
     if called.qualifier in (None, LATEST):
         return function
-    qualified = arn.function(tx.scope, called.name, called.qualifier)
-    if called.qualifier.isdecimal():
+    return _qualified(tx, called.name, called.qualifier)
+
+
+def published(tx: Transaction, params: Mapping[str, Any]) -> Function | Version | Alias:
+    """Return what `params`, which have a qualifier, call for, as `invocable` does.
+
+    Where there is no such function, the message names the version or alias.
+    """
+    called = address(tx.scope, params)
+    if called.qualifier in (None, LATEST):
+        return by_name(tx, called.name)
+    return _qualified(tx, called.name, called.qualifier)
+
+
+def _qualified(tx: Transaction, name: str, qualifier: str) -> Version | Alias:
+    qualified = arn.function(tx.scope, name, qualifier)
+    if qualifier.isdecimal() or "$" in qualifier:  # aliases have no $
         version = tx.get(Version, qualified)
         if version is None:
             raise not_found(qualified)

@@ -83,9 +83,14 @@ def remove_permission(tx: Transaction, params: Mapping[str, Any]) -> dict[str, A
 
 def get_policy(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     """GetPolicy: the policy as JSON. Raises ResourceNotFoundException, also if it is empty."""
-    found = lookup.invocable(tx, params)
+    missing = ResourceNotFoundException("The resource you requested does not exist.")
+    lookup.by_name(tx, lookup.address(tx.scope, params).name)
+    try:
+        found = lookup.invocable(tx, params)
+    except ResourceNotFoundException:
+        raise missing from None
     if not found.policy:
-        raise ResourceNotFoundException("The resource you requested does not exist.")
+        raise missing
     return {
         "Policy": wire.compact(wire.policy(found.arn, found)),
         "RevisionId": found.revision_id,
@@ -108,7 +113,7 @@ def _require_revision(found: Function | Version | Alias, params: Mapping[str, An
     if params.get("RevisionId", found.revision_id) != found.revision_id:
         raise PreconditionFailedException(
             "The Revision Id provided does not match the latest Revision Id. "
-            "Call the GetPolicy API to retrieve the latest Revision Id"
+            "Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
         )
 
 

@@ -28,7 +28,11 @@ def put_provisioned_concurrency_config(
 
     Raises ResourceNotFoundException, ResourceConflictException, InvalidParameterValueException.
     """
-    found = _qualified(tx, params)
+    found = lookup.published(tx, params)
+    if isinstance(found, Function) or (isinstance(found, Alias) and found.version == LATEST):
+        raise InvalidParameterValueException(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
     function = lookup.by_name(tx, lookup.address(tx.scope, params).name)
     wanted: int = params["ProvisionedConcurrentExecutions"]
     already = found.provisioned.executions if found.provisioned is not None else 0
@@ -89,10 +93,10 @@ def document(provisioned: Provisioned, *, ready: int, failure: str) -> dict[str,
 
 
 def _qualified(tx: Transaction, params: Mapping[str, Any]) -> Version | Alias:
-    found = lookup.invocable(tx, params)
-    if isinstance(found, Function) or (isinstance(found, Alias) and found.version == LATEST):
+    found = lookup.published(tx, params)
+    if isinstance(found, Function):
         raise InvalidParameterValueException(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+            "The function resource provided must be an alias or a published version."
         )
     return found
 

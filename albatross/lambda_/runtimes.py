@@ -8,6 +8,7 @@ import logging
 from collections.abc import Collection
 
 from albatross.model.errors import InvalidParameterValueException
+from albatross.model.function import Function
 from albatross.model.leniency import Leniency
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,12 @@ ANNOUNCED = (
     *("java8.al2023", "java11.al2023", "java17.al2023"),
 )
 _KNOWN = frozenset((*CURRENT, *RETIRED, *ANNOUNCED))
-_NEWEST = {
-    **{"nodejs": "nodejs24.x", "python": "python3.14", "java": "java25", "dotnet": "dotnet10"},
-    **{"ruby": "ruby3.4", "go": "provided.al2023", "provided": "provided.al2023"},
-}
+_WITHOUT_SNAP_START = frozenset(
+    runtime
+    for runtime in _KNOWN
+    if runtime.startswith(("nodejs", "ruby", "provided", "go", "dotnetcore", "python2", "java8"))
+    or runtime in ("dotnet6", *(f"python3.{minor}" for minor in range(6, 12)))
+)
 
 
 def check(runtime: str) -> str:
@@ -51,14 +54,25 @@ def admit(runtime: str, lenient: Collection[Leniency]) -> None:
     if Leniency.RETIRED_RUNTIMES in lenient:
         log.warning("AWS lets no function be created or changed with the runtime %s", runtime)
     elif runtime in RETIRED:
-        newest = next(new for kind, new in _NEWEST.items() if runtime.startswith(kind))
         raise InvalidParameterValueException(
             f"The runtime parameter of {runtime} is no longer supported for creating or updating "
-            f"AWS Lambda functions. We recommend you use a supported runtime ({newest}) while "
-            "creating or updating functions."
+            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
+            "updating functions."
         )
     else:
         raise _unknown(runtime)
+
+
+def check_snap_start(function: Function) -> None:
+    """Raise InvalidParameterValueException where `function` wants snapshots of another runtime.
+
+    Source: Lambda guide, "Improving startup performance with Lambda SnapStart".
+    """
+    is_wanted = function.extra.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+    if is_wanted and function.runtime in _WITHOUT_SNAP_START:
+        raise InvalidParameterValueException(
+            f"{function.runtime} is not supported for SnapStart enabled functions."
+        )
 
 
 def _unknown(runtime: str) -> InvalidParameterValueException:

@@ -10,6 +10,7 @@ from typing import Any
 from albatross.lambda_ import archives, concurrency, lookup, wire
 from albatross.model.errors import InvalidParameterValueException
 from albatross.model.function import Function
+from albatross.model.layer import LayerVersion
 from albatross.model.version import Alias, Version
 from albatross.store.packages import UNZIPPED_BYTES_MAX
 from albatross.store.transaction import Transaction
@@ -69,6 +70,7 @@ def get_account_settings(tx: Transaction, params: Mapping[str, Any]) -> dict[str
     """GetAccountSettings: limits, and what is in use."""
     functions = tx.list(Function)
     every = [*functions, *(version.function for version in tx.list(Version))]
+    layers_bytes = sum(layer.content.size for layer in tx.list(LayerVersion))
     return {
         "AccountLimit": {
             "TotalCodeSize": CODE_BYTES_MAX,
@@ -78,7 +80,7 @@ def get_account_settings(tx: Transaction, params: Mapping[str, Any]) -> dict[str
             "UnreservedConcurrentExecutions": concurrency.unreserved(tx),
         },
         "AccountUsage": {
-            "TotalCodeSize": sum(wire.code(function)[1] for function in every),
+            "TotalCodeSize": layers_bytes + sum(wire.code(function)[1] for function in every),
             "FunctionCount": len(functions),
         },
     }

@@ -4,11 +4,14 @@ Source: Lambda API, `TagResource`; guide, "Using tags on functions".
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from albatross.lambda_ import lookup
 from albatross.model.code_signing import CodeSigningConfig
 from albatross.model.errors import InvalidParameterValueException
+from albatross.model.function import Function
 from albatross.store.transaction import Transaction
 
 TAGS_MAX = 50
@@ -20,7 +23,11 @@ def tag_resource(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
     Raises ResourceNotFoundException, InvalidParameterValueException.
     """
     arn = _arn(tx, params)
-    tx.put_tags(arn, check(tx.tags(arn) | params["Tags"]))
+    if not params["Tags"]:
+        raise InvalidParameterValueException(
+            "An error occurred and the request cannot be processed."
+        )
+    _put(tx, arn, check(tx.tags(arn) | params["Tags"]))
     return {}
 
 
@@ -31,7 +38,7 @@ def untag_resource(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]
     """
     arn = _arn(tx, params)
     tags = tx.tags(arn)
-    tx.put_tags(arn, {k: v for k, v in tags.items() if k not in params["TagKeys"]})
+    _put(tx, arn, {k: v for k, v in tags.items() if k not in params["TagKeys"]})
     return {}
 
 
@@ -49,6 +56,13 @@ def check(tags: Mapping[str, str]) -> Mapping[str, str]:
     if len(tags) > TAGS_MAX:
         raise InvalidParameterValueException("Number of tags exceeds resource tag limit.")
     return tags
+
+
+def _put(tx: Transaction, arn: str, tags: Mapping[str, str]) -> None:
+    """Keep `tags`; a function has another revision id then."""
+    tx.put_tags(arn, tags)
+    if (function := tx.get(Function, arn)) is not None:
+        tx.put(replace(function, revision_id=str(uuid4())))
 
 
 def _arn(tx: Transaction, params: Mapping[str, Any]) -> str:

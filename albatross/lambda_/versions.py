@@ -37,15 +37,12 @@ def publish_version(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any
         )
     if params.get("PublishTo"):
         raise NotImplementedHere("PublishTo is not supported here yet; see docs/coverage.md.")
-    version, is_new = publish(tx, function, description=params.get("Description"))
-    state = wire.CREATED if is_new else wire.SETTLED
-    return wire.configuration(version.shown, state, version.name)
+    version = publish(tx, function, description=params.get("Description"))
+    return wire.configuration(version.shown, wire.SETTLED, version.name)
 
 
-def publish(
-    tx: Transaction, function: Function, *, description: str | None = None
-) -> tuple[Version, bool]:
-    """Return the version of `function` as it is now, and whether it is a new one.
+def publish(tx: Transaction, function: Function, *, description: str | None = None) -> Version:
+    """Return the version of `function` as it is now; a new one gives $LATEST another revision id.
 
     Raises NotImplementedHere for a function that runs where its code lies.
     """
@@ -57,7 +54,7 @@ def publish(
     numbers = _numbers(tx, function)
     last = tx.get(Version, f"{function.arn}:{numbers.last}")
     if last is not None and function.is_like(last.function):
-        return last, False
+        return last
     numbers = replace(numbers, last=numbers.last + 1)
     copy = function.snapshot(str(numbers.last))
     version = Version(
@@ -67,7 +64,8 @@ def publish(
     )
     tx.put(numbers)
     tx.put(version)
-    return version, True
+    tx.put(replace(function, revision_id=str(uuid4())))
+    return version
 
 
 def list_versions_by_function(tx: Transaction, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,9 +91,10 @@ def key(version: str) -> str:
 def delete(tx: Transaction, name: str, qualifier: str) -> None:
     """Delete one version; nothing happens where there is none.
 
-    Raises ResourceConflictException while an alias leads to it, and InvalidParameterValueException
-    for what is no number.
+    Raises ResourceConflictException while an alias leads to it, InvalidParameterValueException for
+    what is no number, and ResourceNotFoundException where there is no such function.
     """
+    lookup.by_name(tx, name)
     if qualifier == LATEST:
         raise InvalidParameterValueException(
             "$LATEST version cannot be deleted without deleting the function."

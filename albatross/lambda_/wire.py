@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from albatross.model import arn
-from albatross.model.function import Directory, Function, Invocable, Package, Statement
+from albatross.model.function import LATEST, Directory, Function, Invocable, Package, Statement
 from albatross.store.packages import Packages
 
 # What a configuration says of its state. A function is in fact ready when its creation is answered;
@@ -60,7 +60,8 @@ def listed(function: Function, qualifier: str | None = None) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", **function.extra.get("SnapStart", {})},
         "LoggingConfig": _logging(function),
     }
-    shown["SnapStart"]["OptimizationStatus"] = "Off"
+    has_snapshot = function.version != LATEST and shown["SnapStart"]["ApplyOn"] != "None"
+    shown["SnapStart"]["OptimizationStatus"] = "On" if has_snapshot else "Off"
     if function.layers:
         shown["Layers"] = [
             {"Arn": layer.arn, "CodeSize": layer.content.size} for layer in function.layers

@@ -182,7 +182,7 @@ def test_a_deleted_alias_is_gone_and_deleting_again_is_no_error(api, alias, acco
 
 def test_an_alias_needs_its_function(api, refused, account):
     params = {"FunctionName": "fn", "Name": "live", "FunctionVersion": "$LATEST"}
-    message = f"Function not found: {ARN.format(account)}"
+    message = f"Function not found: {ARN.format(account)}:$LATEST"
     assert refused(api.create_alias, **params) == ("ResourceNotFoundException", message)
 
 

@@ -62,14 +62,6 @@ def test_an_update_for_another_revision_is_refused(api, create, archive, refused
             id="nothing",
         ),
         pytest.param(
-            {"ImageUri": "uri"},
-            (
-                "NotImplemented",
-                "Container images (ImageUri) are not supported here; see docs/coverage.md.",
-            ),
-            id="image",
-        ),
-        pytest.param(
             {"ZipFile": b"PK", "S3Bucket": "bucket", "S3Key": "key"},
             (
                 "InvalidParameterValueException",
@@ -84,3 +76,16 @@ def test_bad_code_is_refused(api, create, refused, code, expected):
     before = create()["CodeSha256"]
     assert refused(api.update_function_code, FunctionName="fn", **code) == expected
     assert api.get_function_configuration(FunctionName="fn")["CodeSha256"] == before
+
+
+def test_an_image_is_no_code_of_a_function_with_an_archive(api, create, refused):
+    code = {"ImageUri": "uri"}
+    assert refused(create, Code=code) == (
+        "NotImplemented",
+        "Container images (ImageUri) are not supported here; see docs/coverage.md.",
+    )
+    create()
+    assert refused(api.update_function_code, FunctionName="fn", **code) == (
+        "InvalidParameterValueException",
+        "Please don't provide ImageUri when updating a function with packageType Zip.",
+    )

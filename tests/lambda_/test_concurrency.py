@@ -38,4 +38,5 @@ def test_a_function_that_is_not_there_has_no_reservation(api, refused, account):
     assert refused(api.get_function_concurrency, **params) == expected
     assert refused(api.delete_function_concurrency, **params) == expected
     params["ReservedConcurrentExecutions"] = 1
+    expected = ("ResourceNotFoundException", f"Function not found: {arn}:$LATEST")
     assert refused(api.put_function_concurrency, **params) == expected

@@ -204,6 +204,15 @@ def test_a_runtime_that_never_was_is_refused(create, refused):
             "AWS_REGION, LAMBDA_TASK_ROOT",
             id="reserved variables",
         ),
+        *(
+            pytest.param(
+                {"VpcConfig": config},
+                "InvalidParameterValueException",
+                "SubnetIds and SecurityIds must coexist or be both empty list.",
+                id=f"VPC with {next(iter(config))} alone",
+            )
+            for config in ({"SubnetIds": ["subnet-1"]}, {"SecurityGroupIds": ["sg-1"]})
+        ),
     ],
 )
 def test_bad_settings_are_refused(api, create, refused, params, code, message):

@@ -70,6 +70,12 @@ def test_each_qualifier_has_its_own_and_they_are_listed(api, create, account):
             {"OnFailure": "arn:aws:sqs:us-east-1:123456789012:q.fifo"}, "is invalid", id="a FIFO"
         ),
         pytest.param({"OnSuccess": "arn:aws:s3:::bucket"}, "is invalid", id="S3 for successes"),
+        pytest.param(
+            {"OnFailure": "arn:aws:ec2:us-east-1:123456789012:x"},
+            "The provided destination config DestinationConfig(onSuccess=null, onFailure="
+            "OnFailure(destination=arn:aws:ec2:us-east-1:123456789012:x)) is invalid.",
+            id="what AWS says of a service that takes no records",
+        ),
     ],
 )
 def test_what_cannot_be_configured_is_refused(api, create, refused, account, params, message):
@@ -99,11 +105,33 @@ def test_queues_topics_buses_and_buckets_are_destinations_of_failures(api, creat
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_function_that_is_not_there_is_not_found(api, refused, operation):
+@pytest.mark.parametrize("name", ["none", "fn:none", "fn:7"])
+def test_what_is_not_there_is_not_found(api, create, refused, account, operation, name):
+    create("fn")
     call = getattr(api, f"{operation}_function_event_invoke_config")
     params = {"MaximumRetryAttempts": 1} if operation in ("put", "update") else {}
-    code, text = refused(call, FunctionName="none", **params)
-    assert (code, "none" in text) == ("ResourceNotFoundException", True)
+    expected = "The function doesn't exist."
+    if not params:
+        qualified = name if ":" in name else f"{name}:$LATEST"
+        expected = f"The function {arn(account, qualified)} doesn't have an EventInvokeConfig"
+    assert refused(call, FunctionName=name, **params) == ("ResourceNotFoundException", expected)
+
+
+def test_of_a_function_that_is_not_there_nothing_is_listed(api, refused):
+    assert refused(api.list_function_event_invoke_configs, FunctionName="none") == (
+        "ResourceNotFoundException",
+        "The function doesn't exist.",
+    )
+
+
+def test_a_function_that_is_not_there_is_no_destination(api, create, refused, account):
+    create("fn")
+    none = arn(account, "none")
+    params = {"DestinationConfig": {"OnSuccess": {"Destination": none}}}
+    assert refused(api.put_function_event_invoke_config, FunctionName="fn", **params) == (
+        "InvalidParameterValueException",
+        f"The destination ARN {none} is invalid.",
+    )
 
 
 @pytest.mark.parametrize("operation", OPERATIONS[1:])

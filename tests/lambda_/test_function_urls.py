@@ -9,6 +9,8 @@ from albatross.lambda_ import OPERATIONS
 from albatross.lambda_.function_urls import FunctionUrls
 from tests.support.server import client, serve
 
+NO_FUNCTION = "Function does not exist"
+NO_RESOURCE = "The resource you requested does not exist."
 CORS = {
     "AllowCredentials": True,
     "AllowHeaders": ["x-a"],
@@ -104,18 +106,36 @@ def test_there_is_one_at_most(api, create, refused, account):
             "InvalidParameterValueException",
             id="method",
         ),
-        pytest.param("get", {}, "ResourceNotFoundException", id="get"),
-        pytest.param("update", {}, "ResourceNotFoundException", id="update"),
-        pytest.param("delete", {}, "ResourceNotFoundException", id="delete"),
     ],
 )
-def test_what_is_not_there_or_not_possible_is_refused(
-    api, create, refused, operation, params, code
-):
+def test_what_is_not_possible_is_refused(api, create, refused, operation, params, code):
     create("fn", Publish=True)
     given = {"FunctionName": "fn", **({"AuthType": "NONE"} if operation == "create" else {})}
     found, _ = refused(getattr(api, f"{operation}_function_url_config"), **{**given, **params})
     assert found == code
+
+
+@pytest.mark.parametrize(
+    "operation, of_function, of_url",
+    [
+        pytest.param("get", NO_RESOURCE, NO_RESOURCE, id="get"),
+        pytest.param("update", NO_FUNCTION, NO_RESOURCE, id="update"),
+        pytest.param("delete", NO_RESOURCE, NO_RESOURCE, id="delete"),
+    ],
+)
+def test_what_is_missing_is_said_in_aws_words(api, create, refused, operation, of_function, of_url):
+    create("fn")
+    call = getattr(api, f"{operation}_function_url_config")
+    for name in ("none", "fn:gone"):
+        assert refused(call, FunctionName=name) == ("ResourceNotFoundException", of_function)
+    assert refused(call, FunctionName="fn") == ("ResourceNotFoundException", of_url)
+
+
+def test_a_function_that_is_not_there_has_no_url(api, refused):
+    expected = ("ResourceNotFoundException", NO_FUNCTION)
+    params = {"FunctionName": "none"}
+    assert refused(api.list_function_url_configs, **params) == expected
+    assert refused(api.create_function_url_config, AuthType="NONE", **params) == expected
 
 
 def test_the_invoke_mode_is_buffered_until_it_is_said(api, create):

@@ -194,7 +194,7 @@ def test_a_name_is_taken_once(create, refused):
         ),
         pytest.param(
             {"FunctionName": "n" * 65},
-            "ValidationException",
+            "InvalidParameterValueException",
             f"1 validation error detected: Value '{'n' * 65}' at 'functionName' failed to satisfy "
             "constraint: Member must have length less than or equal to 64",
             id="name too long",

@@ -114,7 +114,7 @@ def test_versions_are_listed_from_the_newest_a_page_at_a_time(api, publish):
     [
         pytest.param(
             {"VersionNumber": 0},
-            ("InvalidParameterValueException", "Layer Version Cannot be less than 1."),
+            ("InvalidParameterValueException", "Layer Version Cannot be less than 1"),
             id="number 0",
         ),
         pytest.param({"VersionNumber": 2}, NO_RESOURCE, id="no such version"),

@@ -7,7 +7,7 @@ GROUP = "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/tg/73e2
 OTHER_REVISION = (
     "PreconditionFailedException",
     "The Revision Id provided does not match the latest Revision Id. "
-    "Call the GetPolicy API to retrieve the latest Revision Id",
+    "Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
 )
 
 

@@ -117,6 +117,40 @@ def test_what_cannot_be_provisioned_is_refused(
     assert unreserved(api) == 1000
 
 
+@pytest.mark.parametrize(
+    ("name", "qualifier", "code", "message"),
+    [
+        pytest.param(
+            "fn",
+            "$LATEST",
+            "InvalidParameterValueException",
+            "The function resource provided must be an alias or a published version.",
+            id="$LATEST",
+        ),
+        pytest.param(
+            "none",
+            "1",
+            "ResourceNotFoundException",
+            "Function not found: arn:aws:lambda:us-east-1:{}:function:none:1",
+            id="version of no function",
+        ),
+        pytest.param(
+            "none",
+            "live",
+            "ResourceNotFoundException",
+            "Cannot find alias arn: arn:aws:lambda:us-east-1:{}:function:none:live",
+            id="alias of no function",
+        ),
+    ],
+)
+def test_what_was_never_provisioned_is_refused(
+    api, put, account, refused, name, qualifier, code, message
+):
+    delete = api.delete_provisioned_concurrency_config
+    expected = (code, message.format(account))
+    assert refused(delete, FunctionName=name, Qualifier=qualifier) == expected
+
+
 def test_a_version_is_provisioned_by_itself_or_by_an_alias(put, refused):
     put("1", 1)
     assert refused(put, qualifier="one", count=1) == (

@@ -25,13 +25,16 @@ def servers() -> Iterator[dict[str, Any]]:
         }
 
 
-def create(server: Any, runtime: str, archive: Callable[..., bytes]) -> Any:
+def create(
+    server: Any, runtime: str, archive: Callable[..., bytes], prefix: str = "", **params: Any
+) -> Any:
     return server.create_function(
-        FunctionName=runtime.replace(".", "_"),
+        FunctionName=prefix + runtime.replace(".", "_"),
         Runtime=runtime,
         Handler="app.handler",
         Role=ROLE,
         Code={"ZipFile": archive(app="")},
+        **params,
     )
 
 
@@ -48,8 +51,8 @@ def test_what_aws_has_no_longer_or_not_yet_is_refused_by_a_strict_server_only(
     if runtime == "nodejs8.10":
         assert message == (
             "The runtime parameter of nodejs8.10 is no longer supported for creating or updating "
-            "AWS Lambda functions. We recommend you use a supported runtime (nodejs24.x) while "
-            "creating or updating functions."
+            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
+            "updating functions."
         )
 
 
@@ -81,3 +84,31 @@ def test_what_aws_never_had_is_refused(
 ) -> None:
     with pytest.raises(servers["lax"].exceptions.InvalidParameterValueException):
         create(servers["lax"], "cobol", archive)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "has"),
+    [
+        *((runtime, True) for runtime in ("python3.12", "python3.14", "java11", "java25")),
+        *((runtime, True) for runtime in ("dotnet8", "dotnet10")),
+        *((runtime, False) for runtime in ("python3.11", "java8.al2", "dotnet6", "nodejs22.x")),
+        *((runtime, False) for runtime in ("ruby3.4", "provided.al2023")),
+    ],
+)
+def test_some_runtimes_have_no_snapshots(
+    servers: dict[str, Any], archive: Callable[..., bytes], runtime: str, has: bool
+) -> None:
+    wanted = {"ApplyOn": "PublishedVersions"}
+    api = servers["lax"]
+    if has:
+        made = create(api, runtime, archive, "snap-", SnapStart=wanted, Publish=True)
+        assert made["SnapStart"] == {**wanted, "OptimizationStatus": "On"}
+        latest = api.get_function_configuration(FunctionName=made["FunctionName"])
+        assert latest["SnapStart"] == {**wanted, "OptimizationStatus": "Off"}
+        return
+    message = f"{runtime} is not supported for SnapStart enabled functions."
+    with pytest.raises(api.exceptions.InvalidParameterValueException, match=message):
+        create(api, runtime, archive, "snap-", SnapStart=wanted)
+    name = create(api, runtime, archive, "snap-")["FunctionName"]
+    with pytest.raises(api.exceptions.InvalidParameterValueException, match=message):
+        api.update_function_configuration(FunctionName=name, SnapStart=wanted)

@@ -8,13 +8,15 @@ PUBLISHERS = {
 }
 
 
-def test_the_account_counts_functions_and_all_their_code(api, create):
+def test_the_account_counts_functions_and_all_code(api, create, archive):
     created = create("one", Publish=True)
     create("two")
+    layer = archive(layer="x = 1")
+    api.publish_layer_version(LayerName="layer", Content={"ZipFile": layer})
     settings = api.get_account_settings()
     assert settings["AccountUsage"] == {
         "FunctionCount": 2,
-        "TotalCodeSize": created["CodeSize"] * 3,
+        "TotalCodeSize": created["CodeSize"] * 3 + len(layer),
     }
     assert settings["AccountLimit"] == {
         "TotalCodeSize": 322_122_547_200,
@@ -111,7 +113,7 @@ def test_functions_have_code_signing_configurations(api, create, refused):
     api.put_function_code_signing_config(FunctionName="fn", CodeSigningConfigArn=other)
     api.delete_code_signing_config(CodeSigningConfigArn=arn)
     api.delete_function_code_signing_config(FunctionName="fn")
-    assert "CodeSigningConfigArn" not in get(FunctionName="fn")
+    assert get(FunctionName="fn").keys() == {"ResponseMetadata"}
     assert functions(CodeSigningConfigArn=other)["FunctionArns"] == []
 
 

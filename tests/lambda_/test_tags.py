@@ -24,6 +24,25 @@ def test_a_function_has_50_tags_at_most(api, create, refused):
     )
 
 
+def test_no_tags_at_all_are_refused(api, create, refused):
+    assert refused(api.tag_resource, Resource=create()["FunctionArn"], Tags={}) == (
+        "InvalidParameterValueException",
+        "An error occurred and the request cannot be processed.",
+    )
+
+
+def test_tags_change_the_revision_of_the_function(api, create):
+    arn = create()["FunctionArn"]
+    seen = [api.get_function_configuration(FunctionName="fn")["RevisionId"]]
+    for change in (
+        lambda: api.tag_resource(Resource=arn, Tags={"a": "b"}),
+        lambda: api.untag_resource(Resource=arn, TagKeys=["a"]),
+    ):
+        change()
+        seen.append(api.get_function_configuration(FunctionName="fn")["RevisionId"])
+    assert len(set(seen)) == 3
+
+
 @pytest.mark.parametrize("key", ["aws:cloudformation:stack-name", "AWS:x"])
 def test_keys_of_aws_are_refused(api, create, refused, key):
     expected = (

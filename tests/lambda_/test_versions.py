@@ -21,7 +21,7 @@ def test_versions_are_numbered_from_one(api, create, change, account):
     create(Description="mine")
     first = publish(api)
     assert (first["Version"], first["FunctionArn"]) == ("1", ARN.format(account) + ":1")
-    assert (first["State"], first["StateReasonCode"]) == ("Pending", "Creating")
+    assert (first["State"], first["LastUpdateStatus"]) == ("Active", "Successful")
     change("x = 2")
     second = publish(api, Description="second")
     assert (second["Version"], second["Description"]) == ("2", "second")
@@ -103,8 +103,23 @@ def test_creating_and_updating_can_publish(api, create, change, account):
     assert (created["Version"], created["FunctionArn"]) == ("1", ARN.format(account))
     updated = change("x = 2", Publish=True)
     assert (updated["Version"], updated["FunctionArn"]) == ("2", ARN.format(account) + ":2")
+    assert (updated["State"], "LastUpdateStatus" in updated) == ("Pending", False)
     assert change("x = 3", Publish=True, DryRun=True)["Version"] == "$LATEST"
     assert len(api.list_versions_by_function(FunctionName="fn")["Versions"]) == 3
+
+
+def test_a_new_version_changes_the_revision_of_latest(api, create):
+    create()
+
+    def latest():
+        return api.get_function_configuration(FunctionName="fn")["RevisionId"]
+
+    before = latest()
+    publish(api, RevisionId=before)
+    after = latest()
+    assert after != before
+    publish(api)  # nothing new
+    assert latest() == after
 
 
 def test_versions_are_listed_in_order_by_pages(api, create, account):
@@ -230,6 +245,13 @@ def test_a_version_can_be_deleted_and_its_number_is_not_used_again(api, create, 
     assert publish(api)["Version"] == "2"
 
 
+def test_no_version_of_a_function_that_is_not_there_can_be_deleted(api, refused, account):
+    assert refused(api.delete_function, FunctionName="fn", Qualifier="1") == (
+        "ResourceNotFoundException",
+        f"Function not found: {ARN.format(account)}",
+    )
+
+
 @pytest.mark.parametrize("weights", [{}, {"2": 0.1}], ids=["of an alias", "with a weight"])
 def test_a_version_to_which_an_alias_leads_is_kept(api, create, change, refused, weights):
     create(Publish=True)
@@ -308,6 +330,21 @@ def test_a_policy_changes_the_revision_of_its_qualifier_alone(api, create, refus
     after = api.get_policy(FunctionName="fn:1")["RevisionId"]
     assert after == api.get_function_configuration(FunctionName="fn:1")["RevisionId"] != before
     assert api.get_function_configuration(FunctionName="fn")["RevisionId"] == latest
+
+
+@pytest.mark.parametrize("qualifier", ["7", "none"])
+def test_what_is_not_there_has_no_policy(api, create, refused, qualifier):
+    create()
+    assert refused(api.get_policy, FunctionName="fn", Qualifier=qualifier) == (
+        "ResourceNotFoundException",
+        "The resource you requested does not exist.",
+    )
+
+
+def test_a_policy_for_what_no_alias_can_be_called_is_refused(api, create, account, refused):
+    create()
+    message = f"Function not found: {ARN.format(account)}:a$b"
+    assert refused(allow, api=api, qualifier="a$b") == ("ResourceNotFoundException", message)
 
 
 def test_a_policy_for_an_alias_that_is_not_there_is_refused(api, create, account, refused):
