@@ -56,6 +56,7 @@ class Condition(StrEnum):
     SUCCESS = "Success"
     RETRIES_EXHAUSTED = "RetriesExhausted"
     AGE_EXCEEDED = "EventAgeExceeded"
+    ZERO_CONCURRENCY = "ZeroReservedConcurrency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,7 @@ BACK_OFF_S, BACK_OFF_S_MAX = 1.0, 300.0  # after an attempt for which the functi
 def before(event: Event, handling: Handling, now_s: float) -> Condition | None:
     """Return why `event` is done with without another attempt, or None."""
     if handling.is_blocked:
-        # AWS is silent: the record of an event that meets a reserved concurrency of 0 has the
-        # condition RetriesExhausted.
-        return Condition.RETRIES_EXHAUSTED
+        return Condition.ZERO_CONCURRENCY
     if now_s >= event.accepted_s + handling.age_max_s:
         return Condition.AGE_EXCEEDED
     return None

@@ -14,7 +14,8 @@ from albatross.host.invocation import RESULT_BYTES_MAX, Invocation, Outcome
 EXIT_ERROR = "Runtime.ExitError"
 INVALID_ENTRYPOINT = "Runtime.InvalidEntrypoint"
 TIMED_OUT = "Sandbox.Timedout"
-TOO_LARGE = f"Exceeded maximum allowed payload size ({RESULT_BYTES_MAX} bytes)."
+_SIZE = f"{RESULT_BYTES_MAX} bytes"
+TOO_LARGE = f"Exceeded maximum allowed payload size ({_SIZE})."  # what the runtime is told
 TRUNCATED = "Runtime.TruncatedResponse"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
 # As Go calls them, which Lambda's own part is written in.
@@ -70,14 +71,14 @@ def said(message: str, request_id: str = "") -> str:
 
 def timeout_document(request_id: str, timeout_s: float) -> bytes:
     """Return the payload of an invocation that outlived the function's timeout."""
-    # AWS is silent: of two known forms, the error of a function that timed out has the newer one.
     message = f"Task timed out after {timeout_s:.2f} seconds"
     return error_document(TIMED_OUT, said(message, request_id))
 
 
 def too_large() -> Outcome:
     """Return the outcome of an invocation whose result is over `RESULT_BYTES_MAX`."""
-    document = error_document("Function.ResponseSizeTooLarge", TOO_LARGE)
+    message = f"Response payload size exceeded maximum allowed payload size ({_SIZE})."
+    document = error_document("Function.ResponseSizeTooLarge", message)
     return Outcome(document, function_error="Unhandled")
 
 

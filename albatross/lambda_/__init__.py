@@ -9,6 +9,7 @@ from albatross.lambda_ import (
     concurrency,
     configuration,
     event_invoke,
+    event_sources,
     functions,
     layer_permissions,
     layers,
@@ -99,6 +100,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "RemoveLayerVersionPermission": Operation(
         layer_permissions.remove_layer_version_permission, writes=True
     ),
+    "ListEventSourceMappings": Operation(event_sources.list_event_source_mappings, writes=False),
+    "GetEventSourceMapping": Operation(event_sources.missing, writes=False),
+    "DeleteEventSourceMapping": Operation(event_sources.missing, writes=False),
     "TagResource": Operation(tags.tag_resource, writes=True),
     "UntagResource": Operation(tags.untag_resource, writes=True),
     "ListTags": Operation(tags.list_tags, writes=False),

@@ -29,7 +29,8 @@ def put_function_concurrency(tx: Transaction, params: Mapping[str, Any]) -> dict
     provisioned = of_function(tx, function.arn)
     if wanted < provisioned:
         raise InvalidParameterValueException(
-            f"ReservedConcurrentExecutions {wanted} should not be lower than function's total "
+            # The spaces are AWS's.
+            f" ReservedConcurrentExecutions  {wanted} should not be lower than function's total "
             f"provisioned concurrency [{provisioned}]."
         )
     mine = provisioned if function.reserved_concurrency is None else function.reserved_concurrency

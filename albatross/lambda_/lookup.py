@@ -72,7 +72,8 @@ def called(tx: Transaction, params: Mapping[str, Any]) -> tuple[str, bool]:
         named = address(tx.scope, params)
         found = arn.function(tx.scope, named.name, named.qualifier)
         if tx.remotes.find(found) is None:
-            raise
+            qualified = arn.function(tx.scope, named.name, named.qualifier or LATEST)
+            raise not_found(qualified) from None
         return found, False
     return arn.function(tx.scope, function.name, qualifier), True
 

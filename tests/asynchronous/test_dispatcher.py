@@ -208,7 +208,9 @@ def test_a_failure_goes_to_its_destination_and_to_the_dead_letter_queue(tmp_path
 @pytest.mark.parametrize(
     "handling, condition",
     [
-        pytest.param(Handling(is_blocked=True), "RetriesExhausted", id="reserved concurrency 0"),
+        pytest.param(
+            Handling(is_blocked=True), "ZeroReservedConcurrency", id="reserved concurrency 0"
+        ),
         pytest.param(None, "RetriesExhausted", id="the function is gone"),
         pytest.param(Handling(age_max_s=0), "EventAgeExceeded", id="too old"),
     ],

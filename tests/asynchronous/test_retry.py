@@ -28,7 +28,7 @@ THROTTLED = Result(refusal="TooManyRequestsException")
             Handling(age_max_s=60), 1060.0, Condition.AGE_EXCEEDED, id="an age of its own"
         ),
         pytest.param(
-            Handling(is_blocked=True), 1000.0, Condition.RETRIES_EXHAUSTED, id="concurrency 0"
+            Handling(is_blocked=True), 1000.0, Condition.ZERO_CONCURRENCY, id="concurrency 0"
         ),
     ],
 )

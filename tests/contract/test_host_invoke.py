@@ -187,7 +187,7 @@ def test_no_payload_is_an_empty_object(wire: Wire) -> None:
 def test_resource_not_found_exception_404_type_user_message_x_amzn_errortype(wire: Wire) -> None:
     arn = wire.arn
     for path, missing in {
-        "/2015-03-31/functions/nobody/invocations": f"{arn.rpartition(':')[0]}:nobody",
+        "/2015-03-31/functions/nobody/invocations": f"{arn.rpartition(':')[0]}:nobody:$LATEST",
         f"{wire.path}?Qualifier=77": f"{arn}:77",
         f"{wire.path}?Qualifier=other": f"{arn}:other",
     }.items():

@@ -140,7 +140,8 @@ def test_post_response_413_request_entity_too_large_max_response_6_mib_plus_100_
     message = "Exceeded maximum allowed payload size (6291556 bytes)."
     assert invoked.failure == {
         "errorType": "Function.ResponseSizeTooLarge",
-        "errorMessage": message,
+        "errorMessage": "Response payload size exceeded maximum allowed payload size "
+        "(6291556 bytes).",
     }
     expected = [413, document("RequestEntityTooLarge", message)]
     assert ask("result = kept['large'][:2]").result == expected

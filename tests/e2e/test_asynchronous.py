@@ -192,7 +192,7 @@ def test_an_alias_leads_to_its_version(api, function, notes):
             {"InvocationType": "Event", "FunctionName": "nobody"},
             "ResourceNotFoundException",
             404,
-            f"Function not found: {arn('nobody')}",
+            f"Function not found: {arn('nobody')}:$LATEST",
             id="no function",
         ),
     ],

@@ -48,7 +48,13 @@ def handler(event, context):
         return "x" * (6 * 1024 * 1024 + 200)
     return {"event": event, "id": context.aws_request_id, "arn": context.invoked_function_arn}
 """
-FORBIDDEN = (403, {"Message": "Forbidden"})
+FORBIDDEN = (
+    403,
+    {
+        "Message": "Forbidden. For troubleshooting Function URL authorization issues, see: "
+        "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+    },
+)
 
 
 @dataclass

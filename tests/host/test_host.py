@@ -145,7 +145,7 @@ def test_a_reserved_concurrency_throttles_with_502(host: RunningHost) -> None:
         pytest.param(
             "return {'body': 'x' * 7_000_000}",
             "Function.ResponseSizeTooLarge",
-            "Exceeded maximum allowed payload size (6291556 bytes).",
+            "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
             id="a result over 6 MB",
         ),
     ],

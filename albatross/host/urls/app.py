@@ -29,7 +29,10 @@ from albatross.model.function_url import IAM, id_of_host
 
 log = logging.getLogger(__name__)
 
-_FORBIDDEN: dict[str, object] = {"Message": "Forbidden"}
+_FORBIDDEN: dict[str, object] = {
+    "Message": "Forbidden. For troubleshooting Function URL authorization issues, see: "
+    "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+}
 _TRACE_ID = "x-amzn-trace-id"
 _SAID_BYTES_MAX = 500  # of an error document, in the log
 
