@@ -35,6 +35,8 @@ def after(
         if again.failures > handling.retries_max:
             return Condition.RETRIES_EXHAUSTED
         wait_s = retry_wait_s * again.failures
+        if now_s + wait_s >= expires_s:
+            return Condition.AGE_EXCEEDED  # at once, with what the function has answered
     else:
         return Condition.SUCCESS
     return replace(again, due_s=min(now_s + wait_s, expires_s))  # then it is told that it expired

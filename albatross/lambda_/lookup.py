@@ -8,6 +8,7 @@ from typing import Any
 
 from albatross.model import arn
 from albatross.model.errors import (
+    AccessDeniedException,
     InvalidParameterValueException,
     PreconditionFailedException,
     ResourceNotFoundException,
@@ -20,8 +21,8 @@ from albatross.store.transaction import Transaction
 def address(scope: arn.Scope, params: Mapping[str, Any]) -> arn.FunctionName:
     """Return name and qualifier that `FunctionName` and `Qualifier` say, within `scope`.
 
-    Raises ResourceNotFoundException for a function that is out of reach from `scope`, and
-    InvalidParameterValueException where the two members disagree.
+    Raises ResourceNotFoundException for a function of another Region, AccessDeniedException for one
+    of another account, and InvalidParameterValueException where the two members disagree.
     """
     text, qualifier = params["FunctionName"], params.get("Qualifier")
     parsed = arn.parse_function(text, scope)
@@ -33,8 +34,13 @@ def address(scope: arn.Scope, params: Mapping[str, Any]) -> arn.FunctionName:
             f"('{scope.region}')"
         )
     if parsed.scope is not None and parsed.scope.account != scope.account:
-        # AWS is silent: a function of another account is answered for like one that does not exist.
-        raise not_found(text)
+        # differs from AWS: no function of another account is found, also where its policy allows
+        # that account to use it.
+        named = arn.function(parsed.scope, parsed.name, parsed.qualifier)
+        raise AccessDeniedException(
+            f"User: arn:aws:iam::{scope.account}:root is not authorized to perform this action on "
+            f"resource: {named} because no resource-based policy allows it"
+        )
     if qualifier and parsed.qualifier and qualifier != parsed.qualifier:
         raise InvalidParameterValueException(
             "The derived qualifier from the function name does not match the specified qualifier."

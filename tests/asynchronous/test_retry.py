@@ -54,6 +54,11 @@ def test_a_function_that_fails_is_tried_again_after_one_minute_and_after_two(ret
     assert follow(FAILED, handling, 9) == (waits, Condition.RETRIES_EXHAUSTED)
 
 
+@pytest.mark.parametrize("age_s, waits", [(60, []), (90, [60.0]), (180, [60.0])])
+def test_a_function_that_fails_is_not_waited_for_beyond_the_age_of_its_event(age_s, waits):
+    assert follow(FAILED, Handling(age_max_s=age_s), 9) == (waits, Condition.AGE_EXCEEDED)
+
+
 def test_a_throttled_event_is_tried_again_after_waits_that_double_up_to_five_minutes():
     waits, event = follow(THROTTLED, Handling(), 12)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]

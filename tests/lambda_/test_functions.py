@@ -139,11 +139,14 @@ def test_a_function_of_another_region_is_out_of_reach(api, create, refused, acco
     )
 
 
-def test_a_function_of_another_account_is_not_found(api, create, refused):
+def test_a_function_of_another_account_is_out_of_reach(api, create, refused, account):
     create()
     arn = function_arn("999999999999")
-    code, message = refused(api.get_function, FunctionName=arn)
-    assert (code, message) == ("ResourceNotFoundException", f"Function not found: {arn}")
+    assert refused(api.get_function, FunctionName=arn) == (
+        "AccessDeniedException",
+        f"User: arn:aws:iam::{account}:root is not authorized to perform this action on resource: "
+        f"{arn} because no resource-based policy allows it",
+    )
 
 
 def test_two_qualifiers_must_agree(api, create, refused):

@@ -205,12 +205,6 @@ def test_a_version_is_found_by_every_form_of_its_name(api, create, account, call
             "Function not found: arn:aws:lambda:us-east-1:{account}:function:fn:7",
             id="no such version",
         ),
-        pytest.param(
-            {"FunctionName": "999999999999:function:fn:1"},
-            "ResourceNotFoundException",
-            "Function not found: 999999999999:function:fn:1",
-            id="another account",
-        ),
     ],
 )
 def test_what_is_not_there_is_not_found(api, create, account, refused, params, code, message):
