@@ -289,7 +289,7 @@ async def _body(request: Request, receive: Receive, limit: int) -> bytes:
     """
     declared = request.headers.get("content-length", "")
     if "expect" in request.headers and declared.isdigit() and int(declared) > limit:
-        raise protocol.too_large(limit)
+        raise protocol.too_large(limit, request)
     chunks: list[bytes] = []
     size, more = 0, True
     while more and size <= limit + DISCARDED_BYTES_MAX:
@@ -302,7 +302,7 @@ async def _body(request: Request, receive: Receive, limit: int) -> bytes:
             chunks.append(chunk)
         more = message.get("more_body", False)
     if size > limit:
-        raise protocol.too_large(limit)
+        raise protocol.too_large(limit, request)
     return b"".join(chunks)
 
 

@@ -85,8 +85,10 @@ def body_bytes_max(name: str | None, request: Request) -> int:
     return BODY_BYTES_MAX
 
 
-def too_large(limit: int) -> RequestEntityTooLargeException:
-    return RequestEntityTooLargeException(f"Request must be smaller than {limit} bytes")
+def too_large(limit: int, request: Request) -> RequestEntityTooLargeException:
+    route = _router().find(request) if is_rest(request) else None
+    where = f" for the {route.operation.name} operation" if route is not None else ""
+    return RequestEntityTooLargeException(f"Request must be smaller than {limit} bytes{where}")
 
 
 def fields_of(request: Request) -> dict[str, str]:

@@ -11,12 +11,9 @@ from albatross.store.transaction import Transaction
 
 ZIP_BYTES_MAX = 50 * 1024 * 1024  # in a request; an object of S3 may have more
 ELSEWHERE = ("S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
-_REQUEST_BYTES_MAX = 70_167_211  # the limit as AWS words it: of the request, the zip in Base64
 
 
-def keep(
-    tx: Transaction, code: Mapping[str, Any], fetched: bytes | None, *, operation: str
-) -> Package:
+def keep(tx: Transaction, code: Mapping[str, Any], fetched: bytes | None) -> Package:
     """Keep the archive in `code`, else the one that was `fetched`, and return it.
 
     Raises InvalidParameterValueException, RequestEntityTooLargeException.
@@ -31,10 +28,6 @@ def keep(
             "Please do not provide other FunctionCode parameters when providing a ZipFile."
         )
     content: bytes = code["ZipFile"]
-    if (len(content) + 2) // 3 * 4 > _REQUEST_BYTES_MAX:
-        raise RequestEntityTooLargeException(
-            f"Request must be smaller than {_REQUEST_BYTES_MAX} bytes for the {operation} operation"
-        )
     if len(content) > ZIP_BYTES_MAX:
         raise RequestEntityTooLargeException(
             f"Zipped size must be smaller than {ZIP_BYTES_MAX} bytes"

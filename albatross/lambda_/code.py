@@ -69,4 +69,4 @@ def source(
         )
     if isinstance(fetched, Directory):
         return fetched
-    return archives.keep(tx, code, fetched, operation=operation)
+    return archives.keep(tx, code, fetched)

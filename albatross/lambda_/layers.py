@@ -32,7 +32,7 @@ def publish_layer_version(
     RequestEntityTooLargeException, AccessDeniedException.
     """
     layer_arn = _own(tx, params)
-    content = archives.keep(tx, params["Content"], fetched, operation="PublishLayerVersion")
+    content = archives.keep(tx, params["Content"], fetched)
     name = layer_arn.rpartition(":")[2]
     layer = tx.get(Layer, layer_arn) or Layer(arn=layer_arn, name=name, last=0)
     layer = replace(layer, last=layer.last + 1)
