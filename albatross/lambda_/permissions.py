@@ -19,7 +19,7 @@ from albatross.model.errors import (
     ResourceConflictException,
     ResourceNotFoundException,
 )
-from albatross.model.function import LATEST, Function, Statement
+from albatross.model.function import LATEST, URL_ACTIONS, Function, Statement
 from albatross.model.version import Alias, Version
 from albatross.store.transaction import Transaction
 
@@ -121,6 +121,10 @@ def _statement(params: Mapping[str, Any]) -> Statement:
     if not _PRINCIPAL.fullmatch(params["Principal"]):
         raise InvalidParameterValueException(
             "The provided principal was invalid. Please check the principal and try again."
+        )
+    if params.get("FunctionUrlAuthType") and params["Action"] != URL_ACTIONS[0]:
+        raise InvalidParameterValueException(
+            f"FunctionUrlAuthType is only supported for {URL_ACTIONS[0]} action"
         )
     return Statement(
         sid=params["StatementId"],

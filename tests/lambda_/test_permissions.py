@@ -81,7 +81,7 @@ def test_a_principal_must_be_one(create, add, refused, principal):
             id="token",
         ),
         pytest.param(
-            {"FunctionUrlAuthType": "NONE"},
+            {"FunctionUrlAuthType": "NONE", "Action": "lambda:InvokeFunctionUrl"},
             {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}},
             id="function URL",
         ),
@@ -95,6 +95,14 @@ def test_a_principal_must_be_one(create, add, refused, principal):
 def test_conditions_are_written_as_iam_writes_them(create, add, params, condition):
     create()
     assert json.loads(add(**params)["Statement"])["Condition"] == condition
+
+
+def test_the_kind_of_a_function_url_limits_its_own_action_only(create, add, refused):
+    create()
+    assert refused(add, FunctionUrlAuthType="NONE") == (
+        "InvalidParameterValueException",
+        "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action",
+    )
 
 
 def test_the_policy_holds_all_statements_in_order(api, create, add):
