@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -23,6 +24,7 @@ class Group:
     is_protected: bool = False  # from being deleted
     tags: Mapping[str, str] = field(default_factory=dict)
     deleted: Mapping[str, int] = field(default_factory=dict)
+    metric_filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by name
 
 
 def load(directory: Path) -> Group | None:

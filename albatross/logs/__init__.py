@@ -11,7 +11,7 @@ from typing import Any
 from albatross.log_store.files import LogFiles
 from albatross.log_store.keep import Keeper
 from albatross.log_store.place import ROOT
-from albatross.logs import events, filters, groups, streams, tags
+from albatross.logs import events, filters, groups, metric_filters, streams, tags
 from albatross.logs.live_tail import LiveTails
 from albatross.model.arn import Scope
 from albatross.model.operation import AsyncOperation
@@ -28,10 +28,11 @@ _RUNS: Mapping[str, Run] = {
     "CreateLogStream": streams.create_log_stream,
     "DeleteLogGroup": groups.delete_log_group,
     "DeleteLogStream": streams.delete_log_stream,
+    "DeleteMetricFilter": metric_filters.delete_metric_filter,
     "DeleteRetentionPolicy": groups.delete_retention_policy,
     "DescribeLogGroups": groups.describe_log_groups,
     "DescribeLogStreams": streams.describe_log_streams,
-    "DescribeMetricFilters": filters.describe_metric_filters,
+    "DescribeMetricFilters": metric_filters.describe_metric_filters,
     "DescribeSubscriptionFilters": filters.describe_subscription_filters,
     "FilterLogEvents": events.filter_log_events,
     "GetLogEvents": events.get_log_events,
@@ -40,6 +41,7 @@ _RUNS: Mapping[str, Run] = {
     "ListTagsLogGroup": tags.list_tags_log_group,
     "PutLogEvents": events.put_log_events,
     "PutLogGroupDeletionProtection": groups.put_deletion_protection,
+    "PutMetricFilter": metric_filters.put_metric_filter,
     "PutRetentionPolicy": groups.put_retention_policy,
     "TagLogGroup": tags.tag_log_group,
     "TagResource": tags.tag_resource,

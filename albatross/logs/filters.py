@@ -1,4 +1,4 @@
-"""Filters that send events on: there are none, but their patterns can be tried.
+"""Filters that send events on: there are none. Patterns of filters can be tried.
 
 Source: CloudWatch Logs API reference.
 """
@@ -10,15 +10,6 @@ from albatross.log_store.files import LogFiles
 from albatross.logs import filter_pattern, lookup
 from albatross.logs.events import pattern
 from albatross.model.arn import Scope
-
-
-def describe_metric_filters(
-    files: LogFiles, scope: Scope, params: Mapping[str, Any]
-) -> dict[str, Any]:
-    """DescribeMetricFilters. Raises ResourceNotFoundException."""
-    if "logGroupName" in params:
-        lookup.by_name(files, scope, params["logGroupName"])
-    return {"metricFilters": []}
 
 
 def describe_subscription_filters(

@@ -170,7 +170,7 @@ def _described(scope: Scope, found: OpenGroup) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "logGroupName": group.name,
         "creationTime": group.created_ms,
-        "metricFilterCount": 0,
+        "metricFilterCount": len(group.metric_filters),
         "arn": f"{arn}:*",
         "storedBytes": found.bytes(),
         "logGroupClass": group.group_class,
