@@ -12,11 +12,13 @@ from tests.support.server import client, serve
 
 
 def archive(**files: str) -> bytes:
-    """Return a zip archive: `archive(app="x = 1")` holds `app.py`."""
+    """Return a zip archive: `archive(app="x = 1")` holds `app.py`, always the same."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
         for name, content in files.items():
-            zipped.writestr(f"{name}.py", content)
+            entry = zipfile.ZipInfo(f"{name}.py")  # without a time
+            entry.external_attr = 0o644 << 16
+            zipped.writestr(entry, content)
     return buffer.getvalue()
 
 
