@@ -62,8 +62,10 @@ def apart(entries: Sequence[Entry]) -> Apart | None:
             for host in named:
                 own[host].append((number, before.noted_on(entry)))
         elif conditions:
+            if conditions[0].regex_values:  # it may be none of Python's
+                return None
             expression = re.compile(patterns.any_host(conditions))
-            if conditions[0].regex_values or expression.fullmatch(names.NO_HOST):
+            if expression.fullmatch(names.NO_HOST):
                 return None
             wild.append((expression, number, before.noted_on(entry)))
         else:

@@ -1,7 +1,7 @@
 """Values of conditions -> RE2 expressions, which Envoy matches against a whole value."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import re2  # type: ignore[import-untyped]
@@ -10,11 +10,13 @@ from albatross.model.rule import HostHeader, HttpHeader, PathPattern, QueryParam
 from albatross.xds import names
 
 _KEY_ENDS, _VALUE_ENDS = "=&", "&"
+_KB = 1024
 # Envoy has 8 MB for an expression when compiled, and refuses the whole table for a larger one.
-_OPTIONS = re2.Options()
-_OPTIONS.max_mem = 6 * 1024 * 1024
-_OPTIONS.log_errors = False
-_CONDITIONS_SURE = 3  # so many fit whatever they are: the API refuses larger ones
+_JOINED_BYTES_MAX = 6 * 1024 * _KB
+_SURE = 3  # so many conditions on hosts fit whatever they are
+# What the API takes (elbv2/regexes.py). Older versions took more, some of it unknown to Envoy.
+_EXPRESSION_BYTES_MAX = 128 * _KB
+_NOTHING = r"[^\x00-\xFF]"
 _WILD_OR_ESCAPED = re.compile(r"\\[*?]|.", re.DOTALL)
 # A quotation, an escape, a class, the beginning of a group, any other character.
 _TOKEN = re.compile(
@@ -46,15 +48,35 @@ def any_host(conditions: Iterable[HostHeader]) -> str:
 def any_of_hosts(conditions: tuple[HostHeader, ...]) -> tuple[str, ...]:
     """Return the expressions of `any_host` for parts of `conditions`, few that Envoy can take."""
     expression = any_host(conditions)
-    if len(conditions) <= _CONDITIONS_SURE or _fits(expression):
+    if len(conditions) <= _SURE or _compiles(expression, _JOINED_BYTES_MAX):
         return (expression,)
     half = len(conditions) // 2
     return (*any_of_hosts(conditions[:half]), *any_of_hosts(conditions[half:]))
 
 
-def _fits(expression: str) -> bool:
+@lru_cache(maxsize=64)
+def any_of(expressions: Sequence[str]) -> tuple[str, ...]:
+    """Return expressions, few that Envoy can take, one of which holds where one of these does."""
+    joined = "|".join(f"(?:{each})" for each in expressions)
+    if len(expressions) <= _SURE or _compiles(joined, _JOINED_BYTES_MAX):
+        return (joined,) if joined else ()
+    half = len(expressions) // 2
+    return (*any_of(expressions[:half]), *any_of(expressions[half:]))
+
+
+@lru_cache(maxsize=1024)
+def is_known(expression: str) -> bool:
+    """Tell whether Envoy knows a rule's `expression`, also where others stand beside it."""
+    return _compiles(expression, _EXPRESSION_BYTES_MAX)
+
+
+def _compiles(expression: str, bytes_max: int) -> bool:
+    options = re2.Options()
+    options.max_mem = bytes_max
+    options.encoding = re2.Options.Encoding.LATIN1  # as Envoy: no character is above \xFF
+    options.log_errors = False
     try:
-        re2.compile(expression, _OPTIONS)
+        re2.compile(expression.encode(), options)
     except re2.error:
         return False
     return True
@@ -84,6 +106,8 @@ def _found(expression: str) -> str:
     """Return the RE2 of whole values in which `expression` finds something."""
     # AWS is silent: a regular expression may match any part of a value, unless it has anchors. It
     # counts case in a path, but not in a host or a header.
+    if not is_known(expression):
+        return _NOTHING  # or Envoy would refuse all rules of the table
     return f"(?s:.*)(?:{without_groups(expression)})(?s:.*)"
 
 

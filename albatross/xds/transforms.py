@@ -45,6 +45,8 @@ def transform(route: Route, transforms: Iterable[Transform]) -> dict[str, str]:
     """Have requests on `route` transformed, and return the first script's parameters."""
     config, parameters = HeaderToMetadata(), {}
     for one in transforms:
+        if not patterns.is_known(one.regex):
+            continue  # of an older version: or Envoy would refuse all rules of the table
         match one:
             case HostHeaderRewrite():
                 # AWS is silent: a host-header-rewrite sees Host without a port, and counts case;

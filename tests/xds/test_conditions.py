@@ -347,6 +347,22 @@ def test_the_longest_conditions_make_an_expression_that_the_proxy_takes(proxy: P
     assert proxy.get("/").status == 404
 
 
+@pytest.mark.parametrize("regex", [r"\x{100}", "(", r"(\w{600}){3}"])
+def test_an_expression_that_the_proxy_does_not_know_holds_for_nothing(
+    proxy: Proxy, regex: str
+) -> None:
+    """Older versions took some that the API refuses today. Other rules are served all the same."""
+    teapot = FixedResponse(status_code=418)
+    rules: list[tuple[tuple[Condition, ...], Action]] = [
+        ((PathPattern(regex_values=(regex,)),), teapot),
+        ((HostHeader(regex_values=(regex,)),), teapot),
+        ((header(regex=regex),), teapot),
+        ((PathPattern(regex_values=(regex, "^/b$")),), FixedResponse(status_code=202)),
+    ]
+    proxy.serve(Balancer(rules=rules, default=FixedResponse(status_code=404)))
+    assert [proxy.get(path, "X-Thing: a").status for path in ("/", "/b")] == [404, 202]
+
+
 @pytest.mark.parametrize("regex", ["(?:[a-z]{1,50}){9}", r"(\w{30}x){10}", "(a?){100}b{100}"])
 def test_five_large_expressions_together_are_taken(proxy: Proxy, regex: str) -> None:
     re2.compile(regex)

@@ -232,6 +232,15 @@ def test_the_proxy_takes_the_same_route_of_a_mixture(proxy: Proxy, seed: int) ->
             assert answer.body.decode() == expected, (host, path)
 
 
+@pytest.mark.parametrize("regex", [r"^h7\.com\z", r"\Qh7.com\E", r"^h[[:digit:]]\.com$"])
+def test_a_mixture_may_have_expressions_that_are_none_of_pythons(proxy: Proxy, regex: str) -> None:
+    rules = [(HostHeader(regex_values=(regex,)), PathPattern(values=("/svc7/z",)))]
+    entries = entries_of(rules + mixture(0, 80))
+    serve(proxy, entries)
+    assert proxy.get("/svc7/z", host="h7.com").body.decode() == entries[0].route.name
+    assert proxy.get("/svc7/z", host="h7.org").body.decode() != entries[0].route.name
+
+
 @pytest.mark.parametrize("host", ["h7.com,other", "other,h7.com", "h7.com:80,h8.com"])
 def test_the_first_of_several_hosts_counts_in_a_mixture(proxy: Proxy, host: str) -> None:
     entries = entries_of(mixture(1, 80))

@@ -210,6 +210,17 @@ def test_a_url_that_becomes_too_long_is_a_500(proxy: Proxy) -> None:
     assert proxy.get("/" + "a" * 8200).status == 500
 
 
+@pytest.mark.parametrize("regex", [r"\x{100}", "("])
+def test_an_expression_that_the_proxy_does_not_know_changes_nothing(
+    proxy: Proxy, regex: str
+) -> None:
+    """Older versions took some that the API refuses today. Other rules are served all the same."""
+    rewrite = UrlRewrite(regex=regex, replace="/x")
+    serve(proxy, HostHeaderRewrite(regex="^a$", replace="b"), rewrite)
+    answer = proxy.get("/a", host="a")
+    assert (url(answer), answer.received.header("host")) == ("/a", "b")
+
+
 def test_long_expressions_are_taken(proxy: Proxy) -> None:
     words = "|".join(f"word{n:03}" for n in range(127))
     serve(proxy, UrlRewrite(regex=f"/({words})", replace="/" + "x" * 1020 + "$1"))
