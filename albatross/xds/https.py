@@ -179,9 +179,8 @@ class Socket:
         return Matcher(on_no_match=last) if last is not None else None
 
     def _certified_names(self, tenant: Door) -> Iterable[str]:
-        known = map(sni.expression, self.credentials.names_of(tenant.listener))
-        expression = "|".join(f"(?:{each})" for each in known)
-        return [expression] if expression else []
+        known = self.credentials.names_of(tenant.listener)
+        return patterns.any_of(tuple(map(sni.expression, known)))
 
     def _chain(self, tenant: Door, certificate_arns: tuple[str, ...]) -> Matcher.OnMatch | None:
         """Return the way to the chain with these certificates, None where it cannot be served.

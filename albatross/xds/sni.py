@@ -4,6 +4,7 @@ Source: ALB user guide, "SSL certificates for your Application Load Balancer".
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,9 +31,11 @@ def offers(listed: Iterable[ServerCertificate], now: datetime | None) -> Mapping
 
     An exact name counts before a wildcard. `now` None: no certificate has expired.
     """
-    certificates = list(listed)
-    every = dict.fromkeys(name for one in certificates for name in one.names)
-    return {name: _best(_covering(name, certificates), now) for name in every}
+    by_name: defaultdict[str, list[ServerCertificate]] = defaultdict(list)
+    for certificate in listed:
+        for name in dict.fromkeys(certificate.names):
+            by_name[name].append(certificate)
+    return {name: _best(_covering(name, by_name), now) for name in by_name}
 
 
 def is_wildcard(name: str) -> bool:
@@ -46,13 +49,15 @@ def expression(name: str) -> str:
     return f"(?i){re.escape(name)}"
 
 
-def _covering(name: str, certificates: Iterable[ServerCertificate]) -> list[ServerCertificate]:
+def _covering(
+    name: str, by_name: Mapping[str, list[ServerCertificate]]
+) -> Iterable[ServerCertificate]:
     _, _, parent = name.partition(".")
-    wanted = {name, f"{_WILDCARD}{parent}"}
-    return [one for one in certificates if wanted & set(one.names)]
+    for one in {name, f"{_WILDCARD}{parent}"}:
+        yield from by_name.get(one, ())
 
 
-def _best(candidates: list[ServerCertificate], now: datetime | None) -> Offer:
+def _best(candidates: Iterable[ServerCertificate], now: datetime | None) -> Offer:
     """Return the best certificate with an elliptic curve, then the best with RSA.
 
     A client that takes both gets the first.

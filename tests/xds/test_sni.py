@@ -1,12 +1,13 @@
 """Which certificates a name gets, by the order that AWS's page gives."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 
 from albatross.model.certificate import ServerCertificate, for_server
-from albatross.xds import sni
+from albatross.xds import patterns, sni
 from tests.support.tls import make, resource, rsa_key
 
 NOW = datetime.now(UTC)
@@ -70,6 +71,16 @@ def test_a_wildcard_competes_for_the_exact_names_below_it_and_for_no_others() ->
     assert chosen("www.example.com", wild, exact) == ["wild", "exact"]
     assert chosen("example.com", wild, exact) == ["exact"]
     assert chosen("*.example.com", wild, exact) == ["wild"]
+
+
+def test_names_are_matched_in_few_expressions_that_the_proxy_can_take() -> None:
+    texts = [sha256(f"{n}".encode()).hexdigest()[:60] for n in range(10_000)]
+    longest = [".".join(texts[n : n + 4]) for n in range(0, len(texts), 4)]
+    expressions = tuple(map(sni.expression, longest))
+    found = patterns.any_of(expressions)
+    assert 1 < len(found) < 10
+    assert "|".join(found) == "|".join(f"(?:{one})" for one in expressions)
+    assert patterns.any_of(()) == ()
 
 
 def test_without_a_time_no_certificate_has_expired() -> None:
