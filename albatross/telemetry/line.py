@@ -78,7 +78,7 @@ def line(record: Record) -> str:
             record.received_bytes if record.method != ABSENT else "0",
             record.sent_bytes,
             _quoted(_request_line(record, choice, entrance)),
-            _quoted(record.user_agent[:USER_AGENT_BYTES_MAX]),
+            _quoted(record.user_agent[:USER_AGENT_BYTES_MAX] or ABSENT),
             record.tls_cipher,
             record.tls_version,
             choice.target_group,

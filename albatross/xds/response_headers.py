@@ -22,9 +22,9 @@ def response_headers_filter() -> dict[str, object]:
     return extension(names.RESPONSE_HEADERS_FILTER, HeaderMutation())
 
 
-# differs from AWS: what is refused before it is known to be an HTTP request (with 400, 408 or 501)
-# does not have the headers that the listener's attributes set, and has Server even where that is
-# off.
+# differs from AWS: what is refused before it is known to be an HTTP request (with 400, 408 or 501),
+# and a CONNECT request, does not get the headers that the listener's attributes set, and gets
+# Server even where that is off.
 def set_response_headers(
     route: Route, listener: Listener, *, content_type: str | None = None
 ) -> None:

@@ -406,6 +406,7 @@ def test_fields(record, expected):
         pytest.param("caf\xc3\xa9", r"caf\xC3\xA9", id="UTF-8"),
         pytest.param("bad\xff", r"bad\xFF", id="no UTF-8"),
         pytest.param("u" * 9000, "u" * 8192, id="8 KB at most"),
+        pytest.param("", "-", id="an empty header"),
     ],
 )
 def test_a_user_agent_cannot_break_the_line(given, written):

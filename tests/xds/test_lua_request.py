@@ -297,6 +297,15 @@ def test_path_and_query_arrive_byte_for_byte(proxy: Proxy, target: str) -> None:
     assert proxy.get(target).received.request == f"GET {target} HTTP/1.1"
 
 
+def test_an_empty_host_stays_empty_and_is_nowhere_to_redirect_to(proxy: Proxy) -> None:
+    elsewhere = ((PathPattern(values=("/other",)),), Redirect(status_code=301, host="other.com"))
+    same = ((PathPattern(values=("/same",)),), Redirect(status_code=301, port="81"))
+    proxy.serve(Balancer(port=8080, rules=[elsewhere, same]))
+    assert proxy.get(host="").received.header("host") == ""
+    assert proxy.get("/other", host="").header("location") == "http://other.com:8080/other"
+    assert proxy.get("/same", host="").status == 400
+
+
 @pytest.mark.parametrize(
     ("redirect", "port", "target", "location"),
     [

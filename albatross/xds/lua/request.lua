@@ -168,6 +168,10 @@ end
 
 local function redirect(handle, to, host, target)
   local path, query = match(target, "^/?([^?]*)%??(.*)$")
+  -- AWS is silent: a request with an empty Host is not redirected to `#{host}`, but refused with 400.
+  if host == "" and find(to.redirect_host, "#{host}", 1, true) then
+    return answer(handle, "400", "MalformedRequest", "headers[Host]: expected the host to which to redirect, found none")
+  end
   local values = { protocol = to.protocol, host = without_port(host), port = to.port, path = path, query = query }
   local function fill(template) return (gsub(template, "#{(%l+)}", values)) end
   -- AWS is silent: a redirect's Location always names the port, and has no `?` without a query.
@@ -490,7 +494,7 @@ function envoy_on_request(handle)
   if to.host == "strip" then
     local bare = without_port(host)
     if bare ~= host then headers:replace(":authority", bare) end
-  elseif to.host == "append" and not has_port(host) then
+  elseif to.host == "append" and host ~= "" and not has_port(host) then -- AWS is silent: an empty Host stays empty.
     headers:replace(":authority", without_port(host) .. ":" .. to.port)
   end
   if to.drop_invalid == "true" then drop_invalid(headers) end
