@@ -86,11 +86,12 @@ class AccessLog:
             record = parse(text)
             if record is None:
                 self._complain(f"not a record of a request: {text[:100]!r}")
-            elif to := self._destination(_load_balancer(record)):
-                try:
+                continue
+            try:
+                if to := self._destination(_load_balancer(record)):
                     by_file[to, record.node].append(line(record))
-                except (TypeError, ValueError) as error:  # no line is worth the control plane
-                    self._complain(f"{error}: {text[:100]!r}")
+            except (TypeError, ValueError) as error:  # no line is worth the control plane
+                self._complain(f"{error}: {text[:100]!r}")
         for (to, node), lines in by_file.items():
             try:
                 self._spool.append(to, node, lines)

@@ -13,6 +13,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 )
 
 from albatross.model import pages
+from albatross.model.request_record import ABSENT
 from albatross.xds.actions import OVERWRITE, header
 from albatross.xds.packing import extension
 
@@ -31,7 +32,7 @@ _SERVER = header("server", pages.SERVER, OVERWRITE)
 # as it comes and then cut off, where AWS waits for the rest and answers 504.
 # differs from AWS: HTTP/2 without TLS, from its first line, is refused with 400; AWS names 505.
 # differs from AWS: a server's 101 to a request without Upgrade is handed on.
-# AWS is silent: a server's status of 600 and above is handed on.
+# AWS is silent: a server's status below 100, or of 600 and above, is handed on.
 _MALFORMED = (403, 404, 426, 431)
 _OWN_CLIENT_ERRORS = (400, 405, 408, 413, 414, 463, 464)
 _OWN_SERVER_ERRORS = (500, 501, 502, 503, 504, 505, 507)
@@ -79,7 +80,7 @@ def to_local_reply() -> manager_pb2.LocalReplyConfig:
 def plain_http_routes() -> RouteConfiguration:
     """Return the routes of an HTTPS listener's port for connections without TLS: a refusal."""
     refusal = Route(
-        name="plain-http",
+        name=ABSENT,  # no rule is chosen
         match={"prefix": ""},
         direct_response={"status": 400, "body": {"inline_string": pages.PLAIN_HTTP_PAGE}},
         response_headers_to_add=[header("content-type", "text/html", OVERWRITE)],

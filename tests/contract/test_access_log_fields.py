@@ -122,7 +122,8 @@ def lines(logs: Logs, world: World) -> Lines:
     began = datetime.now(UTC)
     answers: dict[str, Any] = {}
     ports: dict[str, int] = {}
-    fronts = {"late": world.hasty, "tls": world.secure, "unknown name": world.secure}
+    fronts = {"late": world.hasty}
+    fronts |= dict.fromkeys(("tls", "unknown name", "no TLS"), world.secure)
     tls = client_context(alpn=("http/1.1",))
     with world.hasty.connect() as late:
         ports["late"] = late.local_port
@@ -145,6 +146,10 @@ def lines(logs: Logs, world: World) -> Lines:
                 client.write(request("GET /x", host=NAME))
                 client.read()
                 answers[kind] = client.handshake
+        with secure.connect() as client:
+            ports["no TLS"] = client.local_port
+            client.write(request("GET /x"))
+            answers["no TLS"] = client.read()
         answers["h2"] = ask(secure, "GET", "/h2")
         answers["grpc"] = ask(secure, "POST", "/g", ("content-type", "application/grpc"), body="x")
         answers["late"] = late.read()
@@ -394,6 +399,14 @@ def test_20_chosen_cert_arn_or_dash(lines: Lines) -> None:
 
 
 # Fields 21 to 34
+
+
+def test_http_to_the_port_of_https_has_a_line_without_a_rule(lines: Lines) -> None:
+    each = lines["no TLS"]
+    assert lines.answers["no TLS"].status == 400
+    names = ("elb_status_code", "target_status_code", "ssl_protocol", "target_group_arn")
+    assert [each[name] for name in names] == ["400", "-", "-", "-"]
+    assert (each["matched_rule_priority"], each["actions_executed"]) == ("-", "-")
 
 
 def test_21_matched_rule_priority_0_default_dash_other_errors(lines: Lines) -> None:

@@ -128,6 +128,7 @@ def test_what_is_no_record_is_said_once_and_left_out(world, caplog):
     world.log.follow([balancer("a")])
     world.write("rubbish", "rubbish", note(balancer("a")))
     world.write(note(balancer("a")).replace("127.0.0.1:1", "127.0.0.1:1\x1f"))
+    world.write(note(balancer("a")).replace(" http 80 0 fixed-response -", ""))
     with caplog.at_level(logging.WARNING):
         asyncio.run(world.log.close())
     assert len(world.files()["app.a.1"]) == 1
