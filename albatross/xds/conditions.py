@@ -21,7 +21,8 @@ from albatross.xds import names, patterns
 # What Envoy writes or removes before it chooses a route -> where the client's own is kept.
 # differs from AWS: http-header conditions on `Expect: 100-continue`, Keep-Alive, Proxy-Connection,
 # TE but `trailers`, Transfer-Encoding, and Upgrade but to WebSocket hold for no request: the proxy
-# has taken these headers out before it looks at rules. So has it an empty X-Forwarded-Proto.
+# has taken these headers out before it looks at rules. So has it an empty
+# Connection, Referer or X-Forwarded-Proto.
 _KEPT_HEADERS = {
     "connection": names.CONNECTION_HEADER,
     "referer": names.REFERER_HEADER,
