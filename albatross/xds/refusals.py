@@ -7,6 +7,7 @@ Source: Envoy documentation, access logging, response code details.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import grpc
@@ -18,7 +19,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 )
 from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 
-from albatross.xds import names
+from albatross.xds import lenient, names
 from albatross.xds.actions import OVERWRITE, header
 from albatross.xds.packing import extension
 
@@ -53,6 +54,8 @@ _WORDS = {
     "response_timeout": ("TargetTimeout", "the target has not answered within the idle timeout"),
     "upgrade_failed": ("UpgradeNotSupported", "the request asks for another protocol"),
     "missing_host_header": ("MalformedRequest", "headers: expected Host, found none"),
+    "http.invalid_authority": ("MalformedRequest", "headers[Host]: expected the name of a host"),
+    "path_normalization_failed": ("MalformedRequest", "target: expected a path without #"),
     "missing_path": ("MalformedRequest", "target: expected a path"),
     "absolute_path_rejected": ("MalformedRequest", "target: expected a path"),
     "low_version": ("MalformedRequest", "an old version of HTTP"),
@@ -97,7 +100,7 @@ def handler(tell: Callable[[Refusal], None]) -> Any:
 
     method = grpc.stream_unary_rpc_method_handler(
         receive,
-        request_deserializer=StreamAccessLogsMessage.FromString,
+        request_deserializer=partial(lenient.parse, StreamAccessLogsMessage),
         response_serializer=StreamAccessLogsResponse.SerializeToString,
     )
     service = "envoy.service.accesslog.v3.AccessLogService"

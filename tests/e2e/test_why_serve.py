@@ -1,6 +1,7 @@
 """The log of `albatross serve` tells why requests failed, and code that is a directory reloads."""
 
 import http.client
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def test_the_log_says_why_and_the_client_is_told_nothing(server, log):
     until(lambda: why in log.read_text())
     assert answered(port, "TRACE") == (405, [])
     until(lambda: "TRACE / 405 MethodNotAllowed: method: TRACE is not" in log.read_text())
+
+
+def test_the_log_says_why_where_a_header_is_not_utf_8(server, log):
+    port = serve_function(server, "latin", RAISES)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"TRACE /latin HTTP/1.1\r\nHost: a\r\nUser-Agent: \xff\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 405"
+    until(lambda: "TRACE /latin 405 MethodNotAllowed" in log.read_text())
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_missing_permission_and_a_missing_target_come_with_the_commands(server, log):

@@ -28,6 +28,12 @@ from albatross.xds import refusals
         pytest.param(
             "cluster_not_found", ("", ""), "NoTargetGroup", "weight 0", id="all weights are 0"
         ),
+        pytest.param(
+            "http.invalid_authority", ("", ""), "MalformedRequest", "headers[Host]", id="Host"
+        ),
+        pytest.param(
+            "path_normalization_failed", ("", ""), "MalformedRequest", "#", id="a fragment"
+        ),
         pytest.param("something_new", ("", ""), "Refused", "proxy: something_new", id="unknown"),
     ],
 )
