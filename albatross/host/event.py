@@ -151,7 +151,8 @@ def _header_lines(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
             if shown_as is not None:
                 lines.append((shown_as, raw_value.decode()))
     except UnicodeDecodeError as error:
-        raise BadRequest(f"header {raw_name[:40]!r}: expected UTF-8, found {error}") from error
+        name = raw_name[:40].decode(errors="backslashreplace")
+        raise BadRequest(f"headers[{name}]: expected UTF-8, found {error}") from error
     return lines
 
 

@@ -97,16 +97,22 @@ def _answer(route: Route, action: FixedResponse) -> dict[str, str]:
     return {"action": "fixed-response"}
 
 
-def type_without_body(action: Action) -> str | None:
-    """Return the Content-Type of a fixed response without a body, if it has one.
+def headers_without_body(action: Action) -> dict[str, str]:
+    """Return the headers that tell of the body of a fixed response without one; else none.
 
-    Envoy takes that which a route adds out of its own answers that have no body.
+    Of its own answers that have no body Envoy takes the type out that a route adds, and to HEAD
+    they would say that there is one in chunks.
     """
-    if not isinstance(action, FixedResponse) or action.status_code == _NO_CONTENT:
-        return None
-    return (
-        _in_full(action.content_type) if action.content_type and not action.message_body else None
-    )
+    if (
+        not isinstance(action, FixedResponse)
+        or action.message_body
+        or action.status_code == _NO_CONTENT
+    ):
+        return {}
+    length = {"content-length": "0"}
+    if not action.content_type:
+        return length
+    return {"content-type": _in_full(action.content_type), **length}
 
 
 def _in_full(content_type: str) -> str:

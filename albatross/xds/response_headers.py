@@ -3,6 +3,8 @@
 Source: ALB user guide, "HTTP header modification for your Application Load Balancer".
 """
 
+from collections.abc import Mapping
+
 from envoy.config.route.v3.route_components_pb2 import Route
 from envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2 import (
     HeaderMutation,
@@ -13,7 +15,7 @@ from envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2 import
 from albatross.model import attributes
 from albatross.model.listener import Listener
 from albatross.xds import names
-from albatross.xds.actions import OVERWRITE, header
+from albatross.xds.actions import ADD_IF_ABSENT, OVERWRITE, header
 from albatross.xds.packing import extension, packed
 
 
@@ -25,18 +27,15 @@ def response_headers_filter() -> dict[str, object]:
 # differs from AWS: what is refused before it is known to be an HTTP request (with 400, 408 or 501),
 # and a CONNECT request, does not get the headers that the listener's attributes set, and gets
 # Server even where that is off.
-def set_response_headers(
-    route: Route, listener: Listener, *, content_type: str | None = None
-) -> None:
-    """Have the responses on `route` carry what `listener`'s attributes say, and a `content_type`
-    that only they can have: that of nothing.
+def set_response_headers(route: Route, listener: Listener, *, own: Mapping[str, str]) -> None:
+    """Have the responses on `route` carry what `listener`'s attributes say, and headers of their
+    `own` that a route cannot add otherwise.
     """
-    if not listener.attributes and not content_type:  # by default they say nothing
+    if not listener.attributes and not own:  # by default they say nothing
         return
     mutations = Mutations()
-    if content_type:
-        line = header("content-type", content_type, OVERWRITE)
-        mutations.response_mutations.add(append=line)
+    for name, value in own.items():  # a refusal of the request has them already, for its page
+        mutations.response_mutations.add(append=header(name, value, ADD_IF_ABSENT))
     if attributes.get(listener, "routing.http.response.server.enabled") == "false":
         mutations.response_mutations.add(remove="server")
     for key, name in attributes.RESPONSE_HEADERS.items():

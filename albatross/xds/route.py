@@ -20,8 +20,8 @@ from albatross.xds.actions import (
     ADD_IF_ABSENT,
     OVERWRITE,
     header,
+    headers_without_body,
     perform,
-    type_without_body,
 )
 from albatross.xds.entry import Entry
 from albatross.xds.memo import Memo
@@ -206,7 +206,7 @@ def _to_route(
             target_group.answer_grpc(route)
         client_certificates.add_connection_headers(route, tenant)
         parameters |= transform(route, rule.transforms)
-    set_response_headers(route, tenant.listener, content_type=type_without_body(action))
+    set_response_headers(route, tenant.listener, own=headers_without_body(action))
     return route, parameters
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from albatross.model import pages
 from tests.support.rules import Document, refused
 from tests.support.stack import Front, Stack, fixed, redirect, request
 
@@ -141,11 +142,20 @@ def test_head_gets_the_headers_alone(front: Front) -> None:
     assert answer.header("Content-Type") == "text/plain; charset=utf-8"
 
 
-def test_without_a_body(front: Front) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_without_a_body(front: Front, method: str) -> None:
     front.default(fixed(503))
-    answer = front.get()
+    answer = front.send(request(f"{method} /"), head=method == "HEAD")
     assert (answer.status, answer.body) == (503, b"")
     assert answer.header("Content-Length") == "0"
+    assert answer.header("Transfer-Encoding") is None
+
+
+def test_what_is_refused_instead_has_its_own_page(front: Front) -> None:
+    front.default(fixed(200, None, "application/json"))
+    answer = front.send(request("TRACE /"))
+    assert (answer.status, answer.body) == (405, pages.page(405).encode())
+    assert answer.header("Content-Type") == "text/html"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "FOO"])

@@ -297,7 +297,7 @@ def test_header_names_are_sorted_and_values_of_one_name_are_not(multi_value, fie
     ],
 )
 def test_a_header_that_is_not_utf8_is_a_bad_request(header, multi_value):
-    with pytest.raises(BadRequest, match=r"^header b'[xX]-.*expected UTF-8"):
+    with pytest.raises(BadRequest, match=r"^headers\[[xX]-.*\]: expected UTF-8"):
         event_of(headers=[header], multi_value=multi_value)
 
 
