@@ -350,15 +350,16 @@ class Environment:
         elif self.shutting_down is None:
             if self._is_frozen:
                 self._freeze(False)
-            self.shutting_down = self._loop.create_task(
-                self.extensions.shut_down(reason, self.process, self.ended, _in_ms)
-            )
-            self.shutting_down.add_done_callback(self._shut_down)
+            self.shutting_down = self._loop.create_task(self._shut_down(self.extensions, reason))
 
-    def _shut_down(self, _: object) -> None:
-        self.journal.close()
-        if self.server is not None:
-            self.server.close()
+    async def _shut_down(self, extensions: Extensions, reason: str) -> None:
+        told = self.journal.delivered
+        try:
+            await extensions.shut_down(reason, self.process, self.ended, _in_ms, told)
+        finally:
+            if self.server is not None:
+                self.server.close()
+            await self.journal.close()
 
     def _freeze(self, frozen: bool) -> None:
         """Stop all processes of the environment, or let them go on."""

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ EXTENSIONS_MAX = 10  # Lambda quotas: extensions of a function
 INTERNAL_SHUTDOWN_S = 0.5  # Lambda guide: the shutdown phase
 EXTERNAL_SHUTDOWN_S = 2.0
 _RUNTIME_SHARE = 0.3  # of it for the runtime, as the runtime interface emulator has it
+_TELEMETRY_SHARE = 0.4  # of it at most, for the listeners of extensions to take what there is
 # Lambda guide, "Using the Lambda Extensions API": what is particular to the runtime's process.
 _NOT_THEIRS = frozenset(
     (
@@ -211,8 +212,12 @@ class Extensions:
         runtime: launch.Process | None,
         runtime_ended: asyncio.Event,
         deadline_ms: Callable[[float], int],
+        told: Callable[[], Awaitable[None]],
     ) -> None:
-        """End the runtime, then the extensions, each with the time that Lambda gives it."""
+        """End the runtime, then the extensions, each with the time that Lambda gives it.
+
+        `told` returns when they have the telemetry of all before: many end at SHUTDOWN.
+        """
         self.settled.set()
         external = self.external
         total_s = EXTERNAL_SHUTDOWN_S if external else INTERNAL_SHUTDOWN_S
@@ -220,8 +225,9 @@ class Extensions:
         ends_s = loop.time() + total_s
         if runtime is not None and not runtime_ended.is_set():
             launch.kill(runtime, signal.SIGTERM)
-            await _within(runtime_ended, total_s * _RUNTIME_SHARE if external else total_s)
+            await _within(runtime_ended.wait(), total_s * _RUNTIME_SHARE if external else total_s)
             launch.kill(runtime)
+        await _within(told(), total_s * _TELEMETRY_SHARE if external else 0)
         event = {
             "eventType": "SHUTDOWN",
             "shutdownReason": reason,
@@ -234,7 +240,7 @@ class Extensions:
                 launch.kill(extension.process)
         for extension in external:
             if extension.process is not None:
-                await _within(extension.ended, ends_s - loop.time())
+                await _within(extension.ended.wait(), ends_s - loop.time())
         for extension in external:
             if extension.process is not None:
                 launch.kill(extension.process)
@@ -243,8 +249,8 @@ class Extensions:
                 await extension.ended.wait()
 
 
-async def _within(event: asyncio.Event, seconds: float) -> None:
+async def _within(awaited: Awaitable[object], seconds: float) -> None:
     try:
-        await asyncio.wait_for(event.wait(), max(seconds, 0))
+        await asyncio.wait_for(awaited, max(seconds, 0))
     except TimeoutError:
         return

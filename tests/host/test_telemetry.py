@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -70,6 +71,7 @@ class Listener:
         self.batches: list[list[dict[str, Any]]] = []
         self.requests: list[tuple[str, str, str]] = []
         self.refusals = 0
+        self.takes_s = 0.0  # to answer
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -79,6 +81,7 @@ class Listener:
                     listener.refusals -= 1
                     self.send_error(500)
                     return
+                time.sleep(listener.takes_s)
                 kind = self.headers["Content-Type"]
                 listener.requests.append((self.command, self.path, kind))
                 listener.batches.append(json.loads(body))
@@ -224,6 +227,17 @@ def test_how_an_invocation_failed_is_told_and_so_is_the_next_start(
     for record in (done, report):
         assert (record["status"], record["errorType"]) == (status, error_type)
     assert "function" not in listener.kinds()
+
+
+@private_tmp
+def test_a_slow_listener_is_told_all_before_the_environment_is_gone(
+    start: Start, listener: Listener
+) -> None:
+    listener.takes_s = 0.2
+    host = start(subscriptions=[(TELEMETRY, wanted(listener.port, "platform"))])
+    host.deploy("f", FUNCTION)
+    host.invoke("f", "exit")
+    listener.until("platform.report")
 
 
 @private_tmp

@@ -128,10 +128,15 @@ class Journal:
         if self.telemetry is not None:
             self.telemetry.flush()
 
-    def close(self) -> None:
+    async def delivered(self) -> None:
+        """Return when extensions have been told all that there is."""
+        if self.telemetry is not None:
+            await self.telemetry.delivered()
+
+    async def close(self) -> None:
         """All processes have ended."""
         if self.telemetry is not None:
-            self.telemetry.close()
+            await self.telemetry.close()
 
     def _tell(self, kind: str, record: records.Record) -> None:
         if self.telemetry is not None:

@@ -4,6 +4,7 @@ Events are kept from the environment's start on, as extensions subscribe during 
 without subscribers tells nobody from then on. Sources: Lambda guide, "Telemetry API", "Logs API".
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,9 +102,14 @@ class Telemetry:
         for stream in self.streams.values():
             stream.flush()
 
-    def close(self) -> None:
-        for stream in self.streams.values():
-            stream.close()
+    async def delivered(self) -> None:
+        """Send what waits; return when all of it has arrived."""
+        self._end_lines()
+        await asyncio.gather(*(stream.delivered() for stream in self.streams.values()))
+
+    async def close(self) -> None:
+        """All processes have ended, and some may not have been told all."""
+        await asyncio.gather(*(stream.close() for stream in self.streams.values()))
 
     def _end_lines(self) -> None:
         """What has been printed without a line's end ends here."""

@@ -17,7 +17,8 @@ from albatross.host.observe.subscription import Subscription
 log = logging.getLogger(__name__)
 
 _RETRY_S_MIN, _RETRY_S_MAX = 0.05, 2.0
-_CLOSING_S = 1.0  # for the other side to close a connection, once it has answered
+# For the other side to close a connection, once it has answered; and to take what is left.
+_CLOSING_S = 1.0
 _DROPPED = (
     "Some logs were dropped because the downstream consumer is slower than the logs production rate"
 )
@@ -36,6 +37,9 @@ class Stream:
         self._bytes = 0
         self._dropped_records = self._dropped_bytes = 0
         self._due = asyncio.Event()
+        self._idle = asyncio.Event()  # all has been delivered
+        self._idle.set()
+        self._ending = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._writer: asyncio.StreamWriter | None = None  # of a TCP destination
@@ -44,6 +48,7 @@ class Stream:
     def put(self, event: bytes) -> None:
         """Take an event, as JSON."""
         subscription = self.subscription
+        self._idle.clear()
         if self._is_full:
             self._dropped_records += 1
             self._dropped_bytes += len(event)
@@ -64,8 +69,16 @@ class Stream:
         if self._waiting:
             self._due.set()
 
-    def close(self) -> None:
-        """Give up what has not been delivered."""
+    async def delivered(self) -> None:
+        """Send what there is; return when it has arrived."""
+        self.flush()
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """The environment is gone: who still listens gets what is left, if it takes that now."""
+        self._ending.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.delivered(), _CLOSING_S)
         if self._timer is not None:
             self._timer.cancel()
         self._task.cancel()
@@ -83,6 +96,8 @@ class Stream:
             self._due.clear()
             if batch := self._take():
                 await self._deliver(batch)
+            if not self._waiting:
+                self._idle.set()
 
     def _take(self) -> list[bytes]:
         batch, self._waiting, self._bytes = self._waiting, [], 0
@@ -108,7 +123,10 @@ class Stream:
                 return
             except OSError as error:
                 log.debug("telemetry for port %d: %s", self.subscription.port, error)
-            await asyncio.sleep(wait_s)
+            if self._ending.is_set():
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), wait_s)
             wait_s = min(2 * wait_s, _RETRY_S_MAX)
 
     async def _send_lines(self, batch: list[bytes]) -> None:
