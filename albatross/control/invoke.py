@@ -14,7 +14,7 @@ import orjson
 from albatross.aws.http import ANSWER_HEADERS, REQUEST_ID, TRACE_ID
 from albatross.aws.service import service
 from albatross.control.event_queue import AsyncInvocations
-from albatross.host.client import Begun, Call, HostClient, Invoked
+from albatross.host.client import Begun, BrokenOff, Call, HostClient, Invoked
 from albatross.lambda_ import lookup
 from albatross.model.arn import Scope
 from albatross.model.errors import (
@@ -43,11 +43,11 @@ def operations(
     """Return the operations that invoke functions in `store`, by `host`."""
 
     async def run(call: Call) -> Invoked:
-        """Have the host invoke a function. Raises AwsError where its code was not run."""
+        """Have the host invoke a function. Raises AwsError where there is no result of its code."""
         try:
             invoked = await host.invoke(call)
         except OSError as error:
-            raise ServiceException(f"The Lambda host is being started: {error}") from error
+            raise _absent(error) from error
         ANSWER_HEADERS.get()["X-Amzn-Trace-Id"] = invoked.trace_id
         if invoked.api_error:
             raise _api_error(invoked.api_error, invoked.payload.decode(), call.function_arn)
@@ -112,7 +112,7 @@ def _streaming(
         try:
             first = await anext(stream)
         except OSError as error:
-            raise ServiceException(f"The Lambda host is being started: {error}") from error
+            raise _absent(error) from error
         if isinstance(first, Invoked):
             raise _api_error(first.api_error or "", first.payload.decode(), called)
         assert isinstance(first, Begun)
@@ -124,6 +124,14 @@ def _streaming(
         }
 
     return invoke_stream
+
+
+def _absent(error: OSError) -> ServiceException:
+    """Return what the caller is told where there is no host, or none any more."""
+    if isinstance(error, BrokenOff):
+        text = "The Lambda host has gone, and is replaced; the function may have run"
+        return ServiceException(f"{text}: {error}")
+    return ServiceException(f"The Lambda host is being started: {error}")
 
 
 async def _events(

@@ -82,6 +82,7 @@ class Publisher:
         self._sent = asyncio.Event()  # the proxy has been sent something
         self._memo = Memo()
         self._host_has: View | None = None  # by what the host works
+        self._hosts_lost = 0  # so often it was gone
         self._host_view: tuple[Snapshot, View] | None = None  # the last one made, and of what
         self._followed: tuple[LoadBalancer, ...] | None = None  # by the access log
         self._bindings: Mapping[str, Binding] = {}  # of `places`
@@ -210,6 +211,7 @@ class Publisher:
 
     def _lose_host(self) -> None:
         self.host_is_there = False
+        self._hosts_lost += 1
         self.in_effect = -1
         self._host_has = None
 
@@ -244,10 +246,13 @@ class Publisher:
         wanted = self._view(snapshot)
         if self._host_has is not wanted:
             before, self._host_has = self._host_has, None
+            lost = self._hosts_lost
             try:
                 await self._host.apply(wanted, before)
             except OSError as error:
                 log.info("the Lambda host cannot be told: %s", error)
+                return False
+            if lost != self._hosts_lost:  # the one that was told may be gone: the next is told all
                 return False
             self._host_has = wanted
         return True

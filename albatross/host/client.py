@@ -14,6 +14,18 @@ _READ_BYTES = 64 * 1024
 _NOT_READY = 503
 _LOOK_S = 0.02  # how often to look for a host that is away
 _FRAME_HEAD = 5  # a length and a letter
+# How a call ends that no host has got as a whole: nobody listens; the socket's queue is full; the
+# host has ended while the connection was in that queue, or with a part of the call unread, for then
+# Linux resets a unix socket's connection; or there was somewhat left to write. Where a host has
+# read everything, the connection ends without an error instead: see `BrokenOff`.
+_NOT_HANDED_OVER = (
+    *(ConnectionRefusedError, FileNotFoundError, BlockingIOError),
+    *(ConnectionResetError, BrokenPipeError),
+)
+
+
+class BrokenOff(OSError):
+    """The host has ended after it had read a call: what that asked for may have been done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +100,8 @@ class HostClient:
         else:
             change = views.encode(views.change(before, view))
             response, data = await self._call("PATCH", "/view", change)
+            if response.status_code == _NOT_READY:
+                raise ConnectionRefusedError("it is another host, without a configuration yet")
         if response.status_code != 200:
             raise ValueError(f"the Lambda host refused its configuration: {data.decode()}")
 
@@ -110,7 +124,7 @@ class HostClient:
                 async for each in self._streamed(call.payload, headers):
                     yield each
                 return
-            except (ConnectionRefusedError, FileNotFoundError):  # it has not got the event
+            except _NOT_HANDED_OVER:
                 if loop.time() >= give_up_s:
                     raise
             await asyncio.sleep(_LOOK_S)
@@ -121,7 +135,7 @@ class HostClient:
         reader, writer = await asyncio.open_unix_connection(self._socket_path)
         try:
             connection = h11.Connection(h11.CLIENT)
-            _send(connection, writer, "POST", "/invoke", payload, headers)
+            await _send(connection, writer, "POST", "/invoke", payload, headers)
             received, whole = b"", False
             async for part in _parts(connection, reader):
                 if isinstance(part, h11.Response):
@@ -153,8 +167,8 @@ class HostClient:
                 if response.status_code != _NOT_READY:
                     return response, data
                 error: OSError = ConnectionRefusedError("it has no configuration yet")
-            except (ConnectionRefusedError, FileNotFoundError) as refused:
-                error = refused
+            except _NOT_HANDED_OVER as not_handed_over:
+                error = not_handed_over
             if loop.time() >= give_up_s:
                 raise error
             await asyncio.sleep(_LOOK_S)
@@ -170,7 +184,7 @@ class HostClient:
         try:
             connection = h11.Connection(h11.CLIENT)
             target = "/events?verbose" if verbose else "/events"
-            _send(connection, writer, "GET", target, b"", [])
+            await _send(connection, writer, "GET", target, b"", [])
             rest = b""
             async for part in _parts(connection, reader):
                 if isinstance(part, bytes):
@@ -186,7 +200,7 @@ class HostClient:
         reader, writer = await asyncio.open_unix_connection(self._socket_path)
         try:
             connection = h11.Connection(h11.CLIENT)
-            _send(connection, writer, method, target, body, headers or [])
+            await _send(connection, writer, method, target, body, headers or [])
             parts = [part async for part in _parts(connection, reader)]
             response, *chunks = parts
             assert isinstance(response, h11.Response)
@@ -195,7 +209,7 @@ class HostClient:
             writer.close()
 
 
-def _send(
+async def _send(
     connection: h11.Connection,
     writer: asyncio.StreamWriter,
     method: str,
@@ -203,11 +217,14 @@ def _send(
     body: bytes,
     headers: list[tuple[str, str]],
 ) -> None:
+    """Write a request; return when all of it is the kernel's. Raises one of _NOT_HANDED_OVER."""
     fields = [("Host", "albatross"), ("Content-Length", str(len(body))), *headers]
     request = h11.Request(method=method, target=target, headers=fields)
     writer.write(connection.send(request) or b"")
     writer.write(connection.send(h11.Data(data=body)) or b"")
     connection.send(h11.EndOfMessage())
+    writer.transport.set_write_buffer_limits(high=0)
+    await writer.drain()
 
 
 def _invoked(found: Mapping[str, str], payload: bytes) -> Invoked:
@@ -249,19 +266,27 @@ def _shown(kind: bytes, data: bytes) -> Begun | bytes | Invoked:
 async def _parts(
     connection: h11.Connection, reader: asyncio.StreamReader
 ) -> AsyncIterator[h11.Response | bytes]:
-    """Yield the response's head, then its body as it comes. Raises OSError when it breaks off."""
+    """Yield the response's head, then its body as it comes.
+
+    Raises BrokenOff when it breaks off, or one of _NOT_HANDED_OVER before anything has come.
+    """
     while True:
         try:
             event = connection.next_event()
         except h11.RemoteProtocolError as error:
-            raise ConnectionResetError(f"the Lambda host broke off: {error}") from error
+            raise BrokenOff(f"the Lambda host broke off: {error}") from error
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_READ_BYTES))
+            try:
+                connection.receive_data(await reader.read(_READ_BYTES))
+            except _NOT_HANDED_OVER as error:
+                if connection.their_state is h11.SEND_RESPONSE:
+                    raise
+                raise BrokenOff(f"the Lambda host broke off: {error}") from error
         elif isinstance(event, h11.Response):
             yield event
         elif isinstance(event, h11.Data):
             yield bytes(event.data)
         elif isinstance(event, h11.ConnectionClosed):
-            raise ConnectionResetError("the Lambda host closed the connection")
+            raise BrokenOff("the Lambda host closed the connection")
         elif isinstance(event, h11.EndOfMessage):
             return

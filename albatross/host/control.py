@@ -1,7 +1,7 @@
 """The control socket: how the control plane configures the host and invokes functions.
 
 PUT /view          the configuration to work by; answered when it is in force
-PATCH /view        what has changed in it since the last one, likewise
+PATCH /view        what has changed in it since the last one, likewise; 503 before the first view
 POST /invoke       invoke the function named by X-Function; the body is the event; 503 before the
                    first view. With X-Stream the result comes as it is made, in frames: a length in
                    4 bytes, a letter, content
@@ -53,6 +53,8 @@ class ControlConnection(HttpConnection):
         match self.method, path:
             case "PUT", "/view":
                 self._apply(View, self._host.apply)
+            case "PATCH", "/view" if self._host.revision < 0:  # meant for the host before
+                self._reply(503, b"no configuration yet")
             case "PATCH", "/view":
                 self._apply(Change, self._host.change)
             case "POST", "/invoke" if self._host.revision < 0:  # it knows no function yet

@@ -1,6 +1,8 @@
 """What the publisher does when the Lambda host is not as it should be."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,9 +40,28 @@ class Host:
 
 class Store:
     revision = 1
+    _snapshot = Snapshot(revision=1)
 
     async def snapshot(self) -> Snapshot:
-        return Snapshot(revision=1)
+        return self._snapshot
+
+
+class Lost(Host):
+    """It takes its configuration, and ends; the next one is there at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.followers: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def apply(self, view: Any, before: Any) -> None:
+        self.calls += 1
+        if self.calls == 1:
+            (await self.followers.get()).close()
+            await self.followers.get()  # of the next one
+
+    async def follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.followers.put_nowait(writer)
+        await _hold(reader, writer)
 
 
 async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,24 +69,41 @@ async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+@asynccontextmanager
+async def publishing(folder: Path, host: Any, hold: Any) -> AsyncIterator[Publisher]:
+    ignores = SimpleNamespace(update=id, follow=id, routable=id, weights=id)
+    parts: Any = (Store(), Proxy(), host, ignores, ignores, ignores, None)
+    publisher = Publisher(Config(), folder, *parts, b"key")
+    server = await asyncio.start_unix_server(hold, str(folder / "control.sock"))
+    running = asyncio.ensure_future(publisher.run())
+    try:
+        yield publisher
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        server.close()
+
+
 def test_a_host_that_lives_is_told_again_what_did_not_reach_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish, "RETRY_S", 0.01)
-    ignores = SimpleNamespace(update=id, follow=id, routable=id, weights=id)
 
     async def run() -> None:
-        host: Any = Host()
-        parts: Any = (Store(), Proxy(), host, ignores, ignores, ignores, None)
-        publisher = Publisher(Config(), tmp_path, *parts, b"key")
-        path = str(tmp_path / "control.sock")
-        server = await asyncio.start_unix_server(_hold, path)
-        running = asyncio.ensure_future(publisher.run())
-        await asyncio.wait_for(publisher._reach(1), 5)
-        assert host.calls == 2
-        assert publisher.host_is_there
-        running.cancel()
-        await asyncio.wait([running])
-        server.close()
+        host = Host()
+        async with publishing(tmp_path, host, _hold) as publisher:
+            await asyncio.wait_for(publisher._reach(1), 5)
+            assert host.calls == 2
+            assert publisher.host_is_there
+
+    asyncio.run(run())
+
+
+def test_a_host_that_is_replaced_while_the_one_before_answers_is_told_all(tmp_path: Path) -> None:
+    async def run() -> None:
+        host = Lost()
+        async with publishing(tmp_path, host, host.follow) as publisher:
+            await asyncio.wait_for(publisher._reach(1), 5)
+            assert host.calls == 2
 
     asyncio.run(run())
