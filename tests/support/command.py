@@ -28,6 +28,7 @@ from albatross.cli import cli
 
 ALBATROSS = [sys.executable, "-P", "-m", "albatross"]
 START_S = 30.0
+WAIT_S = "20"  # for a change to be in force: the second of the setting is short on a busy machine
 REGION = "us-east-1"
 HELLO = """
 def handler(event, context):
@@ -103,7 +104,8 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ALBATROSS_")}
-        return {**kept, "TMPDIR": str(self.folder), "NO_COLOR": "1", **self.variables}
+        ours = {"TMPDIR": str(self.folder), "NO_COLOR": "1", "ALBATROSS_PUBLISH_WAIT_S": WAIT_S}
+        return {**kept, **ours, **self.variables}
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
