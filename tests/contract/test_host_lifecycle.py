@@ -5,6 +5,7 @@ Sources: Lambda guide, "Understanding the Lambda execution environment lifecycle
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,8 @@ def handler(event, context):
         os._exit(1)
     return context.get_remaining_time_in_millis()
 """
+# From the function's making on: that leaves six seconds, on a busy machine, until it is started.
+OVERDUE_S = 16
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 MS = r"\d+\.\d\d ms"
 REPORT = rf"Duration: {MS}\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\t"
@@ -46,7 +49,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def overdue(traffic: Stack, pool: ThreadPoolExecutor) -> dict[str, tuple[str, Future[Invoked]]]:
     """Functions whose init phase takes over 10 s: these invocations run beside the other tests."""
     found = {}
-    for kind, init_s, timeout_s in (("in time", 12.5, 20), ("too late", 60, 1)):
+    for kind, init_s, timeout_s in (("in time", OVERDUE_S, 30), ("too late", 60, 1)):
         variables = {"Variables": {"UNTIL": str(time.time() + init_s)}}
         arn = traffic.make(SLOW, Timeout=timeout_s, Environment=variables)
         found[kind] = arn, pool.submit(invoke, traffic, arn, {})
@@ -56,7 +59,7 @@ def overdue(traffic: Stack, pool: ThreadPoolExecutor) -> dict[str, tuple[str, Fu
 @pytest.fixture(scope="module", autouse=True)
 def ahead(traffic: Stack, overdue: object) -> dict[str, str]:
     """Provisioned concurrency of a function whose init phase takes over 10 s."""
-    variables = {"Variables": {"UNTIL": str(time.time() + 12.5)}}
+    variables = {"Variables": {"UNTIL": str(time.time() + OVERDUE_S)}}
     arn = traffic.make(SLOW, Timeout=1, Environment=variables)
     version = traffic.functions.publish_version(FunctionName=arn)["Version"]
     named = {"FunctionName": arn, "Qualifier": version}
@@ -64,28 +67,28 @@ def ahead(traffic: Stack, overdue: object) -> dict[str, str]:
     return named
 
 
-RESET = f"import time; time.sleep(0.2)\n{SOURCE}"
+RESET = f"import time; time.sleep(0.5)\n{SOURCE}"
 WRITE = "open('/tmp/kept', 'w').write('x'); kept['mine'] = 1; "
 
 
 @pytest.fixture(scope="module", autouse=True)
 def timed_out(traffic: Stack, pool: ThreadPoolExecutor) -> tuple[str, Future[Invoked]]:
     """A function whose first invocation takes too long, and that invocation."""
-    arn = traffic.make(RESET, Timeout=3)
-    return arn, pool.submit(run, traffic, arn, WRITE + "time.sleep(9)")
+    arn = traffic.make(RESET, Timeout=9)
+    return arn, pool.submit(run, traffic, arn, WRITE + "time.sleep(30)")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def slow_again(traffic: Stack, pool: ThreadPoolExecutor) -> Future[list[Invoked]]:
     """Invocations after resets: whose init phase takes a second, and longer than the timeout."""
-    arn = traffic.make(SLOW, Timeout=3)
+    arn = traffic.make(SLOW, Timeout=9)
     events = ({"slow": "1"}, {}, {"slow": "60"}, {})
     return pool.submit(lambda: [invoke(traffic, arn, event) for event in events])
 
 
 @pytest.fixture(scope="module")
 def function(traffic: Stack) -> str:
-    return traffic.make(SOURCE, Timeout=5)
+    return traffic.make(SOURCE, Timeout=20)
 
 
 def log_of(traffic: Stack, arn: str, needed: str = "REPORT") -> list[str]:
@@ -161,9 +164,9 @@ def test_invoke_function_timeout_default_3_covers_the_runtime(
     run(traffic, short, "result = 1")
     began = time.monotonic()
     invoked = run(traffic, short, "time.sleep(9)")
-    assert 1 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 9
     assert invoked.failure["errorType"] == "Sandbox.Timedout"
-    assert 1000 <= ms(invoked.report["Duration"]) < 1500
+    assert 1000 <= ms(invoked.report["Duration"]) < 3000
     assert invoked.report["Status"] == "timeout"
 
 
@@ -174,14 +177,14 @@ def test_failure_in_invoke_environment_reset_next_invoke_re_inits_tmp_is_kept(
     if how == "timeout":
         arn, first = timed_out[0], timed_out[1].result(60)
     else:
-        arn = traffic.make(RESET, Timeout=5)
+        arn = traffic.make(RESET, Timeout=9)
         first = run(traffic, arn, WRITE + "os._exit(1)")
     assert first.error == "Unhandled"
     again = run(traffic, arn, "result = [open('/tmp/kept').read(), kept]")
     assert again.result == ["x", {}]
     assert "Init Duration" not in again.report  # a suppressed init
-    assert ms(again.report["Duration"]) >= 200  # counts in the duration
-    assert ms(run(traffic, arn, "result = 1").report["Duration"]) < 200
+    assert ms(again.report["Duration"]) >= 500  # counts in the duration
+    assert ms(run(traffic, arn, "result = 1").report["Duration"]) < 500
 
 
 def test_failure_in_invoke_oom_is_an_exit_by_signal_killed(traffic: Stack) -> None:
@@ -258,11 +261,11 @@ def test_init_after_a_reset_is_within_the_function_timeout(
 ) -> None:
     crashed, second, again, late = slow_again.result(60)
     assert crashed.error == again.error == "Unhandled"
-    assert second.result <= 2000
+    assert second.result <= 8000
     assert late.failure["errorType"] == "Sandbox.Timedout"
     report = rf"INIT_REPORT Init Duration: {MS}\tPhase: invoke\tStatus: timeout\n"
     assert re.search(report, late.log)
-    told = rf"Z {late.request_id} Task timed out after 3.00 seconds\nEND RequestId: "
+    told = rf"Z {late.request_id} Task timed out after 9.00 seconds\nEND RequestId: "
     assert re.search(told, late.log)
 
 
@@ -315,10 +318,15 @@ def test_reuse_globals_tmp_and_connections_survive_one_request_at_a_time(
 def test_order_cold_start_when_no_idle_environment(
     traffic: Stack, pool: ThreadPoolExecutor
 ) -> None:
-    arn = traffic.make(SOURCE, Timeout=10)
+    arn = traffic.make(SOURCE, Timeout=30)
     assert "Init Duration" in run(traffic, arn, "result = 1").report
-    code = "time.sleep(1.5); result = os.getpid()"
-    both = list(pool.map(lambda _: run(traffic, arn, code), range(2)))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = server.getsockname()
+        code = f"import socket; socket.create_connection({place}).recv(1); result = os.getpid()"
+        calls = [pool.submit(run, traffic, arn, code) for _ in range(2)]
+        for connection in [server.accept()[0] for _ in calls]:  # both run
+            connection.close()
+    both = [call.result() for call in calls]
     assert len({each.result for each in both}) == 2
     assert sorted("Init Duration" in each.report for each in both) == [False, True]
 
@@ -336,7 +344,7 @@ threading.Thread(target=count, daemon=True).start()
 """
     run(traffic, function, code)
     first = run(traffic, function, "result = kept['ticks']").result
-    time.sleep(0.3)
+    time.sleep(0.5)
     assert run(traffic, function, "result = kept['ticks']").result >= first + 5
 
 
@@ -351,7 +359,7 @@ def test_init_limit_10_s_exceeded_is_re_run_inside_the_first_invoke(
     assert "Init Duration" not in invoked.report
     spent_ms = ms(invoked.report["Duration"])
     assert 100 < spent_ms < 10_000
-    assert invoked.result <= 20_000 - spent_ms + 100  # of the function's 20 s
+    assert invoked.result <= 30_000 - spent_ms + 100  # of the function's 30 s
     assert any(
         re.fullmatch(
             r"INIT_REPORT Init Duration: 10\d\d\d\.\d\d ms\tPhase: init\tStatus: timeout\n", e

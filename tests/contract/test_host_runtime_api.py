@@ -57,7 +57,7 @@ Asked = Callable[..., Invoked]
 
 @pytest.fixture(scope="module")
 def custom(traffic: Stack) -> str:
-    return make_custom(traffic, Environment={"Variables": {"INIT": INIT}}, Timeout=5)
+    return make_custom(traffic, Environment={"Variables": {"INIT": INIT}}, Timeout=20)
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_headers_of_next_request_id_deadline_ms_trace_id_invocation_id(ask: Aske
     assert headers["Lambda-Runtime-Aws-Request-Id"] == invoked.request_id
     after_ms = time.time() * 1000
     deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
-    assert before_ms + 4999 <= deadline_ms <= after_ms + 5000
+    assert before_ms + 19_999 <= deadline_ms <= after_ms + 20_000
     trace = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=[01]"
     assert re.fullmatch(trace, headers["Lambda-Runtime-Trace-Id"])
     again = ask("result = headers").result
@@ -340,7 +340,7 @@ def test_timeout_payload_sandbox_timedout_task_timed_out_after_1_00_seconds(
     [
         ("os._exit(0)", "Runtime exited without providing a reason"),
         ("os._exit(3)", "Runtime exited with error: exit status 3"),
-        ("os.kill(os.getpid(), 2); time.sleep(9)", "Runtime exited with error: signal: interrupt"),
+        ("os.kill(os.getpid(), 2); time.sleep(30)", "Runtime exited with error: signal: interrupt"),
         ("os.kill(os.getpid(), 9)", "Runtime exited with error: signal: killed"),
     ],
 )
