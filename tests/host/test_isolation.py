@@ -1,5 +1,6 @@
 """What a function is kept from, at each level of the setting `isolation`, in a real host."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -23,6 +24,20 @@ root = pytest.mark.skipif(
     sys.platform != "linux" or os.getuid() != 0, reason="only root can change user ids"
 )
 bwrap = needs("bwrap", "bubblewrap")
+
+PLACES = [
+    "/",
+    "/dev",
+    "/dev/shm",
+    "/etc",
+    "/home",
+    "/opt",
+    "/run",
+    "/tmp",
+    "/usr",
+    "/var/task",
+    "/var",
+]
 
 LOOK = """
 import json, os, resource, signal, subprocess, sys
@@ -53,6 +68,10 @@ def handler(event, context):
         "limits": [
             resource.getrlimit(resource.RLIMIT_NPROC), resource.getrlimit(resource.RLIMIT_NOFILE)
         ],
+        "writable": sorted(
+            path for path in event["places"] if os.access(path, os.W_OK)
+        ),
+        "keys": attempt(lambda: open("/proc/keys").read()),
         "tmp": os.listdir("/tmp"),
         "root": sorted(os.listdir("/")),
         "task root": os.environ["LAMBDA_TASK_ROOT"],
@@ -66,6 +85,7 @@ def look(host: RunningHost, name: str) -> dict[str, Any]:
         "data": str(host.directory / "data"),
         "run": str(host.directory / "run"),
         "pid": host.process.pid,
+        "places": PLACES,
     }
     (host.directory / "data" / "state.db").touch()
     invoked = host.invoke(name, event)
@@ -214,6 +234,33 @@ def test_bubblewrap_shows_a_function_lambda_s_directories_and_no_more(boxed: Run
     assert found["processes"] <= 3
     assert found["write code"] == found["write etc"] == "OSError"  # a read-only file system
     assert not {"boot", "mnt", "srv", "sys", "media"} & set(found["root"])
+
+
+@linux
+@bwrap
+def test_bubblewrap_lets_a_function_write_to_its_tmp_and_shared_memory_alone(
+    boxed: RunningHost,
+) -> None:
+    assert look(boxed, "look")["writable"] == ["/dev/shm", "/tmp"]
+
+
+@linux
+def test_keys_of_the_session_that_the_server_was_started_in_are_out_of_reach() -> None:
+    machine, libc = os.uname().machine, ctypes.CDLL(None)
+    add_key, keyctl = {"x86_64": (248, 250), "aarch64": (217, 219)}.get(machine, (0, 0))
+    session = -3
+    key = (
+        libc.syscall(add_key, b"user", b"albatross-test", b"secret", 6, session) if add_key else -1
+    )
+    if key < 0:
+        pytest.skip("the kernel gives no keys here")
+    try:
+        with running_host(isolation="user" if os.getuid() == 0 else "none") as host:
+            host.deploy("look", LOOK)
+            keys = look(host, "look")["keys"]
+    finally:
+        libc.syscall(keyctl, 9, key, session)  # unlink
+    assert "albatross-test" not in keys
 
 
 @linux

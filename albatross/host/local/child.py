@@ -21,6 +21,8 @@ OPEN_FILES_MAX = 1024  # Lambda quotas: file descriptors
 # environment has a user of its own (the setting `isolation`).
 PROCESSES_MAX = 1024  # Lambda quotas: execution processes and threads
 _PR_SET_PDEATHSIG = 1
+_KEYCTL = {"x86_64": 250, "aarch64": 219}  # the number of the system call; libc has no name for it
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 _LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
@@ -51,6 +53,8 @@ def settle(setup: Setup) -> None:
     if setup.user is not None:
         become(setup.user)
         _lower_limit(resource.RLIMIT_NPROC, PROCESSES_MAX)
+    if _LINUX:  # as the user whom the new keyring is to belong to
+        _leave_keys()
     # After all that opens files: here, the host's are still open, which may be more.
     _lower_limit(resource.RLIMIT_NOFILE, OPEN_FILES_MAX)
     if _LINUX:  # last: a change of user clears it
@@ -83,6 +87,16 @@ def _yield_to_load_balancer() -> None:
         os.nice(NICE)
     with suppress(OSError), open("/proc/self/autogroup", "w") as file:
         file.write(str(NICE))  # Linux weighs sessions against each other, where it is so set
+
+
+def _leave_keys() -> None:
+    """Have no key of the server's session in reach: who inherits them may use them, as any user.
+
+    Source: session-keyring(7). Where the kernel has no keys, or hides them, nothing happens.
+    """
+    assert _libc is not None
+    if number := _KEYCTL.get(os.uname().machine):
+        _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def _yield_memory() -> None:
