@@ -3,6 +3,7 @@
 import json
 import os
 import py_compile
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -104,6 +105,48 @@ def test_only_files_of_the_users_count(tmp_path: Path, name: str, counts: bool) 
     sources = Sources(tmp_path, time.monotonic)
     (tmp_path / name / "processes.json").write_text("{}")
     assert sources.changed(now=True) is counts
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        pytest.param("query.sql", True, id="what code reads when it is loaded"),
+        pytest.param(".env", True, id="variables"),
+        pytest.param("requirements.txt", True, id="dependencies"),
+        pytest.param("visits.txt", False, id="what a function may write as it works"),
+        pytest.param(".git", False, id="hidden"),
+    ],
+)
+def test_kinds_of_files_that_count(tmp_path: Path, name: str, counts: bool) -> None:
+    sources = Sources(tmp_path, time.monotonic)
+    (tmp_path / name).write_text("new")
+    assert sources.changed(now=True) is counts
+
+
+def test_files_behind_links_count_and_links_that_lead_round_are_looked_at_once(
+    tmp_path: Path,
+) -> None:
+    project, shared = tmp_path / "project", tmp_path / "shared"
+    project.mkdir()
+    (shared / "deep").mkdir(parents=True)
+    (project / "shared").symlink_to(shared)
+    (shared / "deep" / "round").symlink_to(project)
+    sources = Sources(project, time.monotonic)
+    (shared / "deep" / "module.py").write_text("WORD = 'new'")
+    assert sources.changed(now=True)
+
+
+def test_code_in_tmp_may_be_named_by_a_link(host: RunningHost) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        code, link, middle = (Path(folder, name) for name in ("code", "link", "middle"))
+        code.mkdir()
+        (code / "app.py").write_text(answering("one"))
+        middle.symlink_to(code)
+        link.symlink_to("middle")
+        host.put(make_function("linked", Directory(path=str(link))))
+        assert host.request("linked").body == b"one"
+        (code / "app.py").write_text(answering("two"))
+        assert host.request("linked").body == b"two"
 
 
 @pytest.mark.parametrize("transport", ["channel", "http"])

@@ -171,6 +171,7 @@ def _sight(launch: Launch) -> mounts.Sight:
         tmp_mb=launch.tmp_mb,
         covered=covered,
         needed=below,
+        links=mounts.links(needed, covered),
         opt=launch.opt if shows_opt(launch) else None,
         task=launch.directory if launch.at_task_root else None,
         hosts=launch.hosts,

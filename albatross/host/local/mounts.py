@@ -9,7 +9,7 @@ import ctypes
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ _MS_REC, _MS_PRIVATE = 16384, 1 << 18
 _MS_NOEXEC, _MS_NOATIME, _MS_NODIRATIME, _MS_RELATIME = 8, 1024, 2048, 1 << 21
 _ST_RELATIME = 4096  # the others are the same in statvfs(3)
 _TMP = Path("/tmp")
+_LINKS_MAX = 40  # on the way to a file, as in Linux: path_resolution(7)
 _OPT, _HOSTS = Path("/opt"), Path("/etc/hosts")
 TASK_ROOT, RUNTIME_DIR = Path("/var/task"), Path("/var/runtime")
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -43,13 +44,14 @@ class Sight:
     """What to make visible.
 
     `tmp_mb`: /tmp is a file system in memory of that size; else it is the directory `tmp`.
-    `covered`: directories that are to be empty but for what is in `needed`.
+    `covered`: directories that are to be empty but for what is in `needed` and `links`.
     """
 
     tmp: Path
     tmp_mb: int | None
     covered: tuple[Path, ...] = ()
     needed: tuple[Path, ...] = ()
+    links: tuple[tuple[Path, str], ...] = ()  # symbolic links that lead there, and to where
     opt: Path | None = None  # what is to be /opt
     task: Path | None = None  # and /var/task, read-only both
     hosts: Path | None = None  # what is to be /etc/hosts
@@ -73,6 +75,29 @@ def below_tmp(needed: tuple[Path, ...]) -> tuple[tuple[Path, ...], ...]:
     """Like `plan`, for a process of the host's own user, which may see what that one sees."""
     real = [path for path in map(_real, needed) if path.is_relative_to(_TMP)]
     return (_TMP,), _outermost(real)
+
+
+def links(needed: Iterable[Path], covered: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
+    """Return the symbolic links below `covered` on the way to `needed`, and what each one says."""
+    met = {link: to for path in needed for link, to in _links_on_the_way(path)}
+    below = [link for link in met if any(link.is_relative_to(cover) for cover in covered)]
+    return tuple((link, met[link]) for link in below)
+
+
+def _links_on_the_way(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the real path of each link that the kernel passes to get to the absolute `path`."""
+    at, ahead, met = Path("/"), list(path.parts[1:]), 0
+    while ahead and met < _LINKS_MAX:
+        name, *ahead = ahead
+        here = at.parent if name == ".." else at / name
+        if not os.path.islink(here):
+            at = here
+            continue
+        met += 1
+        yield here, (text := os.readlink(here))
+        to = Path(text)
+        at = Path("/") if to.is_absolute() else at
+        ahead = [*to.parts[to.is_absolute() :], *ahead]
 
 
 def enter(sight: Sight) -> None:
@@ -109,6 +134,10 @@ def enter(sight: Sight) -> None:
     for handle, path in handles:
         path.mkdir(parents=True, exist_ok=True)
         _bind(handle, path)
+    for path, to in sight.links:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(path):  # it is in what is needed already
+            path.symlink_to(to)
     for cover in sight.covered:
         if cover != _TMP and cover.is_dir():
             flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
