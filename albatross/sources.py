@@ -5,7 +5,7 @@ A flag wins over an `ALBATROSS_*` variable, that over `albatross.toml`, that ove
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field
 from typing import Any, get_origin
 
@@ -65,9 +65,13 @@ def _from_file(path: str, *, required: bool) -> dict[str, Any]:
     known = {setting.name: setting for setting in settings()}
     values = {}
     for key, value in table.items():
-        place = f"{path}:{_line_of(key, text)}"
+        place = f"{path}:{_line_of([key], text)}"
         if key in _TABLES:
-            values[key] = _TABLES[key](value, place)
+            try:
+                values[key] = _TABLES[key](value)
+            except ValueError as error:
+                line = _line_of([key, *_named(str(error), value)], text)
+                raise ConfigError(f"{path}:{line}: {key}: {error}") from None
             continue
         if key not in known:
             raise ConfigError(f"{place}: there is no setting {key!r}.{_did_you_mean(key, known)}")
@@ -75,10 +79,26 @@ def _from_file(path: str, *, required: bool) -> dict[str, Any]:
     return values
 
 
-def _line_of(key: str, text: str) -> int:
-    """Return the number, from 1, of the line in which the TOML `text` sets `key`."""
-    match = re.search(rf"^[ \t]*[\[\"']*{re.escape(key)}\b", text, re.MULTILINE)
-    return text.count("\n", 0, match.start()) + 1 if match else 1
+def _line_of(keys: Sequence[str], text: str) -> int:
+    """Return the number, from 1, of the line in which the TOML `text` sets the last of `keys`.
+
+    Each is a key in the table of the one before.
+    """
+    text, found = re.sub("#.*", "", text), 0  # what comments say is not set
+    for depth, key in enumerate(keys):
+        before = r"(?<![\w-])" if depth else "^[ \t]*[\\[\"']*"
+        match = re.compile(rf"{before}{re.escape(key)}(?![\w-])", re.MULTILINE).search(text, found)
+        found = match.end() if match else found
+    return text.count("\n", 0, found) + 1
+
+
+def _named(fault: str, table: object) -> list[str]:
+    """Return the key of `table`, and below it, of which `fault` tells."""
+    if not isinstance(table, dict):
+        return []
+    words = re.split(r"[\s,]|: |:$", fault.replace("'", " "))
+    key = next((key for key in table if key in words), None)
+    return [] if key is None else [key, *_named(fault, table[key])]
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -134,27 +154,30 @@ def _parse(kind: type, given: object) -> Any:
     return given
 
 
-def _instances(table: object, place: str) -> dict[str, str]:
-    """Return the table of instances, checked. Raises ConfigError."""
+def _instances(table: object) -> dict[str, str]:
+    """Return the table of instances, checked. Raises ValueError."""
     if not isinstance(table, dict):
-        raise ConfigError(f"{place}: instances must be a table: [instances]")
+        raise ValueError("it must be a table: [instances]")
     for id_, address in table.items():
         if not re.fullmatch("i-[0-9a-f]+", id_):
-            raise ConfigError(f"{place}: instances: {id_!r} is not the id of an instance.")
+            raise ValueError(f"{id_!r} is not the id of an instance.")
         if fault := is_address(str(address)):
-            raise ConfigError(f"{place}: instances: {id_} {fault}, not {address!r}.")
+            raise ValueError(f"{id_} {fault}, not {address!r}.")
     return table
 
 
-def _remote_functions(table: object, place: str) -> Any:
-    """Return the table of functions that run elsewhere, checked. Raises ConfigError."""
+def _remote_functions(table: object) -> Any:
+    """Return the table of functions that run elsewhere, checked. Raises ValueError."""
     from albatross.model import remote  # only when there are some
 
     try:
         remote.parse(table)
     except ValueError as error:
-        raise ConfigError(f"{place}: remote_functions: {error}.") from None
+        raise ValueError(f"{error}.") from None
     return table
 
 
-_TABLES = {"instances": _instances, "remote_functions": _remote_functions}
+_TABLES: Mapping[str, Callable[[object], Any]] = {
+    "instances": _instances,
+    "remote_functions": _remote_functions,
+}

@@ -201,6 +201,30 @@ def test_a_wrong_table_of_instances_is_refused(text, fault):
         load({}, {})
 
 
+ARN = "arn:aws:lambda:us-east-1:123456789012:function"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param('[instances]\n# web\nweb = "127.0.0.1"', 3, id="an entry"),
+        pytest.param('[instances]\ni-0a = "127.0.0.1"\ni-0a1 = "here"', 3, id="one of two alike"),
+        pytest.param(
+            f'[remote_functions."{ARN}:a"]\nendpoint = "http://x"\n\n'
+            f'[remote_functions."{ARN}:b"]\nregion = "x"\nendpoint = "ftp://x"\n',
+            6,
+            id="a member of the second table",
+        ),
+        pytest.param(f'[remote_functions]\n"{ARN}:a" = {{ endpoint = "x" }}', 2, id="in one line"),
+        pytest.param("strict = true\nremote_functions = 1", 2, id="no table"),
+    ],
+)
+def test_a_mistake_in_a_table_is_named_by_its_line(text, line):
+    Path("albatross.toml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"^albatross\.toml:{line}: "):
+        load({}, {})
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -14,6 +14,8 @@ from albatross.model.function import ELB_SERVICE, Directory, Function
 
 TASK_ROOT = "/var/task"
 HEADER_BYTES_MAX = 1000  # of a debug header's value
+_MESSAGE_MAX = 2000  # characters of an exception's message
+_CUT = " ... "
 _SHOWN_MAX = 300  # characters of a line that a function printed
 _PYTHON_FRAME = re.compile(r'File "([^"]+)",? [Ll]ine (\d+)(?:, in (\S+))?')
 # Its parts exclude each other's ends: whatever a function makes of its trace, once over it will do.
@@ -47,7 +49,7 @@ def error(payload: bytes, function: Function | None, printed: Iterable[bytes] = 
         kind, message = document["errorType"], document["errorMessage"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return payload[:200].decode(errors="replace")
-    text = f"{kind}: {message}"
+    text = shortened(f"{kind}: {message}" if message else str(kind), _MESSAGE_MAX)
     if function is None:
         return text
     if kind == _TIMED_OUT:
@@ -64,14 +66,16 @@ def throttled(reason: str, reserved: int | None, provisioned: int, function: Fun
     """Return which limit has been reached, and what raises it."""
     if not reason.startswith("Reserved"):
         return f"{reason}: the account's concurrency is used up by other invocations"
-    command = f"aws lambda put-function-concurrency --function-name {function.name}"
+    command = (
+        f"aws lambda put-function-concurrency --function-name {function.name} "
+        "--reserved-concurrent-executions N"
+    )
+    if isinstance(function.code, Directory):
+        command += ", or albatross run --concurrency N"
     limit = f"reserved concurrency of {reserved}"
     if provisioned:
         limit += f", of which {provisioned} provisioned for versions,"
-    return (
-        f"{reason}: the function's {limit} is used up; more: {command} "
-        "--reserved-concurrent-executions N"
-    )
+    return f"{reason}: the function's {limit} is used up; more: {command}"
 
 
 def denied(function_arn: str, target_group_arn: str) -> str:
@@ -105,7 +109,15 @@ def header_value(text: str) -> str:
     line = " ".join(text.split())
     shown = line.encode("ascii", "backslashreplace").decode()
     shown = "".join([char if char.isprintable() else "?" for char in shown])
-    return shown if len(shown) <= HEADER_BYTES_MAX else shown[: HEADER_BYTES_MAX - 3] + "..."
+    return shortened(shown, HEADER_BYTES_MAX)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return at most `length` characters of `text`: its beginning and its end, which says where."""
+    if len(text) <= length:
+        return text
+    end = length // 3
+    return text[: length - end - len(_CUT)] + _CUT + text[-end:]
 
 
 def _longer(function: Function) -> str:

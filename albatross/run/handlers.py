@@ -40,6 +40,8 @@ def find(target: str) -> Handler:
 
     Raises NoHandler.
     """
+    if not target:
+        raise NoHandler(f"TARGET is empty. {_FORMS}")
     if os.path.isdir(target):
         return _in_directory(target)
     if os.path.isfile(target):

@@ -315,4 +315,4 @@ def test_a_table_that_is_wrong_stops_the_start_with_its_line(tmp_path: Path) -> 
         (where.folder / "albatross.toml").write_text('port = 0\n\n[remote_functions]\nfn = "aws"\n')
         done = where.call("serve")
     assert done.returncode != 0
-    assert "albatross.toml:3: remote_functions: 'fn' is not the ARN of a function" in done.stderr
+    assert "albatross.toml:4: remote_functions: 'fn' is not the ARN of a function" in done.stderr

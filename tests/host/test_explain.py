@@ -113,6 +113,18 @@ def test_what_is_no_error_document_is_quoted(payload, text):
     assert explain.error(payload, function()) == text
 
 
+def test_however_much_an_exception_says_its_place_is_told():
+    trace = ['  File "/home/me/code/app.py", line 6, in load\n']
+    text = explain.error(document("ValueError", "no\n" * 5_000, stackTrace=trace), function())
+    assert len(text) < 2_100
+    assert text.endswith("(app.py:6, in load)")
+    assert explain.header_value(text).endswith("(app.py:6, in load)")
+
+
+def test_an_exception_without_a_message_is_named_alone():
+    assert explain.error(document("StopIteration", ""), function()) == "StopIteration"
+
+
 def test_a_timeout_names_the_limit_and_the_command_that_raises_it():
     text = explain.error(document("Sandbox.Timedout", "Task timed out"), function(None))
     assert text == (
@@ -143,6 +155,8 @@ def test_a_throttle_names_the_limit_that_is_reached():
     text = explain.throttled(reason, 2, 0, function())
     assert text.startswith(f"{reason}: the function's reserved concurrency of 2 is used up")
     assert "put-function-concurrency --function-name orders" in text
+    assert text.endswith(", or albatross run --concurrency N")
+    assert "albatross run" not in explain.throttled(reason, 2, 0, function(None))
     assert "of which 1 provisioned" in explain.throttled(reason, 2, 1, function())
     assert "the account's" in explain.throttled(
         "ConcurrentInvocationLimitExceeded", None, 0, function()
@@ -161,7 +175,7 @@ def test_a_denial_names_the_command_that_adds_the_permission():
     [
         pytest.param("a\r\nb: c", "a b: c", id="lines"),
         pytest.param("\u20ac\x00\x7f", "\\u20ac??", id="not ASCII, not printable"),
-        pytest.param("x" * 2_000, "x" * 997 + "...", id="long"),
+        pytest.param("x" * 2_000 + "y", "x" * 662 + " ... " + "x" * 332 + "y", id="long"),
     ],
 )
 def test_values_of_headers_are_one_printable_line_of_ascii(text, value):

@@ -106,6 +106,7 @@ def test_how_javascript_may_export_the_function(source):
             id="no module",
         ),
         pytest.param({}, "src/app.py", "src/app.py: no such file.", id="no file"),
+        pytest.param({}, "", "TARGET is empty.", id="empty"),
         pytest.param({}, "app", "app: no such file or directory.", id="nothing of that name"),
         pytest.param(
             {"src/util.py": ""},
