@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus, unquote, urlsplit
 
 import click
 
@@ -25,9 +25,10 @@ _ENCODINGS = "deflate, gzip, br, zstd"  # those of a full curl
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _ignored(*names: str) -> Callable[[_Command], _Command]:
-    """Give a command an option of curl's that changes no event."""
-    return click.option(*names, is_flag=True, expose_value=False, hidden=True)
+def _ignored(*names: str, takes: str | None = None) -> Callable[[_Command], _Command]:
+    """Give a command an option of curl's that changes no event; `takes`: what it has as value."""
+    kind: dict[str, Any] = {"metavar": takes} if takes else {"is_flag": True}
+    return click.option(*names, **kind, expose_value=False, hidden=True)
 
 
 @click.command()
@@ -45,12 +46,19 @@ def _ignored(*names: str) -> Callable[[_Command], _Command]:
 @click.option("--json", "json_body", metavar="DATA", help="As --data-binary, of the type JSON.")
 @click.option("-G", "--get", "in_query", is_flag=True, help="Put the data into the query.")
 @click.option("-I", "--head", is_flag=True, help="Method HEAD.")
-@click.option("-b", "--cookie", metavar="PAIRS", help="'a=1; b=2'.")
+@click.option("-b", "--cookie", "cookies", multiple=True, metavar="PAIRS", help="'a=1; b=2'.")
 @click.option("-A", "--user-agent", metavar="NAME", help="Header User-Agent.")
 @click.option("-e", "--referer", metavar="URL", help="Header Referer.")
 @click.option("-u", "--user", metavar="USER:PASSWORD", help="Header Authorization, Basic.")
 @click.option("-0", "--http1.0", "is_http10", is_flag=True, help="HTTP/1.0.")
 @click.option("--compressed", is_flag=True, help="Header Accept-Encoding, as curl has it.")
+@click.option("--path-as-is", is_flag=True, help="Leave /../ and /./ in the path.")
+@_ignored("-f", "--fail")
+@_ignored("-g", "--globoff")
+@_ignored("--http1.1")
+@_ignored("-m", "--max-time", takes="SECONDS")
+@_ignored("-N", "--no-buffer")
+@_ignored("-o", "--output", takes="FILE")
 @_ignored("-k", "--insecure")
 @_ignored("-L", "--location")
 @_ignored("-i", "--include")
@@ -63,9 +71,9 @@ def _ignored(*names: str) -> Callable[[_Command], _Command]:
 def event(words: tuple[str, ...], **options: Any) -> None:
     """Print the event that a function behind a load balancer gets for a request.
 
-    The options are curl's; those about connection and answer (-k -L -i -s -S -v) are taken and
-    ignored. The request goes through the proxy and the Lambda host that also serve real ones;
-    nothing is sent to the host of URL.
+    The options are curl's; those about connection and answer (-k -L -i -s -S -v -f -o ...) are
+    taken and ignored. The request goes through the proxy and the Lambda host that also serve real
+    ones; nothing is sent to the host of URL.
 
     \b
     Examples:
@@ -78,7 +86,9 @@ def event(words: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError(f"more than METHOD and URL: {' '.join(words)}")
     if before:
         options["method"] = options["method"] or before[0]
-    scheme, host, port, target = _parts(url)
+    scheme, host, port, target = _parts(url, as_is=options["path_as_is"])
+    if options["user"] is None:
+        options["user"] = _user(url)
     request, method = _request(target, host, options)
     flags = ["-v", "--forwarded-port", str(port)]
     flags += ["--multi-value-headers"] if options["multi_value"] else []
@@ -94,8 +104,18 @@ def event(words: tuple[str, ...], **options: Any) -> None:
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
-def _parts(url: str) -> tuple[str, str, int, str]:
-    """Return scheme, Host, port and request target of `url`, byte for byte as given."""
+def _user(url: str) -> str | None:
+    """Return USER:PASSWORD of a URL that has one; it is sent as with -u."""
+    user, at, _ = urlsplit(url if "://" in url else f"http://{url}").netloc.rpartition("@")
+    return unquote(user if ":" in user else f"{user}:") if at else None
+
+
+def _parts(url: str, *, as_is: bool) -> tuple[str, str, int, str]:
+    """Return scheme, Host, port and request target of `url`, with nothing encoded or decoded.
+
+    Segments of dots go from the path, as curl and browsers take them out, unless it is wanted
+    `as_is`.
+    """
     if any(character.isspace() for character in url):
         raise click.UsageError(f"the URL has spaces; %20 stands for one: {url!r}")
     parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -105,10 +125,22 @@ def _parts(url: str) -> tuple[str, str, int, str]:
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
     except ValueError as error:
         raise click.UsageError(f"{url}: {error}") from error
-    target = parts.path or "/"
+    target = (parts.path if as_is else _without_dots(parts.path)) or "/"
     if "?" in url.partition("#")[0]:
         target += "?" + parts.query
     return parts.scheme, parts.netloc.rpartition("@")[2], port, target
+
+
+def _without_dots(path: str) -> str:
+    """Return `path` without /./ and /../, which leads up. Source: RFC 3986, 5.2.4."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            del kept[max(1, len(kept) - 1) :]  # but for what is before the first slash
+        elif segment != ".":
+            kept.append(segment)
+    return "/".join([*kept, ""] if segments[-1] in (".", "..") else kept)
 
 
 def _request(target: str, host: str, options: dict[str, Any]) -> tuple[bytes, str]:
@@ -121,11 +153,11 @@ def _request(target: str, host: str, options: dict[str, Any]) -> tuple[bytes, st
     own: dict[str, str | None] = {
         "Host": host,
         "Authorization": _basic(options["user"]),
-        "User-Agent": options["user_agent"] or f"albatross/{__version__}",
+        "User-Agent": _agent(options["user_agent"]),
         "Accept-Encoding": _ENCODINGS if options["compressed"] else None,
         "Accept": "application/json" if options["json_body"] is not None else "*/*",
         "Referer": options["referer"],
-        "Cookie": options["cookie"],
+        "Cookie": ";".join(options["cookies"]) or None,
     }
     if body is not None:
         own["Content-Length"] = str(len(body))
@@ -179,6 +211,10 @@ def _urlencoded(text: str) -> bytes:
     if text[at] == "@":
         content = _data(text[at:], keeps_lines=True)
     return (f"{name}=" if name else "").encode() + quote_plus(content).encode()
+
+
+def _agent(given: str | None) -> str | None:
+    return f"albatross/{__version__}" if given is None else given or None
 
 
 def _basic(user: str | None) -> str | None:

@@ -112,6 +112,21 @@ def test_event_takes_a_command_line_that_a_browser_has_copied(where):
     assert base64.b64decode(found["body"]) == b"q=a+b%26c&d%2Fe&n=1+%26+2%0A"
 
 
+def test_event_makes_of_a_url_what_curl_sends(where):
+    found = event(
+        where,
+        *("http://me:p%40ss@shop.example.com/../a//b/../c/./d/..?e=/../f", "-A", "", "-f", "-g"),
+        *("-b", "a=1", "-b", "b=2", "--http1.1", "-m", "3", "-N", "-o", "answer"),
+    )
+    assert (found["path"], found["queryStringParameters"]) == ("/a//c/", {"e": "/../f"})
+    headers = found["headers"]
+    assert headers["authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
+    assert (headers["cookie"], headers["host"]) == ("a=1;b=2", "shop.example.com")
+    assert "user-agent" not in headers
+    found = event(where, "http://shop.example.com/a/../b/.", "--path-as-is")
+    assert found["path"] == "/a/../b/."
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
