@@ -1,6 +1,11 @@
 """What the user's command starts with: `albatross`, or `python -m albatross`."""
 
+import errno
+import os
 import signal
+import sys
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # for what the command says; EIO: no terminal
 
 # Until the command is loaded Ctrl-C just ends the process: nothing is there yet to clean up.
 _handler = signal.getsignal(signal.SIGINT)
@@ -13,7 +18,22 @@ def main() -> None:
     from albatross.cli import cli
 
     signal.signal(signal.SIGINT, _handler)
-    cli(prog_name="albatross")
+    _open_what_is_closed()
+    try:
+        cli(prog_name="albatross")
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # of which more may be left
+        sys.exit(f"Error: the output cannot be written: {error.strerror}.")
+
+
+def _open_what_is_closed() -> None:
+    """Have standard files though the shell has closed some: no socket may get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -224,6 +225,21 @@ def test_status_shows_where_listeners_are_and_why_not():
         "function f: python3.11, a.b",
         "process host: pid 7, started 2 time(s)",
     ]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+def test_output_for_which_there_is_no_room_is_said_in_a_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "albatross", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: the output cannot be written: No space left on device.\n"
 
 
 def test_the_version_is_printed():

@@ -74,6 +74,6 @@ class Terminal:
 
     def _write(self, text: str) -> None:
         if text:
-            with suppress(BrokenPipeError):
+            with suppress(OSError):  # nobody reads on, or the disk is full: requests go on
                 self._out.write(text)
                 self._out.flush()

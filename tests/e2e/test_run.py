@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.command import Place, get, is_alive, listens, place, until
+from tests.support.command import ALBATROSS, Place, free_port, get, is_alive, listens, place, until
 from tests.support.running import running
 
 pytestmark = pytest.mark.timeout(60)
@@ -164,3 +165,15 @@ def test_a_port_in_use_is_refused_with_its_owner(where):
     assert done.stderr.startswith(f"Error: Port {port} on 127.0.0.1 is in use by ")
     assert f"(pid {os.getpid()})" in done.stderr
     assert where.run_directories() == []
+
+
+def test_a_shell_may_close_all_standard_files(where):
+    port = free_port()
+    command = [*ALBATROSS, "run", "app.py", "--port", str(port)]
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command]
+    process = subprocess.Popen(closed, env=where.environment(), cwd=where.folder)
+    try:
+        until(lambda: listens(port) and get(port)[0] == 200)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0

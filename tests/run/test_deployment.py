@@ -1,6 +1,7 @@
 """What the terminal shows of requests."""
 
 import asyncio
+import errno
 import io
 import json
 from collections.abc import AsyncIterator, Iterable
@@ -228,6 +229,15 @@ def test_what_a_slow_request_prints_is_shown_before_it_ends(monkeypatch):
 
     asyncio.run(main())
     assert out.getvalue() == "  | working\n"
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC, errno.EIO])
+def test_requests_go_on_though_nothing_can_be_shown(number: int) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(number, "gone")
+
+    Terminal(SPEC, Gone()).refused(Refusal("GET", "/", 404, 1.0, "NoRule", ""))
 
 
 def test_any_character_can_be_shown_whatever_the_terminal_knows() -> None:
