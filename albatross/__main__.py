@@ -22,10 +22,20 @@ def main() -> None:
     try:
         cli(prog_name="albatross")
     except OSError as error:
-        if error.errno not in _NO_ROOM or error.filename is not None:
+        if error.errno not in _NO_ROOM or not _is_of_output(error):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # of which more may be left
         sys.exit(f"Error: the output cannot be written: {error.strerror}.")
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Tell whether `error` arose as something was said, and not as a file was written."""
+    import traceback  # only for an error
+
+    from click.utils import echo
+
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is echo.__code__ for frame, _ in frames)
 
 
 def _open_what_is_closed() -> None:

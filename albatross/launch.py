@@ -41,8 +41,7 @@ def launch(config: Config) -> NoReturn:
         config = replace(config, data_dir=os.path.join(path, "data"))
         os.mkdir(config.data_dir, 0o700)
     config = replace(config, port=api.getsockname()[1])
-    with open(os.path.join(path, CONFIG_FILE), "w", encoding="utf-8") as file:
-        file.write(config.to_json())
+    run_dir.write(path, CONFIG_FILE, config.to_json())
     raise_open_files()
     descriptors = [api.detach(), lock, *locks]
     for descriptor in descriptors:

@@ -35,11 +35,20 @@ def create(folder: str) -> tuple[str, int]:
     path = os.path.join(folder, PREFIX + os.urandom(4).hex())
     try:
         os.mkdir(path, 0o700)
+        descriptor = _lock(os.path.join(path, "lock"))
     except OSError as error:
         raise ConfigError(f"TMPDIR: {folder} cannot be written: {error.strerror}.") from error
-    descriptor = _lock(os.path.join(path, "lock"))
     assert descriptor is not None
     return path, descriptor
+
+
+def write(path: str, name: str, text: str) -> None:
+    """Write the file `name` of the run directory `path`. Raises ConfigError."""
+    try:
+        with open(os.path.join(path, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"TMPDIR: {path} cannot be written: {error.strerror}.") from error
 
 
 def sweep(folder: str) -> list[str]:
@@ -87,6 +96,9 @@ def lock_data_dir(path: str) -> int:
     try:
         os.makedirs(path, 0o700, exist_ok=True)
         descriptor = _lock(lock)
+        if descriptor is not None:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except OSError as error:
         why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
         raise ConfigError(
@@ -99,8 +111,6 @@ def lock_data_dir(path: str) -> int:
             f"The data directory {path} is in use by another server (pid {pid}). "
             "Stop it or choose another with --data-dir."
         )
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 

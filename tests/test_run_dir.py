@@ -88,3 +88,14 @@ def test_a_data_directory_that_is_a_file_is_said(tmp_path):
 def test_a_temporary_directory_that_is_not_there_is_said(tmp_path):
     with pytest.raises(ConfigError, match=r"^TMPDIR: .*/gone cannot be read: No such file .*Set"):
         run_dir.sweep(str(tmp_path / "gone"))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+def test_a_disk_without_room_is_said_as_the_server_starts(tmp_path):
+    (tmp_path / "config.json").symlink_to("/dev/full")
+    with pytest.raises(ConfigError, match=r"^TMPDIR: .* cannot be written: No space left"):
+        run_dir.write(str(tmp_path), "config.json", "{}")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "lock").symlink_to("/dev/full")
+    with pytest.raises(ConfigError, match=r"data cannot be used: .*Choose another"):
+        run_dir.lock_data_dir(str(tmp_path / "data"))

@@ -25,9 +25,10 @@ from albatross.aws.protocol import Call
 from albatross.aws.service import Service, service
 from albatross.aws.signature import Caller, caller, service_of
 from albatross.model.arn import Scope
-from albatross.model.errors import AccessDenied, AwsError, NotImplementedHere
+from albatross.model.errors import AccessDenied, AwsError, NotImplementedHere, ServiceUnavailable
 from albatross.model.leniency import Leniency
 from albatross.model.operation import AsyncOperation, Operation
+from albatross.store.engine import is_full
 
 if TYPE_CHECKING:
     from albatross.aws.verify import Verifier
@@ -143,9 +144,8 @@ class App:
             return await self._perform(target, by.scope, call, request_id), what
         except AwsError as error:
             return protocol.answer_error(target, error, request_id), what
-        except Exception:  # a mistake of ours: the client learns that, the log learns which
-            log.exception("%s failed unexpectedly, request %s", what, request_id)
-            failure = InternalFailure(f"The server's log says what failed, at request {request_id}")
+        except Exception as error:
+            failure = _failure(what, error, request_id)
             return protocol.answer_error(target, failure, request_id), what
 
     async def _identify(self, request: Request, receive: Receive) -> tuple[Caller, Request]:
@@ -357,6 +357,18 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def _failure(what: str, error: Exception, request_id: str) -> AwsError:
+    """Log why a call has failed, and return what its client is told."""
+    if is_full(error):
+        log.error("%s failed, request %s: no room is left on the disk", what, request_id)
+        return ServiceUnavailable(
+            "No room is left on the disk of the data directory or the database. Nothing has been "
+            "changed; make room, and call again."
+        )
+    log.exception("%s failed unexpectedly, request %s", what, request_id)  # a mistake of ours
+    return InternalFailure(f"The server's log says what failed, at request {request_id}")
 
 
 def _unknown_service(name: str | None) -> AwsError:

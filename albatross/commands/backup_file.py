@@ -1,5 +1,6 @@
 """The client's side of backups: a file from a running server, and a file to it."""
 
+import errno
 import json
 import os
 import tempfile
@@ -16,6 +17,8 @@ from albatross.store.archive import Manifest, UnusableArchive
 PIECE_BYTES = 8 * 1024 * 1024
 _ANSWER_S = 60.0  # how long the server may be silent
 _RESTORE_S = 600.0  # how long a restore may take
+
+_OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # and of no connection
 
 Progress = Callable[[int, int], None]  # bytes more, of bytes in all
 
@@ -48,6 +51,10 @@ def fetch(endpoint: str, path: Path, progress: Progress) -> Manifest:
             durable.sync(path.parent)
         except UnusableArchive as error:
             raise BackupError(f"the backup did not arrive as it was sent: {error}") from error
+        except OSError as error:
+            if error.errno not in _OF_FILES:
+                raise
+            raise BackupError(f"{path}: {error.strerror}") from error
         finally:
             Path(work).unlink(missing_ok=True)
     return manifest

@@ -5,8 +5,10 @@ reads sees one state.
 """
 
 import contextlib
+import errno
 import os
 import socket
+import sqlite3
 import sys
 from typing import Any
 
@@ -16,7 +18,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 CONNECT_S = 5  # how long a database server may take to accept a connection
 STATEMENT_S = 60  # how long it may take for one statement
-_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"  # PostgreSQL manual, "Error Codes"
+# PostgreSQL manual, "Error Codes"
+_SERIALIZATION_FAILURE, _DEADLOCK, _DISK_FULL = "40001", "40P01", "53100"
 _NAME_BYTES_MAX = 63  # of what a session calls itself: NAMEDATALEN, less the closing zero
 
 # A network that swallows packets must not look like a slow database for long: both ends notice
@@ -58,6 +61,15 @@ def explain(error: BaseException) -> str:
 def is_conflict(error: DBAPIError) -> bool:
     """Return whether the transaction lost against another and may be tried again."""
     return getattr(error.orig, "sqlstate", None) in (_SERIALIZATION_FAILURE, _DEADLOCK)
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether there was no room on a disk: for a file of ours, or the database's own."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return state == _DISK_FULL or code == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_disconnection(error: DBAPIError) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import http.client
 import io
 import logging
@@ -45,6 +46,10 @@ def describe_load_balancers(tx, params):
 
 def delete_rule(tx, params):
     raise RuleNotFound(f"One or more rules not found: {params['RuleArn']}")
+
+
+def without_room(tx, params):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def broken(tx, params):
@@ -100,6 +105,7 @@ OPERATIONS = {
         "DescribeLoadBalancers": Operation(describe_load_balancers, writes=False),
         "DeleteRule": Operation(delete_rule, writes=True),
         "DescribeRules": Operation(broken, writes=False),
+        "DescribeListeners": Operation(without_room, writes=False),
     },
     "lambda": {
         "CreateFunction": Operation(create_function, writes=True),
@@ -362,6 +368,15 @@ def test_a_mistake_of_ours_is_an_internal_failure_and_in_the_log(url, call, capl
     assert answer["ResponseMetadata"]["RequestId"] in record.getMessage()
     assert "a mistake of ours" in str(record.exc_info[1])
     assert client("sts", url).get_caller_identity()["Account"]
+
+
+def test_a_full_disk_is_no_mistake_of_ours(url, call, caplog):
+    answer = refusal(client("elbv2", url).describe_listeners)
+    assert answer["Error"]["Code"] == "ServiceUnavailable"
+    assert "No room is left on the disk" in answer["Error"]["Message"]
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert "no room is left on the disk" in caplog.text
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_the_log_has_neither_environment_nor_signature(url, caplog):

@@ -1,6 +1,8 @@
 """`albatross backup`, `albatross restore` and `--database`, as a user runs them."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -120,6 +122,19 @@ def test_a_backup_that_cannot_be_written_is_said(server, tmp_path):
     done = call(server, "backup", str(tmp_path / "missing" / "backup.tar"))
     assert done.returncode == 1
     assert "No such file or directory" in done.stderr
+
+
+def test_a_backup_for_which_there_is_no_room_is_said(server, tmp_path, monkeypatch):
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    done = call(server, "backup", str(tmp_path / "b.tar"))
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"Error: {tmp_path}/b.tar: No space left on device\n",
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_server_that_is_said(tmp_path):

@@ -1,6 +1,7 @@
 """Databases as they are found: older, newer, none of ours, another's."""
 
 import asyncio
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from albatross.store import migrations
-from albatross.store.engine import UnusableData, open_engine
+from albatross.store.engine import UnusableData, is_full, open_engine
 from albatross.store.keys import Keys
 from albatross.store.migrations import version_3
 from albatross.store.packages import Packages
@@ -207,3 +209,21 @@ def test_a_program_that_looks_into_the_file_of_a_running_server_takes_nothing_aw
     subprocess.run([sys.executable, "-c", script, tmp_path / "state.db"], check=True)
     assert (tmp_path / "state.db-wal").exists()
     asyncio.run(store.close())
+
+
+def test_a_disk_without_room_is_told_from_other_failures(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'state.db'}", writes=True)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE large (value BLOB)"))
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA max_page_count = 4"))
+        with pytest.raises(DBAPIError, match="full") as caught:
+            connection.execute(text("INSERT INTO large VALUES (zeroblob(1000000))"))
+        connection.rollback()
+        with pytest.raises(DBAPIError) as other:
+            connection.execute(text("INSERT INTO none VALUES (1)"))
+    engine.dispose()
+    assert is_full(caught.value)
+    assert not is_full(other.value)
+    assert is_full(OSError(errno.ENOSPC, "No space left on device"))
+    assert not is_full(OSError(errno.EACCES, "Permission denied"))
