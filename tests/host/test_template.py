@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,6 +18,7 @@ import pytest
 from albatross.host.local import launch, spawner
 from albatross.host.local.runtimes import PYTHON_RUNTIME
 from albatross.host.local.spawning import Template
+from albatross.host.local.template import VARIABLE, argument
 from albatross.host.local.variables import of_template
 from albatross.model.function import Directory
 from tests.support.command import until
@@ -295,3 +297,20 @@ def test_a_fork_that_cannot_be_made_what_it_is_to_be_says_why(tmp_path: Path) ->
         launch.start(plan, template=found)
     found.close()
     assert not found.works()
+
+
+def test_a_template_whose_host_has_gone_ends_without_a_word() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        asked = argument(theirs.fileno(), launch.channel_number(), os.getpid())
+        done = subprocess.run(
+            [sys.executable, str(PYTHON_RUNTIME)],
+            env={VARIABLE: asked},
+            pass_fds=[theirs.fileno(), launch.channel_number()],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -51,7 +51,8 @@ def serve(control: int, channel_number: int, host: int) -> list[str]:
     gc.collect()
     gc.freeze()  # forks share what no collection touches
     with socket.socket(fileno=control) as asked:
-        asked.send(READY)
+        if not _is_told(asked, READY):
+            os._exit(0)
         while True:
             data, descriptors, _, _ = socket.recv_fds(asked, len(ASK), _DESCRIPTORS_MAX)
             if not data:
@@ -66,7 +67,17 @@ def serve(control: int, channel_number: int, host: int) -> list[str]:
                 return _become(channel_number, *descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
-            asked.send(done.to_bytes(spawner.ANSWER_BYTES, "little", signed=True))
+            if not _is_told(asked, done.to_bytes(spawner.ANSWER_BYTES, "little", signed=True)):
+                os._exit(0)
+
+
+def _is_told(asked: socket.socket, answer: bytes) -> bool:
+    """Send `answer`; False: nobody asks any more."""
+    try:
+        asked.send(answer)
+    except OSError:
+        return False
+    return True
 
 
 def _fork() -> int:
