@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import socket
 import sys
 import textwrap
 import time
@@ -234,6 +234,22 @@ def test_extensions_are_told_why_the_environment_ends(
 
 
 @private_tmp
+def test_an_extension_that_is_no_program_fails_the_start(hosts: Hosts, opt: Path) -> None:
+    (opt / "extensions" / "broken").write_text("no program")
+    (opt / "extensions" / "broken").chmod(0o755)
+    host = hosts()
+    host.deploy("broken", FUNCTION)
+    invoked = host.invoke("broken")
+    document = json.loads(invoked.payload)
+    assert document["errorType"] == "Extension.LaunchError"
+    assert document["errorMessage"].endswith(
+        " Error: fork/exec /opt/extensions/broken: exec format error"
+    )
+    line = "EXTENSION\tName: broken\tState: LaunchError\tEvents: []\tError Type: UnknownError\n"
+    assert line in host.log("broken")
+
+
+@private_tmp
 def test_an_extension_that_does_not_register_fails_the_start(hosts: Hosts, opt: Path) -> None:
     host = hosts()
     program = opt / "extensions" / "mute"
@@ -327,15 +343,14 @@ def test_what_the_extensions_api_answers_internal_extensions(hosts: Hosts) -> No
 
 
 def test_a_runtime_with_an_internal_extension_and_no_other_gets_sigterm_and_half_a_second() -> None:
-    marks = Path("/var/tmp", f"albatross-test-{os.getpid()}")  # /tmp is the function's own
-    marks.mkdir()
+    ends = socket.create_server(("127.0.0.1", 0))
     source = f"""
-    import http.client, json, os, signal, sys, threading
+    import http.client, json, os, signal, socket, sys, threading
 
     name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
 
     def ended(*_):
-        open(os.path.join({str(marks)!r}, name), "w").close()
+        socket.create_connection({ends.getsockname()!r}).sendall(name.encode())
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, ended)
@@ -365,5 +380,8 @@ def test_a_runtime_with_an_internal_extension_and_no_other_gets_sigterm_and_half
         for name in ("with", "without"):
             host.deploy(name, textwrap.dedent(source))
             assert host.invoke(name).payload == b"1"
-    assert [path.name for path in marks.iterdir()] == ["with"]
-    shutil.rmtree(marks)
+    ends.setblocking(False)
+    with ends, ends.accept()[0] as first:
+        assert first.recv(99) == b"with"
+        with pytest.raises(BlockingIOError):
+            ends.accept()

@@ -17,6 +17,7 @@ from albatross.config import Config
 from albatross.host.local.isolation import Users
 from albatross.model.function import Directory
 from tests.support.host import RunningHost, make_function, running_host
+from tests.support.namespaces import HAS_MOUNTS
 from tests.support.tools import needs
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
@@ -222,6 +223,39 @@ def test_tmp_has_the_size_of_the_ephemeral_storage(level: str, request: Any) -> 
     assert (reason, written_mb) == ("No space left on device", 512)
 
 
+@pytest.mark.skipif(not HAS_MOUNTS, reason="needs mount namespaces")
+@pytest.mark.parametrize("level", ["none", pytest.param("user", marks=root)])
+def test_nowhere_but_in_tmp_may_a_function_write(level: str) -> None:
+    with running_host(isolation=level) as host:
+        assert _writable(host) == ["/tmp"]
+
+
+def _writable(host: RunningHost) -> list[str]:
+    """Return in which directories, of those that all may usually write to, a function can."""
+    source = """
+    import multiprocessing, os
+    def handler(event, context):
+        try:
+            multiprocessing.Lock()
+            return ["/dev/shm, by a semaphore"]
+        except OSError:
+            pass
+        found = []
+        for folder in event:
+            try:
+                os.mkdir(folder + "/new")
+                os.rmdir(folder + "/new")
+            except OSError:
+                continue
+            found.append(folder)
+        return found
+    """
+    host.deploy("writes", textwrap.dedent(source))
+    folders = ["/dev/shm", "/run/lock", "/tmp", "/var/tmp"]
+    found: list[str] = json.loads(host.invoke("writes", folders).payload)
+    return found
+
+
 @linux
 @bwrap
 def test_bubblewrap_shows_a_function_lambda_s_directories_and_no_more(boxed: RunningHost) -> None:
@@ -238,10 +272,8 @@ def test_bubblewrap_shows_a_function_lambda_s_directories_and_no_more(boxed: Run
 
 @linux
 @bwrap
-def test_bubblewrap_lets_a_function_write_to_its_tmp_and_shared_memory_alone(
-    boxed: RunningHost,
-) -> None:
-    assert look(boxed, "look")["writable"] == ["/dev/shm", "/tmp"]
+def test_bubblewrap_lets_a_function_write_to_its_tmp_alone(boxed: RunningHost) -> None:
+    assert look(boxed, "look")["writable"] == ["/tmp"]
 
 
 @linux

@@ -38,7 +38,7 @@ def command(program: Sequence[str], launch: "Launch", tmp: Path) -> tuple[str, .
     if launch.opt is not None:
         options += ["--ro-bind", str(launch.opt), "/opt"]
     # Last: bubblewrap makes its root and /dev of memory, and what others are mounted on in them.
-    options += ["--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/"]
+    options += ["--remount-ro", "/dev", "--remount-ro", "/"]
     return (find() or "bwrap", *options, "--chdir", str(TASK_ROOT), "--", *program)
 
 

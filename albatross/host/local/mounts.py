@@ -21,6 +21,10 @@ _MS_NOEXEC, _MS_NOATIME, _MS_NODIRATIME, _MS_RELATIME = 8, 1024, 2048, 1 << 21
 _ST_RELATIME = 4096  # the others are the same in statvfs(3)
 _TMP = Path("/tmp")
 _LINKS_MAX = 40  # on the way to a file, as in Linux: path_resolution(7)
+# Where else anyone may write on usual systems. Lambda has /tmp only.
+# differs from AWS: /dev/shm is there, but read-only: what needs it (semaphores of Python's
+# multiprocessing) fails as in AWS, with another error.
+_SHARED = tuple(map(Path, ("/dev/shm", "/run/lock", "/var/tmp")))
 _OPT, _HOSTS = Path("/opt"), Path("/etc/hosts")
 TASK_ROOT, RUNTIME_DIR = Path("/var/task"), Path("/var/runtime")
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -61,20 +65,20 @@ class Sight:
 def plan(needed: tuple[Path, ...], hidden: tuple[Path, ...]) -> tuple[tuple[Path, ...], ...]:
     """Return the directories to cover, and the real paths of `needed` below them, outermost first.
 
-    Covered are /tmp, `hidden`, and what another user could not pass through on the way to `needed`.
+    Covered are /tmp, what else anyone may write to, `hidden`, and what another user could not pass
+    through on the way to `needed`.
     """
     real = [Path(os.path.realpath(path)) for path in needed]
     closed = [parent for path in real for parent in path.parents if not _is_passable(parent)]
-    covered = _outermost([_TMP, *map(_real, hidden), *closed])
-    below = [path for path in real if any(path.is_relative_to(cover) for cover in covered)]
-    return covered, _outermost(below)
+    covered = _outermost([_TMP, *_shared(), *map(_real, hidden), *closed])
+    return covered, _below(covered, real)
 
 
 @lru_cache(maxsize=256)
 def below_tmp(needed: tuple[Path, ...]) -> tuple[tuple[Path, ...], ...]:
     """Like `plan`, for a process of the host's own user, which may see what that one sees."""
-    real = [path for path in map(_real, needed) if path.is_relative_to(_TMP)]
-    return (_TMP,), _outermost(real)
+    covered = _outermost([_TMP, *_shared()])
+    return covered, _below(covered, map(_real, needed))
 
 
 def links(needed: Iterable[Path], covered: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
@@ -180,6 +184,14 @@ def _is_passable(directory: Path) -> bool:
 
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
+
+
+def _shared() -> list[Path]:
+    return [path for path in map(_real, _SHARED) if path.is_dir()]
+
+
+def _below(covered: tuple[Path, ...], real: Iterable[Path]) -> tuple[Path, ...]:
+    return _outermost(path for path in real if any(path.is_relative_to(cover) for cover in covered))
 
 
 def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
