@@ -23,6 +23,8 @@ export class UnhandledPromiseRejection extends Error {
   }
 }
 
+export class InvalidStreamingOperation extends Error {}
+
 export class NodeJsExit extends Error {
   constructor() {
     super(
@@ -48,6 +50,7 @@ for (const type of [
   JSONStringifyError,
   UserCodeSyntaxError,
   UnhandledPromiseRejection,
+  InvalidStreamingOperation,
   NodeJsExit,
   CallbackHandlerDeprecated,
 ]) {

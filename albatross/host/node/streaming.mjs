@@ -8,7 +8,11 @@
 
 import { Writable } from 'node:stream';
 
+import { InvalidStreamingOperation } from './errors.mjs';
+
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+const DEFAULT_HIGH_WATER_MARK = 64 * 1024;
 const HTTP_RESPONSE = 'application/vnd.awslambda.http-integration-response';
 const DEFAULT_TYPE = 'application/octet-stream';
 const DELIMITER = Buffer.alloc(8);
@@ -23,8 +27,8 @@ class ResponseStream extends Writable {
   #prelude = null;
 
   /** `open(contentType)` begins the response and returns where its parts are to be written. */
-  constructor(open) {
-    super({ highWaterMark: 64 * 1024 });
+  constructor(open, highWaterMark = DEFAULT_HIGH_WATER_MARK) {
+    super({ highWaterMark });
     this.#open = open;
   }
 
@@ -34,8 +38,10 @@ class ResponseStream extends Writable {
     return super.write(plain ? chunk : JSON.stringify(chunk), ...rest);
   }
 
-  /** Has an effect until something is written. */
   setContentType(type) {
+    if (this.#sending !== null) {
+      throw new InvalidStreamingOperation('Cannot set content-type, too late.');
+    }
     this.#type = type;
   }
 
@@ -71,7 +77,11 @@ class HttpResponseStream {
 
 /** Set the global `awslambda`. */
 export function offerStreaming() {
-  const streamifyResponse = (handler) => Object.assign(handler, { [STREAMING]: 'response' });
+  const streamifyResponse = (handler, options) =>
+    Object.assign(handler, {
+      [STREAMING]: 'response',
+      [HIGH_WATER_MARK]: options?.highWaterMark,
+    });
   globalThis.awslambda = { streamifyResponse, HttpResponseStream };
 }
 
@@ -83,13 +93,16 @@ export function isStreaming(handler) {
 export function stream(handler, payload, context, open) {
   return new Promise((resolve, reject) => {
     let returned;
-    const response = new ResponseStream(open);
+    const response = new ResponseStream(open, handler[HIGH_WATER_MARK]);
     response.on('finish', () => {
       Promise.resolve(returned).then(() => resolve(new Streamed()), reject);
     });
     response.on('error', reject);
     returned = handler(payload, response, context);
-    Promise.resolve(returned).catch(reject);
+    if (typeof returned?.then !== 'function') {
+      throw new Error('Streaming does not support non-async handlers.');
+    }
+    returned.then(undefined, reject);
   });
 }
 
