@@ -8,6 +8,7 @@ import logging
 import secrets
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from albatross.host.extensions import Extension, Extensions, Listener
@@ -20,6 +21,7 @@ from albatross.host.failures import (
     error_document,
     exit_reason,
     kind_of,
+    of_extension,
     said,
     timeout_document,
     too_large,
@@ -99,6 +101,7 @@ class Environment:
         self._is_out_of_memory = False
         self._output: Output | None = None
         self._parked: Runtime | None = None
+        self._hand_over: Callable[[Runtime], None] = lambda _: None  # the event, once more
         self._deadline_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0  # when it fires
@@ -147,12 +150,12 @@ class Environment:
         return self.extensions
 
     def extension_failed(self, extension: Extension, reason: str) -> None:
-        """An extension has reported an error, or ended without being told to."""
+        """An extension has reported an error, has ended without being told to, or cannot start."""
         kind = extension.error_type or "Extension.Crash"
         if self._failure is not None or self.shutting_down is not None:
             return
-        self.journal.extension(extension, kind_of(reason))
-        message = f"{extension.name}: {reason}"
+        message, named = of_extension(extension.name, kind, reason)
+        self.journal.extension(extension, named)
         if self.state is State.INIT:
             self._init_failed(kind, message=message)
         elif self.invocation is not None:
@@ -194,7 +197,8 @@ class Environment:
         arn = invocation.invoked_arn or self.function.version_arn
         if self._is_frozen:
             self._freeze(False)
-        parked.send_event(invocation, arn, deadline_ms)
+        self._hand_over = lambda to: to.send_event(invocation, arn, deadline_ms)
+        self._hand_over(parked)
         if self.extensions is not None:
             self.extensions.invoke(invocation.id, deadline_ms, arn, invocation.trace_id)
 
@@ -208,6 +212,12 @@ class Environment:
             self.journal.runtime_ready()
         if self.extensions is None or self.extensions.are_ready():
             self._ready()
+
+    def hand_again(self, connection: Runtime) -> bool:
+        """Hand out the event of what runs once more, as AWS's emulator; False if nothing does."""
+        if self.state is State.BUSY:
+            self._hand_over(connection)
+        return self.state is State.BUSY
 
     def _extensions_ready(self) -> None:
         if self.state is State.IDLE and self._parked is not None and self._deadline_s:
@@ -355,7 +365,7 @@ class Environment:
     async def _shut_down(self, extensions: Extensions, reason: str) -> None:
         told = self.journal.delivered
         try:
-            await extensions.shut_down(reason, self.process, self.ended, _in_ms, told)
+            await extensions.shut_down(reason, self.process, self.ended, told)
         finally:
             if self.server is not None:
                 self.server.close()
@@ -438,7 +448,7 @@ class Environment:
             status=status or ("error" if outcome.function_error else "success"),
             error_type=error_type,
             trace_id=invocation.trace_id,
-            produced_bytes=None if status else _size(invocation, outcome),
+            produced_bytes=None if status else invocation.size_of(outcome),
         )
         self.init_ms = None
         self.journal.end(invocation, ended, outcome)
@@ -488,12 +498,3 @@ class Environment:
         """One of its processes has written `data`: the function's, or an extension."""
         text = self.journal.printed(data, source, kind, self.invocation)
         self.owner.printed(self, text)
-
-
-def _size(invocation: Invocation, outcome: Outcome) -> int:
-    return invocation.parts.size if invocation.parts is not None else len(outcome.payload)
-
-
-def _in_ms(delay_s: float) -> int:
-    """Return the time in `delay_s`, in milliseconds of the epoch."""
-    return int((time.time() + delay_s) * 1000)

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -211,7 +212,6 @@ class Extensions:
         reason: str,
         runtime: launch.Process | None,
         runtime_ended: asyncio.Event,
-        deadline_ms: Callable[[float], int],
         told: Callable[[], Awaitable[None]],
     ) -> None:
         """End the runtime, then the extensions, each with the time that Lambda gives it.
@@ -231,7 +231,7 @@ class Extensions:
         event = {
             "eventType": "SHUTDOWN",
             "shutdownReason": reason,
-            "deadlineMs": deadline_ms(ends_s - loop.time()),
+            "deadlineMs": int((time.time() + ends_s - loop.time()) * 1000),
         }
         for extension in external:
             if "SHUTDOWN" in extension.events:

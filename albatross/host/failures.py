@@ -13,6 +13,7 @@ from albatross.host.invocation import RESULT_BYTES_MAX, Invocation, Outcome
 
 EXIT_ERROR = "Runtime.ExitError"
 INVALID_ENTRYPOINT = "Runtime.InvalidEntrypoint"
+LAUNCH_ERROR = "Extension.LaunchError"
 TIMED_OUT = "Sandbox.Timedout"
 _SIZE = f"{RESULT_BYTES_MAX} bytes"
 TOO_LARGE = f"Exceeded maximum allowed payload size ({_SIZE})."  # what the runtime is told
@@ -98,6 +99,16 @@ def kind_of(error_type: str) -> str:
     if _KNOWN_KIND.match(error_type):
         return error_type
     return "Function.Unknown" if error_type.startswith("Function.") else "Runtime.Unknown"
+
+
+def of_extension(name: str, kind: str, reason: str) -> tuple[str, str]:
+    """Return how Lambda says that the extension `name` has failed, and how an EXTENSION line does.
+
+    Of one that could not be started, `reason` says which it is.
+    """
+    if kind != LAUNCH_ERROR:
+        return f"{name}: {reason}", kind_of(reason)
+    return reason, "PermissionDenied" if reason.endswith("permission denied") else "UnknownError"
 
 
 def type_in(document: bytes) -> str:

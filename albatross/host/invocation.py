@@ -126,6 +126,10 @@ class Invocation:
         else:
             self.parts.keep(data)
 
+    def size_of(self, outcome: Outcome) -> int:
+        """Return of how many bytes its result is, which may have come in parts."""
+        return self.parts.size if self.parts is not None else len(outcome.payload)
+
 
 _random = Random(SystemRandom().getrandbits(128))  # ids need not be secret: no system call each
 

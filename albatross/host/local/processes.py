@@ -19,6 +19,7 @@ from pathlib import Path
 from albatross.host.channel import Channel
 from albatross.host.environment import INIT_LIMIT_S, PROVISIONED_INIT_LIMIT_S, Environment
 from albatross.host.extensions import EXTENSIONS_MAX, Extension, programs, variables_of
+from albatross.host.failures import LAUNCH_ERROR
 from albatross.host.local import bwrap, isolation, launch, layers, mounts, runtime_client, runtimes
 from albatross.host.local.debugging import Debugging, until_free
 from albatross.host.local.gate import Gate
@@ -329,9 +330,13 @@ class Processes:
         plan = replace(plan, environment=variables_of(plan.environment))
         for extension in [extensions.expect(name) for name in names[:EXTENSIONS_MAX]]:
             program = str(folder / extension.name)
-            extension.process = await self._launch(
-                environment, replace(plan, command=[program], forks=False)
-            )
+            plan = replace(plan, command=[program], forks=False)
+            try:
+                extension.process = await self._launch(environment, plan)
+            except OSError as error:
+                extension.error_type = LAUNCH_ERROR
+                environment.extension_failed(extension, runtimes.not_started(error))
+                raise
             output = Output(extension.process, partial(environment.printed, kind="extension"))
             ended = partial(self._extension_ended, environment, extension, output)
             launch.on_exit(extension.process, ended)

@@ -103,7 +103,10 @@ def not_started(error: Exception) -> str:
     """Say why a process could not be started, in Lambda's words where it has some."""
     if isinstance(error, OSError) and error.errno in _FORK_ERRORS and error.filename:
         path = Path(error.filename)
-        seen = path if path.parent == layers.OPT else Path("/var/task", path.name)
+        if path.parent.name == "extensions":
+            seen = layers.OPT / "extensions" / path.name
+        else:
+            seen = path if path.parent == layers.OPT else Path("/var/task", path.name)
         return f"fork/exec {seen}: {_FORK_ERRORS[error.errno]}"
     return str(error)
 

@@ -74,7 +74,8 @@ class Journal:
     def extension(self, extension: Extension, error_type: str) -> None:
         """An extension is ready, or has failed."""
         name, events = extension.name, sorted(extension.events)
-        state = extension.error_type or ("Exited" if error_type else "Ready")
+        failed_by = extension.error_type.removeprefix("Extension.")
+        state = failed_by or ("Exited" if error_type else "Ready")
         line = self.log.lines.extension(name, state=state, events=events, error_type=error_type)
         self.log.write(line)
         self._tell("platform.extension", records.extension(name, state, events, error_type))
