@@ -7,7 +7,7 @@ headers to write and to parse. Here an invocation is one frame each way, all num
              deadline in epoch milliseconds, ARN as invoked, trace id, client context
     answer:  kind (one letter), request id (36 bytes), body length (u32), body
 
-Kinds are N (ready for the first event), R (result), E (error), L (the result is too large; no body
+Kinds are N (ready for the first event), R (result), E (error), L (either is too large; no body
 follows), F (an error after which the runtime ends). After R and E the runtime waits for its next
 event without saying so. A result that is streamed begins with B, whose body is its content type,
 comes as the bodies of P, and ends with an empty R. The Runtime API is there beside it, for

@@ -60,7 +60,9 @@ class RuntimeConnection(extension_api.ExtensionConnection):
     # httptools
 
     def on_headers_complete(self) -> None:
-        """Take a result in parts from here on, where it comes so."""
+        """Let the body come, if it waits for that; a result in parts is taken from here on."""
+        if (self.header(b"expect") or b"").lower() == b"100-continue":
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")  # curl waits a second for it
         self._streamed = None
         if self.header(_MODE) != _STREAMING or not self.target.startswith(_INVOCATION):
             return
@@ -110,7 +112,7 @@ class RuntimeConnection(extension_api.ExtensionConnection):
 
     def too_large(self) -> None:
         invocation_id, what = self._invocation()
-        if what == "response":
+        if what in ("response", "error"):
             with suppress(InvalidTransition):
                 self._environment.answer(invocation_id, too_large())
         self._error(413, "RequestEntityTooLarge", TOO_LARGE)
@@ -141,7 +143,8 @@ class RuntimeConnection(extension_api.ExtensionConnection):
             self._error(405, "MethodNotAllowed", f"this path takes {method} only")
 
     def _next(self) -> None:
-        self._environment.park(self)
+        if not self._environment.hand_again(self):
+            self._environment.park(self)
 
     def _answer(self) -> None:
         invocation_id, what = self._invocation()

@@ -36,7 +36,7 @@ class Event(Enum):
     INIT_ERROR = "InitError"
 
 
-# GET next parks the environment; a second NEXT before an answer is the function's fault.
+# NEXT parks the environment.
 TRANSITIONS: dict[State, dict[Event, State]] = {
     State.INIT: {Event.NEXT: State.IDLE, Event.INIT_ERROR: State.EXITED},
     State.IDLE: {Event.ASSIGN: State.BUSY},

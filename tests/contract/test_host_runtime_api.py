@@ -33,6 +33,7 @@ kept["answer"] = call("POST", RUNTIME + "init/error",
     json.dumps({"errorMessage": "no", "errorType": "KeyError", "stackTrace": ["here"]}),
     {"Lambda-Runtime-Function-Error-Type": os.environ["TYPE"]})
 print("answered", kept["answer"][:2], flush=True)
+print("then", call("GET", RUNTIME + "invocation/next")[:2], flush=True)
 sys.exit(1)
 """
 EXTENSION = """
@@ -94,9 +95,20 @@ def test_get_runtime_invocation_next_200_body_is_event_json_content_type_applica
     assert json.loads(event)["run"].endswith("# \u00e9")
 
 
-def test_get_runtime_invocation_next_403_wrong_state(ask: Asked) -> None:
-    code = "result = call('GET', RUNTIME + 'invocation/next')[:2]"
-    assert ask(code).result == transition("Running", "Ready")
+def test_get_runtime_invocation_next_403_wrong_state(traffic: Stack) -> None:
+    variables = {"INIT": INIT_ERROR, "TYPE": "Runtime.MyReason"}
+    log = run(traffic, make_custom(traffic, Environment={"Variables": variables}), "").log
+    assert "then (403, " in log
+    assert "InvalidStateTransition" in log
+
+
+def test_get_runtime_invocation_next_while_running_is_the_same_event(ask: Asked) -> None:
+    invoked = ask(
+        "again = call('GET', RUNTIME + 'invocation/next')\n"
+        "result = [again[:2] == (status, event), again[2]['Lambda-Runtime-Aws-Request-Id'],"
+        " again[2]['Lambda-Runtime-Deadline-Ms'] == headers['Lambda-Runtime-Deadline-Ms']]"
+    )
+    assert invoked.result == [True, invoked.request_id, True]
 
 
 def test_post_response_202_status_ok_bodies_end_with_a_newline(ask: Asked) -> None:
@@ -146,6 +158,24 @@ def test_post_response_413_request_entity_too_large_max_response_6_mib_plus_100_
     expected = [413, document("RequestEntityTooLarge", message)]
     assert ask("result = kept['large'][:2]").result == expected
     assert ask("result = [os.getpid(), api.sock.getsockname()]").result == before
+
+
+def test_post_error_413_likewise(ask: Asked) -> None:
+    code = "kept['large'] = call('POST', this + '/error', '\"' + 'x' * 6291556); answered = 1"
+    assert ask(code).failure["errorType"] == "Function.ResponseSizeTooLarge"
+    assert ask("result = kept['large'][0]").result == 413
+
+
+def test_post_response_expecting_100_continue_is_let_send_its_body(ask: Asked) -> None:
+    invoked = ask(
+        "raw = socket.create_connection(os.environ['AWS_LAMBDA_RUNTIME_API'].split(':'))\n"
+        "raw.sendall(f'POST {this}/response HTTP/1.1\\r\\nHost: x\\r\\n"
+        "Expect: 100-continue\\r\\nContent-Length: 3\\r\\n\\r\\n'.encode())\n"
+        "kept['let'] = raw.recv(99).decode(); raw.sendall(b'\"a\"')\n"
+        "answer = http.client.HTTPResponse(raw); answer.begin(); answered = True"
+    )
+    assert invoked.result == "a"
+    assert ask("result = kept['let']").result == "HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def test_post_response_400_truncated(ask: Asked) -> None:

@@ -114,6 +114,18 @@ def test_a_handler_sees_the_same_by_either_transport(
     assert _SEEN.setdefault(name, seen) == seen
 
 
+def test_an_exception_of_too_much_is_an_error(each: RunningHost) -> None:
+    source = """
+    def handler(event, context):
+        if event == "raise":
+            raise KeyError("x" * 6_300_000)
+        return 1
+    """
+    each.deploy("much", textwrap.dedent(source), timeout_s=30)
+    assert b"Function.ResponseSizeTooLarge" in each.invoke("much", "raise").payload
+    assert each.invoke("much").payload == b"1"
+
+
 def test_a_signal_handler_runs_while_the_function_waits_for_an_event(channel: RunningHost) -> None:
     source = """
     import os, signal, threading, time

@@ -70,6 +70,12 @@ exports.prelude = awslambda.streamifyResponse(async (event, stream) => {
 });
 
 exports.unfinished = awslambda.streamifyResponse(async (event, stream) => { stream.write('x'); });
+exports.sync = awslambda.streamifyResponse((event, stream) => { stream.end('x'); });
+exports.late = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write('x');
+  await new Promise(setImmediate);
+  stream.setContentType('text/plain');
+});
 exports.failing = awslambda.streamifyResponse(async () => { throw new TypeError('no'); });
 """
 
@@ -87,7 +93,7 @@ def http() -> Iterator[RunningHost]:
 def _host(transport: str) -> Iterator[RunningHost]:
     options = {"file": "index.js", "runtime": "nodejs22.x"}
     with running_host(runtime_transport=transport) as host:
-        for name in ("handler", "streaming", "prelude", "unfinished", "failing"):
+        for name in ("handler", "streaming", "prelude", "unfinished", "failing", "sync", "late"):
             host.deploy(name, _LOOK_AROUND, handler=f"index.{name}", **options)
         yield host
 
@@ -161,12 +167,28 @@ def test_what_a_handler_streams_is_the_result(each: RunningHost, name: str, payl
     [
         pytest.param("unfinished", b"Runtime.NodeJsExit", id="never ended"),
         pytest.param("failing", b"TypeError", id="thrown"),
+        pytest.param("sync", b"non-async handlers", id="no promise"),
+        pytest.param("late", b"Runtime.InvalidStreamingOperation", id="a late content type"),
     ],
 )
 def test_a_stream_that_fails_is_an_error(each: RunningHost, name: str, error_type: bytes) -> None:
     invoked = each.invoke(name, {})
     assert invoked.function_error == "Unhandled"
     assert error_type in invoked.payload
+
+
+def test_an_error_of_too_much_is_an_error_and_no_end(each: RunningHost) -> None:
+    source = """
+    let calls = 0;
+    console.error = () => {}; // to log it takes long
+    exports.handler = async () => {
+      if (calls++ === 0) throw new Error('x'.repeat(6_300_000));
+      return calls;
+    };
+    """
+    each.deploy("much", source, file="index.js", runtime="nodejs22.x", handler="index.handler")
+    assert b"Function.ResponseSizeTooLarge" in each.invoke("much").payload
+    assert each.invoke("much").payload == b"2"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

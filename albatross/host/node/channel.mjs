@@ -51,21 +51,17 @@ export class Channel {
 
   /** Answer an invocation with JSON text, or bytes. Returns undefined, or a promise of its end. */
   respond(requestId, body) {
-    this.#asked = true;
-    if (length(body) <= RESULT_BYTES_MAX) return this.#send(RESULT, requestId, body);
-    this.#asked = false;
-    return this.#send(TOO_LARGE, requestId, '');
+    return this.#answer(RESULT, requestId, body);
   }
 
   /** Answer an invocation with an error document. */
   fail(requestId, document) {
-    this.#asked = true;
-    return this.#send(ERROR, requestId, JSON.stringify(document));
+    return this.#answer(ERROR, requestId, JSON.stringify(document));
   }
 
   /** The same, when this process is about to end: no event must follow. */
   failLast(requestId, document) {
-    return this.#send(LAST_ERROR, requestId, JSON.stringify(document));
+    return this.#answer(LAST_ERROR, requestId, JSON.stringify(document));
   }
 
   /**
@@ -93,6 +89,12 @@ export class Channel {
   /** Report that the function cannot be initialized. */
   failInit(document) {
     return this.#runtimeApi.failInit(document);
+  }
+
+  #answer(kind, requestId, body) {
+    const fits = length(body) <= RESULT_BYTES_MAX;
+    this.#asked = fits && kind !== LAST_ERROR;
+    return fits ? this.#send(kind, requestId, body) : this.#send(TOO_LARGE, requestId, '');
   }
 
   #send(kind, requestId, body) {

@@ -90,8 +90,11 @@ class Channel(ModuleType):
         xray_fault: str | None = None,
         invocation_id: str | None = None,
     ) -> None:
-        """Answer the invocation with an error document."""
+        """Answer the invocation with an error document. One that is too large ends the runtime."""
         document = error.encode() if isinstance(error, str) else error
+        if len(document) > _RESULT_BYTES_MAX:
+            self._send(b"L", invoke_id.encode(), 0)
+            raise RuntimeError(_FAILED % "post invocation error")
         self._send(b"E", invoke_id.encode(), len(document), document)
         self._asked = True
 
