@@ -342,8 +342,8 @@ class Environment:
 
     @property
     def is_resetting(self) -> bool:
-        """Its process is being ended after a timeout: the next one takes over its /tmp."""
-        return self.state is State.EXITED and not self.retired and self.extensions is None
+        """Its runtime is being ended, after a timeout say: the next one takes over its /tmp."""
+        return self.state is State.EXITED and not self.retired
 
     @property
     def never_ready(self) -> bool:

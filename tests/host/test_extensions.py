@@ -234,6 +234,29 @@ def test_extensions_are_told_why_the_environment_ends(
 
 
 @private_tmp
+def test_a_reset_hands_tmp_on_however_slowly_the_runtime_ends(hosts: Hosts) -> None:
+    source = """
+    import os, signal, time
+
+    def end_slowly(*_):
+        time.sleep(0.3)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end_slowly)
+
+    def handler(event, context):
+        if event == "hang":
+            open("/tmp/kept", "w").close()
+            time.sleep(60)
+        return os.path.exists("/tmp/kept")
+    """
+    host = hosts(one=BOTH)
+    host.deploy("slow", textwrap.dedent(source), timeout_s=5)
+    assert b"Sandbox.Timedout" in host.invoke("slow", "hang").payload
+    assert host.invoke("slow").payload == b"true"
+
+
+@private_tmp
 def test_an_extension_that_is_no_program_fails_the_start(hosts: Hosts, opt: Path) -> None:
     (opt / "extensions" / "broken").write_text("no program")
     (opt / "extensions" / "broken").chmod(0o755)
