@@ -1,6 +1,5 @@
 """Requests from the proxy: each becomes an event, an invocation, and an HTTP response again."""
 
-import asyncio
 import base64
 import time
 from collections.abc import Set
@@ -10,6 +9,7 @@ import orjson
 
 from albatross.host import explain, trace
 from albatross.host import response as responses
+from albatross.host.deadline import Deadline
 from albatross.host.event import (
     BODY_BYTES_MAX,
     METHOD_HEADER,
@@ -49,9 +49,7 @@ class LambdaConnection(HttpConnection):
         self._event: dict[str, Any] = {}
         self._method = ""
         self._started_s = 0.0
-        self._deadline_s: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_s = 0.0  # when it fires
+        self._deadline = Deadline(self._overdue)
         host.callers.add(self)
 
     # HttpConnection
@@ -88,7 +86,8 @@ class LambdaConnection(HttpConnection):
         invocation = Invocation(orjson.dumps(self._event), self._done, invoked_arn=arn)
         invocation.trace_id = trace.handed_on(_trace_header(self._event), invocation.id)
         self._invocation = invocation
-        self._set_deadline(group.idle_timeout_s)
+        if group.idle_timeout_s is not None:
+            self._deadline.set(self._started_s + group.idle_timeout_s)
         pool.submit(invocation)
 
     def too_large(self) -> None:
@@ -101,8 +100,7 @@ class LambdaConnection(HttpConnection):
     def lost(self) -> None:
         self._host.callers.discard(self)
         self._invocation = None  # it goes on; its result has nowhere to go
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.close()
 
     # Caller
 
@@ -111,7 +109,7 @@ class LambdaConnection(HttpConnection):
         if invocation is None or group is None or group.arn not in target_groups:
             return
         self._invocation = None  # it goes on; its result has nowhere to go
-        self._deadline_s = None
+        self._deadline.clear()
         # AWS is silent: the 5XX of a request whose function is deregistered meanwhile is a 502.
         detail = f"{group.function_arn} is no longer a target of {group.arn}"
         self._answer(responses.error_page(502, detail, code=DEREGISTERED), invocation)
@@ -135,7 +133,7 @@ class LambdaConnection(HttpConnection):
         if invocation is not self._invocation:
             return  # too late: the client has its 504, or is gone
         self._invocation = None
-        self._deadline_s = None
+        self._deadline.clear()
         assert self._group is not None
         if outcome.api_error is not None:
             reason = responses.from_error_type(outcome.api_error)
@@ -197,31 +195,8 @@ class LambdaConnection(HttpConnection):
             response=_shown(response),
         )
 
-    # One timer a connection, looking again when it fires: a request costs no timer
-
-    def _set_deadline(self, timeout_s: float | None) -> None:
-        if timeout_s is None:
-            self._deadline_s = None
-            return
-        self._deadline_s = self._started_s + timeout_s
-        if self._timer is not None:
-            if self._timer_s <= self._deadline_s:
-                return
-            self._timer.cancel()
-        self._arm()
-
-    def _arm(self) -> None:
-        assert self._deadline_s is not None
-        self._timer_s = self._deadline_s
-        delay_s = self._deadline_s - time.monotonic()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._deadline_s is None or self._invocation is None:
-            return
-        if time.monotonic() < self._deadline_s:
-            self._arm()
+    def _overdue(self) -> None:
+        if self._invocation is None:
             return
         invocation, self._invocation = self._invocation, None
         # differs from AWS: the idle timeout ends a request with 504 while the function goes on;

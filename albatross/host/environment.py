@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from albatross.host.deadline import Deadline
 from albatross.host.extensions import Extension, Extensions, Listener
 from albatross.host.failures import (
     EXIT_ERROR,
@@ -102,9 +103,7 @@ class Environment:
         self._output: Output | None = None
         self._parked: Runtime | None = None
         self._hand_over: Callable[[Runtime], None] = lambda _: None  # the event, once more
-        self._deadline_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_s = 0.0  # when it fires
+        self._deadline = Deadline(self._overdue)
         self._failure: InitFailure | None = None
         self._peak = memory.Peak()
 
@@ -114,12 +113,14 @@ class Environment:
         """Take over a new process, which has `init_limit_s` to ask for its first event."""
         self.process = process
         self._output = Output(process, self.printed)
-        self._set_deadline(self.started_s + init_limit_s)
+        self._deadline.set(self.started_s + init_limit_s)
         for delay_s in memory.PEAK_EARLY_S:
             self._loop.call_later(delay_s, self._look_early)
         self.journal.begin()
         if self.state is State.EXITED or self.shutting_down is not None:  # stopped meanwhile
             launch.kill(process)
+        elif self._parked is not None:  # it was faster
+            self._ready()
 
     def not_started(self, reason: str) -> None:
         """The process could not be started: `reason` names what is missing."""
@@ -190,7 +191,7 @@ class Environment:
                 deadline_ms -= int(spent_s * 1000)
         invocation.started_s = started_s
         self.invocation, self._last_id = invocation, invocation.id
-        self._set_deadline(started_s + timeout_s)
+        self._deadline.set(started_s + timeout_s)
         self.journal.start(invocation)
         parked, self._parked = self._parked, None
         assert parked is not None
@@ -210,7 +211,7 @@ class Environment:
         self._parked = connection
         if self._is_new:
             self.journal.runtime_ready()
-        if self.extensions is None or self.extensions.are_ready():
+        if self.process is not None:  # else `run` goes on from here
             self._ready()
 
     def hand_again(self, connection: Runtime) -> bool:
@@ -220,12 +221,14 @@ class Environment:
         return self.state is State.BUSY
 
     def _extensions_ready(self) -> None:
-        if self.state is State.IDLE and self._parked is not None and self._deadline_s:
+        if self.state is State.IDLE and self._parked is not None and self._deadline.at_s:
             self._ready()
 
     def _ready(self) -> None:
-        """The runtime and the extensions wait for the next event."""
-        self._deadline_s = 0.0
+        """The runtime waits for the next event. So it is ready, once the extensions do, too."""
+        if self.extensions is not None and not self.extensions.are_ready():
+            return
+        self._deadline.clear()
         self.freed_s = time.monotonic()
         if self._is_new and self._output is not None:
             self._output.read()
@@ -292,13 +295,14 @@ class Environment:
         """The runtime cannot start. Raises InvalidTransition once it has been ready."""
         self._move(Event.INIT_ERROR)
         self._init_failed(kind_of(error_type or type_in(document)), document=document)
-        self._set_deadline(time.monotonic() + 1.0)  # to exit by itself
+        self._deadline.set(time.monotonic() + 1.0)  # to exit by itself
 
     def disconnected(self, connection: Runtime) -> None:
         """A connection of the runtime's is gone: with the parked one, no event can reach it."""
-        if connection is self._parked and self.process is not None:
+        if connection is self._parked:
             self._parked = None
-            self.stop()
+            if self.process is not None:
+                self.stop()
 
     def extension_disconnected(self, connection: Listener) -> None:
         if self.extensions is not None:
@@ -312,9 +316,7 @@ class Environment:
         self.state = State.EXITED
         self.settled.set()
         self.ended.set()
-        self._deadline_s = 0.0
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.close()
         if self._output is not None:
             self._output.close()
         self.journal.flush()
@@ -453,25 +455,6 @@ class Environment:
         self.init_ms = None
         self.journal.end(invocation, ended, outcome)
         self.owner.finished(invocation, outcome)
-
-    def _set_deadline(self, deadline_s: float) -> None:
-        """Kill the process at `deadline_s`. One timer serves many invocations: it looks again."""
-        self._deadline_s = deadline_s
-        if self._timer is not None:
-            if self._timer_s <= deadline_s:
-                return
-            self._timer.cancel()
-        self._timer_s = deadline_s
-        self._timer = self._loop.call_later(deadline_s - time.monotonic(), self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if not self._deadline_s:
-            return
-        if time.monotonic() < self._deadline_s:
-            self._set_deadline(self._deadline_s)
-        else:
-            self._overdue()
 
     def _overdue(self) -> None:
         timeout_s = self.function.timeout_s
