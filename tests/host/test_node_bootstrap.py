@@ -172,7 +172,7 @@ def test_exception_between_invocations_ends_the_process_after_the_answer(run: Ru
       setImmediate(() => setImmediate(() => { throw new Error('late') }));
       return 'x'.repeat(4e6);
     }"""
-    result = run(f"exports.handler = {source}")
+    result = run(f"exports.handler = {source}", ends_by_itself=True)
     assert result.results == ["x" * 4_000_000]
     assert result.exit_code == 129
 

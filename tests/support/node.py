@@ -105,6 +105,7 @@ class Fake(ThreadingHTTPServer):
     """A Runtime API that hands out the given events, one after the other, and records posts."""
 
     daemon_threads = True
+    waits_s = 0.0  # until it says that there are no more events
 
     def __init__(self, events: Sequence[bytes], headers: Mapping[str, str], drop: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -135,6 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             number, event = self.server.events.get_nowait()
         except queue.Empty:
+            time.sleep(self.server.waits_s)
             self.answer(403, b'{"errorType":"NoMoreEvents"}', {})
             return
         headers = {
@@ -182,14 +184,19 @@ class Runtime:
         env: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         drop: int = 0,
+        ends_by_itself: bool = False,
     ) -> Run:
-        """Run until the events are used up or the process ends; one event `{}` if none is given."""
+        """Run until the events are used up or the process ends; one event `{}` if none is given.
+
+        `ends_by_itself`: after the last event it is not told at once that there are no more.
+        """
         assert NODE is not None, "CI needs node"
         for name, text in ({"index.js": files} if isinstance(files, str) else files).items():
             path = self.task_root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         fake = Fake([encode(event) for event in events or ({},)], headers or {}, drop)
+        fake.waits_s = EXIT_S_MAX if ends_by_itself else 0.0
         threading.Thread(target=fake.serve_forever, args=(0.01,), daemon=True).start()
         reader = threading.Thread(target=fake.output.read_all, daemon=True)
         with tempfile.TemporaryFile() as stderr:
