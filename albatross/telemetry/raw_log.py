@@ -12,7 +12,7 @@ from pathlib import Path
 
 REQUEST_LOG = "requests.log"  # in the run directory
 _SEGMENT_SUFFIX = ".segment"
-_BATCH_BYTES = 16 * 1024  # about a third of a millisecond of work
+_BATCH_BYTES = 32 * 1024  # about half a millisecond of work
 _REOPEN_S = 1.0  # longest wait for the proxy
 _LOOK_S = 0.005
 
