@@ -260,7 +260,7 @@ class Config:
     python_template: bool = declare(
         True,
         "Functions in the Python that runs the server are forks of one process that has imported "
-        "AWS's runtime client, and so start three times as fast (Linux). Off: each has an "
+        "AWS's runtime client, and so start in less than half the time (Linux). Off: each has an "
         "interpreter started for it.",
     )
     function_endpoints: bool = declare(

@@ -136,13 +136,14 @@ class Processes:
 
         def look() -> None:
             try:
-                self._find(function)
+                runtime, _ = self._find(function)
             except runtimes.Unavailable as error:
                 log.warning("%s: %s", function.name, error)
+                return
+            if self._may_fork(function, runtime):
+                self._starter.submit(self._template.prepare)
 
         self._starter.submit(self._spawner.works)
-        if function.runtime.startswith("python") and self._options.template:
-            self._starter.submit(self._template.prepare)
         if not function.runtime.startswith("provided"):
             self._ahead.submit(look)
 
@@ -280,7 +281,7 @@ class Processes:
             hidden=apart.hidden_from(function),
             user=environment.user,
             sandbox=sandbox,
-            forks=runtime.forks and self._options.template and not sandbox,
+            forks=self._may_fork(function, runtime),
             private_tmp=apart.private_tmp,
         )
         root = bwrap.TASK_ROOT if sandbox else launch.as_seen(plan, directory)
@@ -290,6 +291,10 @@ class Processes:
         api_url = self._options.api_url
         given = variables(environment, runtime, root, shown_opt, port=port, api_url=api_url)
         return replace(plan, command=command, environment=given)
+
+    def _may_fork(self, function: Function, runtime: runtimes.Runtime) -> bool:
+        is_wanted = self._options.template and not self._isolation.sandboxed(function)
+        return runtime.forks and is_wanted
 
     def _hosts(self) -> Path | None:
         """Return a hosts file, the machine's own, with the name that extensions have for it."""

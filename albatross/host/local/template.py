@@ -1,6 +1,6 @@
 """A process that has AWS's Python client imported; environments are forks of it (Linux).
 
-An interpreter takes 10 ms to start and 15 more for what the client imports; to fork one takes 1.
+An interpreter takes 10 ms to start and 16 more for what the client imports; of that a fork has 1.
 `host/python/runtime.py` calls `serve`, which returns in each fork: that goes on as if the
 interpreter had just been started for it. What a fork is to be it alone reads, from a descriptor of
 its own, and this process knows no function: so no fork has anything of another's.
